@@ -1,0 +1,131 @@
+"""The nine axes a method is a point in: what a member of each one must offer.
+
+A method (LoRA, QDoRA, DVoRA ...) is never a class. It is one member from each axis, put together by `Adapted`, the only
+`nn.Module`. Members are torch-free values: their mathematics works on the tensors handed to them, and torch is imported
+inside a method where one is needed at all. So the window can list, describe, count and check every method without torch.
+
+Everything downstream (DoRA's norms, merging, logging, analysis, export) asks a layer for `factors()` and `scale` and is
+written once against those; no member of an axis knows another.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from core.component import Component
+from core.layers import LayerPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Generator, Tensor
+
+    from core.adapters.adapted import Adapted
+
+ParamRole = Literal["a", "b", "vector", "magnitude", "weight", "head"]
+"""What a trained tensor is, for learning rates: the in-side factor, the out-side factor, a vector, DoRA's m, a full weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A tensor that an adapter owns: from this come allocation, freezing, optimizer groups, saving and counting.
+
+    Attributes:
+        shape: its size.
+        role: which learning-rate group it belongs to.
+        fill: how it starts: "zero", "kaiming", "normal" with `std`, or "constant" with `std` as its value.
+        std: see `fill`.
+        trainable: whether the optimizer sees it.
+        shared: a key under which all layers hold one and the same tensor (VeRA); None for the layer's own.
+    """
+
+    shape: tuple[int, ...]
+    role: ParamRole
+    fill: Literal["zero", "kaiming", "normal", "constant"] = "zero"
+    std: float = 1.0
+    trainable: bool = True
+    shared: str | None = None
+
+    @property
+    def numel(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+class Delta(Component):
+    """How the change of a weight is parameterised: dW = scale * B' A'."""
+
+    def params(self, plan: LayerPlan) -> dict[str, Param]:
+        """The tensors that one layer needs, by name."""
+        raise NotImplementedError
+
+    def factors(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """`(B', A')` of shapes (out, r) and (r, in) with dW = scale * B' A'."""
+        raise NotImplementedError
+
+    def branch(self, p: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        """The unscaled output of the adapter: x (..., in) to (..., out)."""
+        b, a = self.factors(p)
+        return (x @ a.T) @ b.T
+
+
+class Scale(Component):
+    """The factor in front of B A. Everybody asks the layer for it; nobody works it out again."""
+
+    def of(self, alpha: float, rank: int) -> float:
+        """The factor for a layer of this alpha and (active) rank."""
+        raise NotImplementedError
+
+
+class Magnitude(Component):
+    """What is done to the rows of W0 + dW."""
+
+    def params(self, plan: LayerPlan) -> dict[str, Param]:
+        """The tensors that one layer needs for it, by name."""
+        return {}
+
+    def forward(self, layer: Adapted, x: Tensor) -> Tensor:
+        """The layer's output for x (..., in), adapter included."""
+        raise NotImplementedError
+
+    def merge(self, layer: Adapted, weight: Tensor) -> Tensor:
+        """The (out, in) weight to keep, from W0 + dW in float32 or float64."""
+        raise NotImplementedError
+
+
+class Init(Component):
+    """Where the adapter starts."""
+
+    def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
+        """The first value of a tensor, in float32 on the CPU, so that a seed means the same everywhere."""
+        raise NotImplementedError
+
+
+class Rates(Component):
+    """How parameter roles map to learning rates (the optimizer's axis); the optimizer itself is `train.optimizer`."""
+
+    def ratio(self, role: ParamRole) -> float:
+        """The factor on the learning rate for parameters of this role."""
+        raise NotImplementedError
+
+
+class RankSchedule(Component):
+    """Who moves the ranks during training, and when."""
+
+
+class Selection(Component):
+    """How the layers to train are found among those that `adapter.layers` names."""
+
+
+class BaseUpdate(Component):
+    """What happens to the base weights themselves while the adapter trains."""
+
+
+class Storage(Component):
+    """How the frozen weights of the base model are held in memory."""
+
+    def bytes_per_weight(self, compute_bytes: int) -> float:
+        """Memory of one weight of an adaptable matrix, for the forecast; `compute_bytes` is 2 or 4."""
+        raise NotImplementedError

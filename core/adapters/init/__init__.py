@@ -1,0 +1,7 @@
+"""Where the adapter starts."""
+
+from core.adapters.axis import Init
+from core.adapters.init.default import Default
+from core.component import Axis
+
+INITS: Axis[Init] = Axis("init", "Start", Default)

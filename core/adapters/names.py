@@ -1,0 +1,80 @@
+"""Known names of combinations: a shortcut that fills the axes, and a recogniser that names what the axes say.
+
+A method is a row here and nothing else; what it does lives in the members of the axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from core.component import did_you_mean
+from core.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A named point in the space of the axes.
+
+    Attributes:
+        name: how the run file says it (`lora+`).
+        label: how people write it (`LoRA+`).
+        paper: arXiv id.
+        summary: one sentence for somebody who chooses.
+        axes: the axes on which it differs from LoRA, as run-file values.
+        storage: what it implies for the base weights; None leaves that to the model part.
+    """
+
+    name: str
+    label: str
+    paper: str
+    summary: str
+    axes: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    storage: str | None = None
+
+
+def _method(name: str, label: str, paper: str, summary: str, *, storage: str | None = None, **axes: Any) -> Method:
+    return Method(name, label, paper, summary, MappingProxyType(axes), storage)
+
+
+METHODS: tuple[Method, ...] = (
+    _method(
+        "lora", "LoRA", "2106.09685",
+        "Two small matrices per layer; the plain, dependable choice.",
+    ),
+    _method(
+        "rslora", "rsLoRA", "2312.03732",
+        "LoRA with alpha / √r, so that high ranks learn as fast as low ones.",
+        scale="alpha/sqrt(r)",
+    ),
+)  # fmt: skip
+
+_BY_NAME = {method.name: method for method in METHODS}
+
+
+def method(name: str) -> Method:
+    """The method of this name.
+
+    Raises:
+        UserError: there is none; the hint says which there are.
+    """
+    if name not in _BY_NAME:
+        raise UserError(f"There is no method '{name}'.", hint=did_you_mean(name, _BY_NAME), path="adapter.method")
+    return _BY_NAME[name]
+
+
+def recognise(kinds: dict[str, str], storage: str) -> str:
+    """The label of the combination: axis name to the member's kind; "Custom" where nobody has named it."""
+    for known in METHODS:
+        wanted = {axis: value if isinstance(value, str) else value["kind"] for axis, value in known.axes.items()}
+        if kinds == {**DEFAULTS, **wanted} and (known.storage or "dense") == storage:
+            return known.label
+    return "Custom"
+
+
+DEFAULTS = {
+    "delta": "lora", "scale": "alpha/r", "magnitude": "none", "init": "default", "rates": "one",
+    "rank_schedule": "fixed", "selection": "listed", "base_update": "frozen",
+}  # fmt: skip
+"""Plain LoRA: the kind on each axis that a method need not mention."""

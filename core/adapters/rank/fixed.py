@@ -1,0 +1,10 @@
+"""Ranks that stay."""
+
+from core.adapters.axis import RankSchedule
+
+
+class Fixed(RankSchedule):
+    """Every layer keeps the rank it was given."""
+
+    kind = "fixed"
+    label = "Fixed"

@@ -1,0 +1,1 @@
+"""The sub-commands, one a file; torch is imported only where a command needs it."""

@@ -1,0 +1,71 @@
+"""What is known about a model's adaptable matrices without loading it, and what is to be trained of them.
+
+`LayerInfo` is read from `config.json` and the safetensors headers, so the map of a 70B model is on the screen in
+milliseconds and nothing here needs torch. `LayerPlan` is the same matrix once chosen, with its rank and alpha.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+Role = Literal["q", "k", "v", "o", "qkv", "gate", "up", "down", "gate_up", "fc1", "fc2", "embed", "head", "other"]
+Kind = Literal["linear", "conv1d", "embedding"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+ATTENTION: frozenset[Role] = frozenset({"q", "k", "v", "o", "qkv"})
+MLP: frozenset[Role] = frozenset({"gate", "up", "down", "gate_up", "fc1", "fc2"})
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """One adaptable matrix of a model.
+
+    Attributes:
+        name: the module's dotted path as `transformers` names it (`model.layers.3.self_attn.q_proj`).
+        role: what it does in its block.
+        block: index of the transformer block, counted from the input; None outside the blocks.
+        out_features: rows of the weight as `nn.Linear` stores it, whatever the file's layout.
+        in_features: columns of the same.
+        kind: how the module stores it; `conv1d` is GPT-2's transposed (in, out) layout.
+    """
+
+    name: str
+    role: Role
+    block: int | None
+    out_features: int
+    in_features: int
+    kind: Kind = "linear"
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in the weight, without its bias."""
+        return self.out_features * self.in_features
+
+    @property
+    def suffix(self) -> str:
+        """The last part of the name: what target lists are written with (`q_proj`)."""
+        return self.name.rsplit(".", 1)[-1]
+
+    @property
+    def adaptable(self) -> bool:
+        """Whether it stands in the map to be chosen: embeddings and the head do not."""
+        return self.role not in ("embed", "head") and self.kind != "embedding"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contract's JSON object for `rankloom layers`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPlan:
+    """A chosen matrix with the rank and alpha of its adapter."""
+
+    layer: LayerInfo
+    rank: int
+    alpha: float
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return self.layer.name
