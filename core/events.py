@@ -102,7 +102,7 @@ class Resumed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Noticed(Event):
-    """Something the user should know that does not end the run ("bfloat16 is slow on this CPU: training in float32")."""
+    """Something the user should know that does not end the run ("bfloat16 is slow here: training in float32")."""
 
     text: str
 
@@ -123,7 +123,7 @@ class RunStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunFailed(Event):
-    """An error ended it: `text` and `hint` for the user, `traceback` one click further (empty for the world's failures)."""
+    """An error ended it: `text` and `hint` for the user; `traceback` one click further, empty for the world's failures."""
 
     step: int
     text: str

@@ -1,8 +1,9 @@
 """The nine axes a method is a point in: what a member of each one must offer.
 
-A method (LoRA, QDoRA, DVoRA ...) is never a class. It is one member from each axis, put together by `Adapted`, the only
-`nn.Module`. Members are torch-free values: their mathematics works on the tensors handed to them, and torch is imported
-inside a method where one is needed at all. So the window can list, describe, count and check every method without torch.
+A method (LoRA, QDoRA, DVoRA ...) is never a class. It is one member from each axis, put together by `Adapted`, the
+only `nn.Module`. Members are torch-free values: their mathematics works on the tensors handed to them, and torch is
+imported inside a method where one is needed at all. So the window can list, describe, count and check every method
+without torch.
 
 Everything downstream (DoRA's norms, merging, logging, analysis, export) asks a layer for `factors()` and `scale` and is
 written once against those; no member of an axis knows another.
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Generator, Tensor
+    from torch.nn import Module
 
     from core.adapters.adapted import Adapted
 
 ParamRole = Literal["a", "b", "vector", "magnitude", "weight", "head"]
-"""What a trained tensor is, for learning rates: the in-side factor, the out-side factor, a vector, DoRA's m, a full weight."""
+"""What a trained tensor is, for learning rates: in- and out-side factor, vector, DoRA's m, a full weight, a head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,9 @@ class Param:
         fill: how it starts: "zero", "kaiming", "normal" with `std`, or "constant" with `std` as its value.
         std: see `fill`.
         trainable: whether the optimizer sees it.
-        shared: a key under which all layers hold one and the same tensor (VeRA); None for the layer's own.
+        shared: a key under which all layers hold one and the same tensor (VeRA), sliced from one of the largest shape;
+            None for the layer's own.
+        rank_dim: the dimension that counts the rank, along which DyLoRA cuts; None where there is none.
     """
 
     shape: tuple[int, ...]
@@ -47,6 +51,7 @@ class Param:
     std: float = 1.0
     trainable: bool = True
     shared: str | None = None
+    rank_dim: int | None = None
 
     @property
     def numel(self) -> int:
@@ -65,17 +70,22 @@ class Delta(Component):
         """`(B', A')` of shapes (out, r) and (r, in) with dW = scale * B' A'."""
         raise NotImplementedError
 
-    def branch(self, p: Mapping[str, Tensor], x: Tensor) -> Tensor:
-        """The unscaled output of the adapter: x (..., in) to (..., out)."""
+    def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
+        """The output of the adapter: x (..., in) to (..., out). The scale goes on the r numbers, not on the many."""
         b, a = self.factors(p)
-        return (x @ a.T) @ b.T
+        return ((x @ a.T) * scale) @ b.T
+
+    def weight(self, p: Mapping[str, Tensor]) -> Tensor:
+        """B' A' as one (out, in) matrix: for merging, never for measuring."""
+        b, a = self.factors(p)
+        return b @ a
 
 
 class Scale(Component):
     """The factor in front of B A. Everybody asks the layer for it; nobody works it out again."""
 
     def of(self, alpha: float, rank: int) -> float:
-        """The factor for a layer of this alpha and (active) rank."""
+        """The factor for a layer of this alpha and active rank."""
         raise NotImplementedError
 
 
@@ -128,4 +138,8 @@ class Storage(Component):
 
     def bytes_per_weight(self, compute_bytes: int) -> float:
         """Memory of one weight of an adaptable matrix, for the forecast; `compute_bytes` is 2 or 4."""
+        raise NotImplementedError
+
+    def weight(self, module: Module) -> Tensor:
+        """The (out, in) floating-point weight that `module` computes with; a view where the storage allows one."""
         raise NotImplementedError

@@ -26,8 +26,8 @@ class Lora(Delta):
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         layer = plan.layer
         return {
-            "a": Param((plan.rank, layer.in_features), role="a", fill="kaiming"),
-            "b": Param((layer.out_features, plan.rank), role="b", fill="zero"),
+            "a": Param((plan.rank, layer.in_features), role="a", fill="kaiming", rank_dim=0),
+            "b": Param((layer.out_features, plan.rank), role="b", fill="zero", rank_dim=1),
         }
 
     def factors(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ class Unchanged(Magnitude):
     label = "None"
 
     def forward(self, layer: Adapted, x: Tensor) -> Tensor:
-        return layer.base(x) + layer.branch(x)
+        return layer.sum(x)
 
     def merge(self, layer: Adapted, weight: Tensor) -> Tensor:
         return weight

@@ -1,0 +1,147 @@
+"""`Adapted`: the only `nn.Module` of the family. A frozen linear layer, a delta and a magnitude.
+
+Which delta and which magnitude are values handed in; nothing here knows a method by name. Everything that looks at an
+adapter (DoRA's norms, merging, measuring, export) asks this class for `factors()`, `scale` and `base_weight()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.adapters.fused import low_rank_linear
+
+if TYPE_CHECKING:
+    from core.adapters.axis import Delta, Magnitude, Param, Scale, Storage
+    from core.layers import LayerPlan
+
+
+class Adapted(nn.Module):
+    """One linear layer with its adapter.
+
+    Args:
+        base: the frozen module: `nn.Linear`, GPT-2's `Conv1D`, or a quantised linear.
+        plan: which layer it is, with rank and alpha.
+        delta, scale, magnitude, storage: the members of the axes that live in a layer.
+        own: this layer's tensors by name.
+        shared: tensors that all layers hold together, already sliced to this layer's shape.
+        dropout: share of the branch's input that is dropped in training.
+    """
+
+    def __init__(
+        self,
+        base: nn.Module,
+        plan: LayerPlan,
+        *,
+        delta: Delta,
+        scale: Scale,
+        magnitude: Magnitude,
+        storage: Storage,
+        own: Mapping[str, nn.Parameter],
+        shared: Mapping[str, Tensor],
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.base = base
+        self.plan = plan
+        self.delta = delta
+        self.scale_rule = scale
+        self.magnitude = magnitude
+        self.storage = storage
+        self.own = nn.ParameterDict(own)
+        self.shared = dict(shared)
+        self.dropout = dropout
+        self.enabled = True
+        self.declared: dict[str, Param] = {**delta.params(plan), **magnitude.params(plan)}
+        self.active_rank = plan.rank
+
+    @property
+    def scale(self) -> float:
+        """The factor in front of B A, for the rank that is active now."""
+        return self.scale_rule.of(self.plan.alpha, self.active_rank)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The base layer's bias, (out,), or None."""
+        found: Tensor | None = getattr(self.base, "bias", None)
+        return found
+
+    @property
+    def weight(self) -> Tensor:
+        """The base module's own weight, for model code that looks at its dtype or device."""
+        return self.base.get_parameter("weight")
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The adapter's tensors by name, cut to the active rank."""
+        found: dict[str, Tensor] = {**self.own, **self.shared}
+        if self.active_rank < self.plan.rank:
+            for name, tensor in found.items():
+                dim = self.declared[name].rank_dim
+                found[name] = tensor if dim is None else tensor.narrow(dim, 0, self.active_rank)
+        return found
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """`(B', A')` of shapes (out, r) and (r, in): dW = scale * B' A'."""
+        return self.delta.factors(self.tensors())
+
+    def base_weight(self) -> Tensor:
+        """The frozen (out, in) weight that the layer computes with, dequantised where it is stored in fewer bits."""
+        return self.storage.weight(self.base)
+
+    def delta_weight(self) -> Tensor:
+        """dW as one (out, in) float32 matrix, scale included: for merging, never for measuring."""
+        with torch.no_grad():
+            return self.delta.weight({name: tensor.float() for name, tensor in self.tensors().items()}) * self.scale
+
+    def merged_weight(self, base: Tensor | None = None) -> Tensor:
+        """The (out, in) weight with the adapter in it.
+
+        Args:
+            base: W0 to merge into, in the precision to work in; None takes `base_weight()` in float32.
+        """
+        with torch.no_grad():
+            weight = self.base_weight().float() if base is None else base
+            return self.magnitude.merge(self, weight + self.delta_weight().to(weight))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., in) to (..., out) in the base layer's dtype; exactly the base's output while switched off."""
+        if not self.enabled:
+            return self.base(x)  # type: ignore[no-any-return]
+        return self.magnitude.forward(self, x)
+
+    def sum(self, x: Tensor) -> Tensor:
+        """Base output plus scaled branch, bias included: (..., out)."""
+        if self._fusible(x):
+            b, a = self.factors()
+            return low_rank_linear(x, self.base_weight(), self.bias, a, b, self.scale)
+        y: Tensor = self.base(x)
+        return y + self.branch(x).to(y.dtype)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """The scaled output of the adapter alone, (..., out), in the adapter's dtype (or autocast's)."""
+        p = self.tensors()
+        if not torch.is_autocast_enabled(x.device.type):
+            x = x.to(next(iter(p.values())).dtype)
+        return self.delta.branch(p, self.drop(x), self.scale)
+
+    def drop(self, x: Tensor) -> Tensor:
+        """Dropout on the branch's input, in training only."""
+        return functional.dropout(x, self.dropout, self.training) if self.dropout and self.training else x
+
+    def _fusible(self, x: Tensor) -> bool:
+        """Whether the one-step form serves: factors, a float base of x's dtype, no dropout now, no autocast."""
+        return (
+            not (self.dropout and self.training)
+            and "factors" in self.delta.provides
+            and "float_base" in self.storage.provides
+            and x.dtype == self.weight.dtype == next(iter(self.own.values())).dtype
+            and not torch.is_autocast_enabled(x.device.type)
+        )
+
+    def extra_repr(self) -> str:
+        """Shown by `print(model)`."""
+        return f"{self.delta.kind}, rank={self.plan.rank}, alpha={self.plan.alpha}"

@@ -1,0 +1,185 @@
+"""Putting adapters on a loaded model, and taking them off again.
+
+`attach` replaces each chosen child module by an `Adapted` that holds the original; `detach` puts the originals back by
+reference, so nothing of the base was ever copied or touched. First values are drawn on the CPU, each tensor from a
+generator of its own seeded by (seed, layer, tensor): the same layer starts the same whichever others are chosen, on
+whatever device, and equal seeds give equal runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from core.adapters.adapted import Adapted
+from core.adapters.axis import Delta, Init, Magnitude, Param, ParamRole, Scale, Storage
+from core.config.run import AdapterConfig
+from core.errors import UserError
+from core.layers import LayerPlan
+
+
+@dataclass
+class Adapters:
+    """The adapters of one model, in the order of the plans.
+
+    Attributes:
+        model: the model they sit in.
+        config: what was asked for.
+        layers: layer name to its `Adapted`.
+        shared: tensors that several layers hold together, at their largest shape.
+    """
+
+    model: nn.Module
+    config: AdapterConfig
+    layers: dict[str, Adapted]
+    shared: dict[str, Tensor] = field(default_factory=dict)
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter, ParamRole]]:
+        """Every trained tensor once: its name (`layer.tensor`), the parameter and its role."""
+        seen: set[int] = set()
+        for name, layer in self.layers.items():
+            for key, parameter in layer.own.items():
+                if parameter.requires_grad and id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    yield f"{name}.{key}", parameter, layer.declared[key].role
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The trained tensors."""
+        return [parameter for _, parameter, _ in self.named_parameters()]
+
+    def count(self) -> int:
+        """Trained numbers."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """The base model, bit for bit, while the block lasts."""
+        before = {name: layer.enabled for name, layer in self.layers.items()}
+        for layer in self.layers.values():
+            layer.enabled = False
+        try:
+            yield
+        finally:
+            for name, layer in self.layers.items():
+                layer.enabled = before[name]
+
+    def detach(self) -> nn.Module:
+        """Put the original modules back and return the model."""
+        for name, layer in self.layers.items():
+            _replace(self.model, name, layer.base)
+        return self.model
+
+
+def attach(
+    model: nn.Module, plans: Sequence[LayerPlan], config: AdapterConfig, *, seed: int, storage: Storage
+) -> Adapters:
+    """Freeze the model and put an adapter on each planned layer.
+
+    Args:
+        model: loaded, in its compute dtype, on its device.
+        plans: the layers with rank and alpha.
+        config: the axes.
+        seed: of the first values.
+        storage: how the base weights are held.
+
+    Raises:
+        UserError: a planned layer is not in the model, has another shape, or shares its weight with another module.
+    """
+    model.requires_grad_(False)
+    delta, scale, magnitude, init = _members(config)
+    shared = _shared_tensors(plans, delta, init, seed)
+    layers: dict[str, Adapted] = {}
+    tied = _tied_weights(model)
+    for plan in plans:
+        base = _find(model, plan, tied)
+        device = base.get_parameter("weight").device
+        declared = {**delta.params(plan), **magnitude.params(plan)}
+        own = {
+            key: nn.Parameter(_first(init, plan.name, key, param, seed).to(device), requires_grad=param.trainable)
+            for key, param in declared.items()
+            if param.shared is None
+        }
+        layer = Adapted(
+            base, plan, delta=delta, scale=scale, magnitude=magnitude, storage=storage, own=own,
+            shared=_slices(declared, shared, device), dropout=config.dropout,
+        )  # fmt: skip
+        layer.train(base.training)
+        _replace(model, plan.name, layer)
+        layers[plan.name] = layer
+    return Adapters(model, config, layers, shared)
+
+
+def _members(config: AdapterConfig) -> tuple[Delta, Scale, Magnitude, Init]:
+    delta, scale, magnitude, init = (config.axis(name) for name in ("delta", "scale", "magnitude", "init"))
+    assert isinstance(delta, Delta) and isinstance(scale, Scale)
+    assert isinstance(magnitude, Magnitude) and isinstance(init, Init)
+    return delta, scale, magnitude, init
+
+
+def _first(init: Init, layer: str, name: str, param: Param, seed: int) -> Tensor:
+    digest = hashlib.sha256(f"{seed}/{layer}/{name}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return init.fill(name, param, generator)
+
+
+def _shared_tensors(plans: Sequence[LayerPlan], delta: Delta, init: Init, seed: int) -> dict[str, Tensor]:
+    """Each shared tensor once, at the largest shape that any layer needs."""
+    largest: dict[str, Param] = {}
+    for plan in plans:
+        for param in delta.params(plan).values():
+            if param.shared is not None:
+                known = largest.get(param.shared, param)
+                shape = tuple(max(pair) for pair in zip(known.shape, param.shape, strict=True))
+                largest[param.shared] = Param(shape, param.role, param.fill, param.std, False, param.shared)
+    return {key: _first(init, "shared", key, param, seed) for key, param in largest.items()}
+
+
+def _slices(declared: dict[str, Param], shared: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """This layer's views of the shared tensors, moved to its device once for all layers."""
+    found = {}
+    for name, param in declared.items():
+        if param.shared is not None:
+            shared[param.shared] = whole = shared[param.shared].to(device)
+            found[name] = whole[tuple(slice(size) for size in param.shape)]
+    return found
+
+
+def _find(model: nn.Module, plan: LayerPlan, tied: set[str]) -> nn.Module:
+    try:
+        base = model.get_submodule(plan.name)
+    except AttributeError:
+        raise UserError(f"The model has no layer {plan.name}.", path="adapter.layers") from None
+    if isinstance(base, Adapted):
+        raise UserError(f"{plan.name} already has an adapter.", hint="Detach it first.")
+    weight = base.get_parameter("weight")
+    expected = (plan.layer.out_features, plan.layer.in_features)
+    stored = tuple(reversed(weight.shape)) if plan.layer.kind == "conv1d" else tuple(weight.shape)
+    if weight.is_floating_point() and stored != expected:
+        raise UserError(f"{plan.name} is {stored[0]} x {stored[1]} in the model, not {expected[0]} x {expected[1]}.")
+    if plan.name in tied:
+        raise UserError(
+            f"{plan.name} shares its weight with another module: an adapter on one would change both when merged.",
+            hint="Leave this layer out.",
+            path="adapter.layers",
+        )
+    return base
+
+
+def _tied_weights(model: nn.Module) -> set[str]:
+    """Names of modules whose weight is also another module's."""
+    owners: dict[int, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, Tensor):
+            owners.setdefault(id(weight), []).append(name)
+    return {name for names in owners.values() if len(names) > 1 for name in names}
+
+
+def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, module)

@@ -1,0 +1,59 @@
+"""y = x W^T + bias + s (x A^T) B^T in one autograd step, for a frozen W.
+
+Composed from ordinary operations, the branch costs an extra (tokens, out) tensor forward and an extra (tokens, in)
+tensor backward, each written and read again for one addition. Here both products accumulate into the base product's
+own result (`addmm_`), and what is kept for the backward pass is x and the (tokens, r) product alone. Where A is frozen
+(LoRA-FA) x is not kept either, which is that method's whole point.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class _LowRankLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        flat = x.reshape(-1, x.shape[-1])
+        h = flat @ a.T
+        y = flat @ weight.T if bias is None else torch.addmm(bias, flat, weight.T)
+        y.addmm_(h, b.T, alpha=scale)
+        keep_x = flat if ctx.needs_input_grad[3] else None
+        ctx.save_for_backward(keep_x, weight, a, b, h)
+        ctx.scale = scale
+        return y.view(*x.shape[:-1], y.shape[-1])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, a, b, h = ctx.saved_tensors
+        g = gradient.reshape(-1, gradient.shape[-1])
+        inner = (g @ b) * ctx.scale
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = (g @ weight).addmm_(inner, a).view(*gradient.shape[:-1], a.shape[1])
+        grad_a = inner.T @ x if ctx.needs_input_grad[3] else None
+        grad_b = (g.T @ h).mul_(ctx.scale) if ctx.needs_input_grad[4] else None
+        return grad_x, None, None, grad_a, grad_b, None
+
+
+def low_rank_linear(x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
+    """The output of a frozen linear layer and its low-rank branch.
+
+    Args:
+        x: (..., in).
+        weight: frozen, (out, in); a transposed view will do.
+        bias: frozen, (out,), or None.
+        a: (r, in), trained or frozen.
+        b: (out, r), trained or frozen.
+        scale: the factor on the branch.
+
+    Returns:
+        (..., out), equal to `linear(x, weight, bias) + scale * linear(linear(x, a), b)` up to rounding.
+    """
+    result: Tensor = _LowRankLinear.apply(x, weight, bias, a, b, scale)  # type: ignore[no-untyped-call]
+    return result

@@ -1,0 +1,129 @@
+"""An adapter on disk: `adapter.json` says what it is, `adapter.safetensors` holds its tensors.
+
+This is the workbench's own form, exact for every combination of axes: it is what a checkpoint holds and what a run
+goes on from. Forms for other programs are written by `core.export`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from core.adapters.attach import Adapters, attach
+from core.adapters.axis import Storage
+from core.atomic import write_text
+from core.config.run import AdapterConfig
+from core.errors import UserError
+from core.layers import LayerInfo, LayerPlan
+
+FORMAT = 1
+DESCRIPTION = "adapter.json"
+TENSORS = "adapter.safetensors"
+
+
+@dataclass(frozen=True)
+class SavedAdapter:
+    """What an adapter folder says of itself, without its tensors."""
+
+    folder: Path
+    config: AdapterConfig
+    plans: tuple[LayerPlan, ...]
+    active_ranks: dict[str, int]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by `layer.tensor` and `shared.key`, on the CPU."""
+        try:
+            return load_file(self.folder / TENSORS)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"The adapter in {self.folder} cannot be read: {error}.") from None
+
+
+def save(adapters: Adapters, folder: Path) -> None:
+    """Write the adapter into an existing folder, frozen tensors included, so that nothing has to be drawn again."""
+    tensors = {
+        f"{name}.{key}": tensor.detach().contiguous()
+        for name, layer in adapters.layers.items()
+        for key, tensor in layer.own.items()
+    }
+    tensors |= {f"shared.{key}": tensor.contiguous() for key, tensor in adapters.shared.items()}
+    save_file(tensors, folder / TENSORS)
+    write_text(folder / DESCRIPTION, json.dumps(_describe(adapters), indent=1))
+
+
+def _describe(adapters: Adapters) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "adapter": adapters.config.model_dump(mode="json", exclude_none=True),
+        "layers": [
+            {
+                **asdict(layer.plan.layer),
+                "rank": layer.plan.rank,
+                "alpha": layer.plan.alpha,
+                "active": layer.active_rank,
+            }
+            for layer in adapters.layers.values()
+        ],
+    }
+
+
+def read(folder: Path) -> SavedAdapter:
+    """Read what an adapter folder says of itself.
+
+    Raises:
+        UserError: there is none, it is damaged, or a newer program wrote it.
+    """
+    path = folder / DESCRIPTION
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if said["format"] > FORMAT:
+            raise UserError(f"The adapter in {folder} was written by a newer version.", hint="Update Rankloom.")
+        rows = said["layers"]
+        plans = tuple(LayerPlan(_layer(row), row["rank"], row["alpha"]) for row in rows)
+        config = AdapterConfig.model_validate(said["adapter"])
+        return SavedAdapter(folder, config, plans, {row["name"]: row["active"] for row in rows})
+    except FileNotFoundError:
+        raise UserError(f"There is no adapter in {folder}.", hint=f"It would hold {DESCRIPTION}.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"The adapter in {folder} cannot be read: {error!r}.") from None
+
+
+def _layer(row: dict[str, Any]) -> LayerInfo:
+    return LayerInfo(
+        row["name"], row["role"], row["block"], row["out_features"], row["in_features"], row.get("kind", "linear")
+    )
+
+
+def restore(adapters: Adapters, saved: SavedAdapter) -> None:
+    """Give attached adapters the saved values.
+
+    Raises:
+        UserError: the saved tensors are not those of these layers; nothing has been changed then.
+    """
+    tensors = saved.tensors()
+    wanted = {
+        f"{name}.{key}": tensor for name, layer in adapters.layers.items() for key, tensor in layer.own.items()
+    } | {f"shared.{key}": tensor for key, tensor in adapters.shared.items()}
+    wrong = sorted(
+        set(wanted) ^ set(tensors)
+        | {key for key in set(wanted) & set(tensors) if wanted[key].shape != tensors[key].shape}
+    )
+    if wrong:
+        raise UserError(f"The adapter in {saved.folder} does not fit these layers: {wrong[0]} differs.")
+    for key, tensor in wanted.items():
+        tensor.data.copy_(tensors[key])
+    for name, layer in adapters.layers.items():
+        layer.active_rank = saved.active_ranks[name]
+
+
+def reattach(model: nn.Module, folder: Path, *, storage: Storage) -> Adapters:
+    """Put a saved adapter on a loaded base model."""
+    saved = read(folder)
+    adapters = attach(model, saved.plans, saved.config, seed=0, storage=storage)
+    restore(adapters, saved)
+    return adapters

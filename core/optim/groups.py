@@ -1,0 +1,38 @@
+"""Parameter groups by role: every trained tensor in exactly one, with a learning rate of its own where a method says so.
+
+A group's `ratio` is the factor on the learning rate; the schedule multiplies all rates alike, so ratios survive it.
+Vectors (DoRA's magnitudes, VeRA's lambdas) are never decayed: decay would pull whole rows of the weight towards zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from core.adapters.attach import Adapters
+from core.adapters.axis import ParamRole, Rates
+from core.config.run import TrainConfig
+
+DECAYED: frozenset[ParamRole] = frozenset({"a", "b", "weight", "head"})
+
+
+def groups(adapters: Adapters, train: TrainConfig) -> list[dict[str, Any]]:
+    """The optimizer's groups: `params`, `names`, `role`, `ratio`, `lr` (before the schedule) and `weight_decay`."""
+    rates = adapters.config.axis("rates")
+    assert isinstance(rates, Rates)
+    by_role: dict[ParamRole, list[tuple[str, nn.Parameter]]] = {}
+    for name, parameter, role in adapters.named_parameters():
+        by_role.setdefault(role, []).append((name, parameter))
+    decay = getattr(train.optimizer, "weight_decay", 0.0)
+    return [
+        {
+            "params": [parameter for _, parameter in members],
+            "names": [name for name, _ in members],
+            "role": role,
+            "ratio": rates.ratio(role),
+            "lr": train.learning_rate * rates.ratio(role),
+            "weight_decay": decay if role in DECAYED else 0.0,
+        }
+        for role, members in by_role.items()
+    ]
