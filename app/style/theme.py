@@ -1,0 +1,158 @@
+"""The theme: palette, fonts and stylesheet of the whole window, live.
+
+It follows the system's light or dark scheme unless the user chose one, scales all text with Ctrl +/-/0, and remembers
+both. Everything that paints itself asks `Theme.current()` for colours and sizes and repaints on `changed`; everything
+else is coloured by one stylesheet, chosen by dynamic properties (`kind`, `tone`, `type`) and never by its own colours.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, cast
+
+from PySide6.QtCore import QObject, QSettings, Qt, QTemporaryDir, Signal
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QIcon, QPalette
+from PySide6.QtWidgets import QApplication
+
+from app.style import icons
+from app.style.sheet import sheet
+from app.style.tokens import DARK, LIGHT, Tokens
+
+Choice = Literal["system", "dark", "light"]
+CHOICES: tuple[Choice, ...] = ("system", "dark", "light")
+FONTS = Path(__file__).resolve().parents[2] / "resources" / "fonts"
+SCALES = (0.85, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 1.8, 2.0)
+SMALLEST = 11
+"""No text is smaller than this many pixels, whatever the scale."""
+
+
+class Theme(QObject):
+    """The one theme of the application; made once by `app.start`, found with `Theme.current()`."""
+
+    changed = Signal()
+    _current: Theme | None = None
+
+    def __init__(self, settings: QSettings | None = None) -> None:
+        super().__init__()
+        self._settings = settings
+        self._icons = QTemporaryDir()
+        self.family, self.mono_family = _load_fonts()
+        self.choice: Choice = self._remembered_choice()
+        self.scale = float(cast(str, settings.value("text_scale", 1.0))) if settings else 1.0
+        self.tokens: Tokens = DARK
+        Theme._current = self
+        hints = QGuiApplication.styleHints()
+        hints.setColorScheme(_scheme(self.choice))
+        hints.colorSchemeChanged.connect(self.apply)
+        self.apply()
+
+    @classmethod
+    def current(cls) -> Theme:
+        """The application's theme; one that remembers nothing where none was made (tests of single widgets)."""
+        if cls._current is None:
+            cls._current = cls()
+        return cls._current
+
+    def choose(self, choice: Choice) -> None:
+        """Follow the system, or stay dark or light."""
+        self.choice = choice
+        self._remember("scheme", choice)
+        QGuiApplication.styleHints().setColorScheme(_scheme(choice))
+        self.apply()
+
+    def zoom(self, direction: int) -> None:
+        """Make all text larger (1), smaller (-1), or as it was made (0)."""
+        nearest = min(range(len(SCALES)), key=lambda index: abs(SCALES[index] - self.scale))
+        index = SCALES.index(1.0) if direction == 0 else min(max(nearest + direction, 0), len(SCALES) - 1)
+        self.scale = SCALES[index]
+        self._remember("text_scale", self.scale)
+        self.apply()
+
+    def px(self, size: float) -> int:
+        """A length that grows with the text, in pixels."""
+        return round(size * self.scale)
+
+    def text_px(self, size: float) -> int:
+        """A text size in pixels; never below the smallest readable one."""
+        return max(self.px(size), SMALLEST)
+
+    def font(self, size: float = 13, weight: int = 400, *, mono: bool = False) -> QFont:
+        """A font for painted text: sized with the scale, digits of equal width."""
+        font = QFont(self.mono_family if mono else self.family)
+        font.setPixelSize(self.text_px(size))
+        font.setWeight(QFont.Weight(weight))
+        if not mono:
+            font.setFeature(QFont.Tag("tnum"), 1)
+        return font
+
+    def color(self, name: str, alpha: float = 1.0) -> QColor:
+        """A token (or `#rrggbb`) as a colour, `alpha` from 0 to 1."""
+        color = QColor(self.tokens.color(name))
+        color.setAlphaF(alpha)
+        return color
+
+    def icon(self, name: str, color: str = "muted", size: int = 16) -> QIcon:
+        """An icon in a token's colour."""
+        return icons.icon(name, self.tokens.color(color), self.px(size))
+
+    def apply(self) -> None:
+        """Put palette, font and stylesheet on the application and tell everybody who paints."""
+        app = cast(QApplication, QApplication.instance())
+        dark = self.choice == "dark" or (
+            self.choice == "system" and QGuiApplication.styleHints().colorScheme() != Qt.ColorScheme.Light
+        )
+        self.tokens = DARK if dark else LIGHT
+        app.setPalette(_palette(self.tokens))
+        app.setFont(self.font())
+        app.setStyleSheet(sheet(self.tokens, self.text_px, self.px, self.mono_family, self._icon_url))
+        self.changed.emit()
+
+    def _icon_url(self, name: str, color: str) -> str:
+        """A recoloured icon as a file, because stylesheets take pictures from files only."""
+        value = self.tokens.color(color)
+        path = Path(self._icons.path()) / f"{name}-{value.removeprefix('#')}.svg"
+        if not path.exists():
+            path.write_bytes(icons.source(name, value))
+        return path.as_posix()
+
+    def _remembered_choice(self) -> Choice:
+        value = self._settings.value("scheme", "system") if self._settings else "system"
+        return cast(Choice, value) if value in CHOICES else "system"
+
+    def _remember(self, key: str, value: object) -> None:
+        if self._settings is not None:
+            self._settings.setValue(key, value)
+
+
+def _scheme(choice: Choice) -> Qt.ColorScheme:
+    return {"dark": Qt.ColorScheme.Dark, "light": Qt.ColorScheme.Light}.get(choice, Qt.ColorScheme.Unknown)
+
+
+def _load_fonts() -> tuple[str, str]:
+    """Register the shipped fonts; returns the text and the monospace family."""
+    for path in sorted(FONTS.glob("*.otf")):
+        QFontDatabase.addApplicationFont(str(path))
+    families = set(QFontDatabase.families())
+    wanted = ("DejaVu Sans Mono", "Cascadia Mono", "Menlo", "Consolas", "Noto Sans Mono")
+    fixed = QFontInfo(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)).family()
+    mono = next((family for family in wanted if family in families), fixed)
+    return ("Inter" if "Inter" in families else QFontInfo(QFont()).family()), mono
+
+
+def _palette(t: Tokens) -> QPalette:
+    """Fusion's palette, for whatever the stylesheet leaves to the style."""
+    role = QPalette.ColorRole
+    colors = {
+        role.Window: t.ground, role.Base: t.raised, role.AlternateBase: t.panel, role.Button: t.raised,
+        role.WindowText: t.text, role.Text: t.text, role.ButtonText: t.text, role.BrightText: t.red,
+        role.ToolTipBase: t.raised, role.ToolTipText: t.text, role.PlaceholderText: t.muted,
+        role.Highlight: t.button, role.HighlightedText: t.on_button, role.Accent: t.accent,
+        role.Link: t.accent_text, role.LinkVisited: t.accent_text,
+        role.Light: t.hover, role.Midlight: t.hover, role.Mid: t.line, role.Dark: t.line, role.Shadow: t.ground,
+    }  # fmt: skip
+    palette = QPalette()
+    for color_role, value in colors.items():
+        palette.setColor(color_role, QColor(value))
+    for color_role in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, color_role, QColor(t.faint))
+    return palette

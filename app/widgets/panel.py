@@ -1,0 +1,91 @@
+"""Panels: a titled surface with a hairline, and the tiles of figures above them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.widgets.labels import ElidedLabel, label, set_property
+
+
+class Panel(QFrame):
+    """A surface with a title at the left of its head and controls at the right.
+
+    Attributes:
+        head: the layout of the title row; put controls there with `add_control`.
+        body: the layout below it; `add` puts widgets there.
+    """
+
+    def __init__(self, title: str = "", *, note: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("kind", "panel")
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(20, 14, 20, 16)
+        outer.setSpacing(10)
+        self.head = QHBoxLayout()
+        self.head.setSpacing(10)
+        self.title = ElidedLabel(title, "heading")
+        self.note = label(note, "hint")
+        self.head.addWidget(self.title)
+        self.head.addStretch(1)
+        self.head.addWidget(self.note)
+        self.note.setVisible(bool(note))
+        if title:
+            outer.addLayout(self.head)
+        self.body = QVBoxLayout()
+        self.body.setSpacing(8)
+        outer.addLayout(self.body, 1)
+        if title:
+            self.setAccessibleName(title)
+
+    def set_title(self, title: str, note: str = "") -> None:
+        """Change the title and the quiet text at the right of it."""
+        self.title.setText(title)
+        self.setAccessibleName(title)
+        self.note.setText(note)
+        self.note.setVisible(bool(note))
+
+    def add_control(self, control: QWidget) -> None:
+        """Put a control at the right end of the head."""
+        self.head.addWidget(control, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def add(self, item: QWidget | QLayout, stretch: int = 0) -> None:
+        """Put a widget or layout at the end of the body."""
+        if isinstance(item, QWidget):
+            self.body.addWidget(item, stretch)
+        else:
+            self.body.addLayout(item, stretch)
+
+
+class Tile(QFrame):
+    """One figure with its name above it and a quiet note beside it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setProperty("kind", "tile")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 10, 14, 12)
+        layout.setSpacing(4)
+        self._name = label(name, "label")
+        self._value = label("–", "figure")
+        self._note = ElidedLabel("", "hint")
+        self._note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(self._value, 0, Qt.AlignmentFlag.AlignBottom)
+        row.addWidget(self._note, 1, Qt.AlignmentFlag.AlignBottom)
+        layout.addWidget(self._name)
+        layout.addLayout(row)
+
+    def set(self, value: str, note: str = "", *, tone: str = "") -> None:
+        """Show a value ("–" where there is none yet) and a note such as "of 200"."""
+        self._value.setText(value or "–")
+        self._note.setText(note)
+        set_property(self._note, "tone", tone or "muted")
+        self.setAccessibleName(f"{self._name.text()}: {value or 'nothing yet'} {note}".strip())
+
+    @property
+    def value(self) -> str:
+        """What it shows."""
+        return self._value.text()
