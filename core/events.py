@@ -30,6 +30,11 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Launched(Event):
+    """A worker process was started for the run; nothing has been heard from it yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
     """The worker has loaded model and data and begins (again, where `step` is above 0)."""
 
@@ -81,9 +86,13 @@ class CheckpointSaved(Event):
 
 @dataclass(frozen=True, slots=True)
 class Rewound(Event):
-    """A resumed run goes on from `step`: whatever was measured after it is superseded and has been removed."""
+    """A resumed run goes on from `step`: whatever was measured after it is superseded and has been removed.
+
+    `best` is the lowest held-out loss up to that step, filled in by the writer; None where there is none.
+    """
 
     step: int
+    best: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
