@@ -1,0 +1,161 @@
+"""The adapter in PEFT's layout, which PEFT, vLLM and llama.cpp's converter open.
+
+    adapter_config.json        ranks, alphas and the names of the layers
+    adapter_model.safetensors  base_model.model.<layer>.lora_A.weight (r, in) and .lora_B.weight (out, r)
+
+The configuration holds only keys that every release of PEFT knows: an unknown one makes an older release refuse the
+whole adapter. Names are where other writers go wrong. PEFT takes a target for the end of a name, so a suffix would
+also catch every layer that ends alike and was not trained; wherever that would happen, the full names are written.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from core.adapters.adapted import Adapted
+from core.adapters.attach import Adapters
+from core.atomic import write_text
+from core.errors import UserError
+
+CONFIG = "adapter_config.json"
+TENSORS = "adapter_model.safetensors"
+PREFIX = "base_model.model."
+ROOT_SCALE = "alpha/sqrt(r)"
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What one layer adds to its weight: dW = scale * b a, with b (out, r) and a (r, in)."""
+
+    b: Tensor
+    a: Tensor
+    scale: float
+
+
+def write(adapters: Adapters, folder: Path, *, base: str, modules: Collection[str]) -> None:
+    """Write an adapter into an existing folder.
+
+    Args:
+        adapters: to be written, from `open_adapter` or from a live model.
+        folder: where to.
+        base: the base model's name for whoever loads the adapter.
+        modules: the names of all modules of the base model that own a weight.
+
+    Raises:
+        UserError: the method is more than a low-rank sum, which the layout cannot say.
+    """
+    for name, layer in adapters.layers.items():
+        if "factors" not in layer.delta.provides or layer.magnitude.kind != "none":
+            raise UserError(
+                f"{name} is trained with more than two factors, which PEFT's adapter layout cannot hold.",
+                hint="Export a merged model instead.",
+            )
+    tensors = {}
+    for name, layer in adapters.layers.items():
+        b, a = layer.factors()
+        tensors[f"{PREFIX}{name}.lora_A.weight"] = a.detach().cpu().contiguous()
+        tensors[f"{PREFIX}{name}.lora_B.weight"] = b.detach().cpu().contiguous()
+    save_file(tensors, folder / TENSORS, metadata={"format": "pt"})
+    write_text(folder / CONFIG, json.dumps(configuration(adapters, base=base, modules=modules), indent=2) + "\n")
+
+
+def configuration(adapters: Adapters, *, base: str, modules: Collection[str]) -> dict[str, Any]:
+    """The mapping of `adapter_config.json`."""
+    layers = adapters.layers
+    root = all(layer.scale_rule.kind == ROOT_SCALE for layer in layers.values())
+    ranks = {name: layer.active_rank for name, layer in layers.items()}
+    alphas = {name: _alpha(layer, root=root) for name, layer in layers.items()}
+    rank, alpha = _most_common(ranks.values()), _most_common(alphas.values())
+    return {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "inference_mode": True,
+        "r": rank,
+        "lora_alpha": alpha,
+        "lora_dropout": adapters.config.dropout,
+        "target_modules": targets(layers, modules),
+        "rank_pattern": {name: value for name, value in ranks.items() if value != rank},
+        "alpha_pattern": {name: value for name, value in alphas.items() if value != alpha},
+        "bias": "none",
+        "fan_in_fan_out": any(layer.plan.layer.kind == "conv1d" for layer in layers.values()),
+        "use_rslora": root,
+        "use_dora": False,
+        "modules_to_save": None,
+    }
+
+
+def _alpha(layer: Adapted, *, root: bool) -> float:
+    """The alpha with which PEFT's rule gives the layer's own scale at its active rank: the user's, where it does."""
+    rank = layer.active_rank
+    alpha = layer.scale * (math.sqrt(rank) if root else rank)
+    alpha = layer.plan.alpha if math.isclose(alpha, layer.plan.alpha) else alpha
+    return int(alpha) if alpha == int(alpha) else alpha
+
+
+def _most_common(values: Iterable[Any]) -> Any:
+    return Counter(values).most_common(1)[0][0]
+
+
+def targets(trained: Collection[str], modules: Collection[str]) -> list[str]:
+    """The shortest list of names that PEFT matches to exactly the trained layers.
+
+    Args:
+        trained: full names of the layers with an adapter.
+        modules: full names of all modules of the model.
+    """
+    found = []
+    for suffix in sorted({name.rsplit(".", 1)[-1] for name in trained}):
+        inside = [name for name in trained if name == suffix or name.endswith(f".{suffix}")]
+        caught = [name for name in modules if name == suffix or name.endswith(f".{suffix}")]
+        found += [suffix] if set(caught) <= set(inside) else sorted(inside)
+    return found
+
+
+def read(folder: Path) -> dict[str, Factors]:
+    """Read a LoRA adapter in PEFT's layout, by layer name.
+
+    Raises:
+        UserError: there is none, it is damaged, or it is of another type.
+    """
+    try:
+        said = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if said["peft_type"] != "LORA" or said.get("use_dora"):
+            raise UserError(f"The adapter in {folder} is not a plain LoRA.")
+        with safe_open(folder / TENSORS, framework="pt") as file:
+            return dict(_factors(said, {key: file.get_tensor(key) for key in file.keys()}))  # noqa: SIM118
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise UserError(f"The adapter in {folder} cannot be read: {error!r}.") from None
+
+
+def _factors(said: dict[str, Any], tensors: dict[str, Tensor]) -> Iterator[tuple[str, Factors]]:
+    ending = ".lora_A.weight"
+    for key, a in tensors.items():
+        if key.endswith(ending):
+            name = key.removeprefix(PREFIX).removesuffix(ending)
+            rank = said["rank_pattern"].get(name, said["r"])
+            alpha = said["alpha_pattern"].get(name, said["lora_alpha"])
+            scale = alpha / (math.sqrt(rank) if said["use_rslora"] else rank)
+            yield name, Factors(tensors[key.removesuffix(ending) + ".lora_B.weight"], a, scale)
+
+
+@torch.no_grad()
+def add_to(model: nn.Module, layers: dict[str, Factors]) -> None:
+    """Add what `read` found to the weights of a plain model, in place."""
+    for name, found in layers.items():
+        module = model.get_submodule(name)
+        weight = module.get_parameter("weight")
+        change = (found.b.float() @ found.a.float()) * found.scale
+        weight += (change.T if isinstance(module, Conv1D) else change).to(weight)

@@ -1,0 +1,51 @@
+"""A saved adapter without its base model: all that an export needs of it.
+
+Merging a 70B model must not need a 70B model in memory. The adapter's layers are put on stand-ins of the right shape
+whose weights are one number, repeated without being stored; the real weights come from the files one at a time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from core.adapters.attach import Adapters
+from core.adapters.state import read, reattach
+from core.adapters.storage.dense import Dense
+from core.layers import LayerInfo
+
+
+def open_adapter(folder: Path) -> Adapters:
+    """The adapter saved in `folder`, in evaluation mode, on stand-ins for the layers it was trained on.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    root = nn.Module()
+    for plan in read(folder).plans:
+        _place(root, plan.name, _stand_in(plan.layer))
+    adapters = reattach(root, folder, storage=Dense())
+    root.eval()
+    return adapters
+
+
+def _stand_in(layer: LayerInfo) -> nn.Module:
+    """A module of the layer's kind and shape that holds a single number."""
+    module: nn.Module = Conv1D(1, 1) if layer.kind == "conv1d" else nn.Linear(1, 1, bias=False)
+    shape = (layer.out_features, layer.in_features)
+    zero = torch.zeros(()).expand(*(reversed(shape) if layer.kind == "conv1d" else shape))
+    module.register_parameter("weight", nn.Parameter(zero, requires_grad=False))
+    return module
+
+
+def _place(root: nn.Module, name: str, module: nn.Module) -> None:
+    """Hang the module into the tree under its dotted name."""
+    *path, last = name.split(".")
+    for part in path:
+        if part not in root._modules:
+            root.add_module(part, nn.Module())
+        root = root.get_submodule(part)
+    root.add_module(last, module)
