@@ -6,8 +6,8 @@ adapter (DoRA's norms, merging, measuring, export) asks this class for `factors(
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,10 @@ class Adapted(nn.Module):
         self.enabled = True
         self.declared: dict[str, Param] = {**delta.params(plan), **magnitude.params(plan)}
         self.active_rank = plan.rank
+        self.constants: dict[str, Tensor] = {}
+        """What follows from the frozen base weight alone, kept by whoever worked it out."""
+        self._derived: dict[str, tuple[Any, Tensor]] = {}
+        magnitude.begin(self)
 
     @property
     def scale(self) -> float:
@@ -113,13 +117,31 @@ class Adapted(nn.Module):
             return self.base(x)  # type: ignore[no-any-return]
         return self.magnitude.forward(self, x)
 
-    def sum(self, x: Tensor) -> Tensor:
-        """Base output plus scaled branch, bias included: (..., out)."""
+    def sum(self, x: Tensor, *, bias: bool = True) -> Tensor:
+        """Base output plus scaled branch, with the base's bias or without: (..., out)."""
         if self._fusible(x):
             b, a = self.factors()
-            return low_rank_linear(x, self.base_weight(), self.bias, a, b, self.scale)
-        y: Tensor = self.base(x)
+            return low_rank_linear(x, self.base_weight(), self.bias if bias else None, a, b, self.scale)
+        y = self.base_output(x, bias=bias)
         return y + self.branch(x).to(y.dtype)
+
+    def base_output(self, x: Tensor, *, bias: bool = True) -> Tensor:
+        """The base layer's output, with its bias or without: (..., out)."""
+        y: Tensor = self.base(x)
+        return y if bias or self.bias is None else y - self.bias.to(y.dtype)
+
+    def derived(self, name: str, work_out: Callable[[], Tensor]) -> Tensor:
+        """A tensor that follows from the adapter's, worked out anew only when one of those has changed.
+
+        torch counts every in-place change of a tensor, so an optimizer's step, a restored checkpoint or another active
+        rank is noticed here without anybody having to say so; micro-batches and recomputed blocks share one result.
+        """
+        state = (self.active_rank, *((id(tensor), tensor._version) for tensor in self.own.values()))
+        known = self._derived.get(name)
+        if known is None or known[0] != state:
+            with torch.no_grad():
+                known = self._derived[name] = (state, work_out())
+        return known[1]
 
     def branch(self, x: Tensor) -> Tensor:
         """The scaled output of the adapter alone, (..., out), in the adapter's dtype (or autocast's)."""

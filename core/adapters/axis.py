@@ -37,7 +37,8 @@ class Param:
     Attributes:
         shape: its size.
         role: which learning-rate group it belongs to.
-        fill: how it starts: "zero", "kaiming", "normal" with `std`, or "constant" with `std` as its value.
+        fill: how it starts: "zero", "kaiming" (uniform in 1/sqrt(in)), "he" (uniform in sqrt(6/in)), "normal" with
+            `std`, or "constant" with `std` as its value.
         std: see `fill`.
         trainable: whether the optimizer sees it.
         shared: a key under which all layers hold one and the same tensor (VeRA), sliced from one of the largest shape;
@@ -47,7 +48,7 @@ class Param:
 
     shape: tuple[int, ...]
     role: ParamRole
-    fill: Literal["zero", "kaiming", "normal", "constant"] = "zero"
+    fill: Literal["zero", "kaiming", "he", "normal", "constant"] = "zero"
     std: float = 1.0
     trainable: bool = True
     shared: str | None = None
@@ -95,6 +96,9 @@ class Magnitude(Component):
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         """The tensors that one layer needs for it, by name."""
         return {}
+
+    def begin(self, layer: Adapted) -> None:
+        """Set first values that depend on the base weight; called once, when the layer is made."""
 
     def forward(self, layer: Adapted, x: Tensor) -> Tensor:
         """The layer's output for x (..., in), adapter included."""

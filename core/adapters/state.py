@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -115,8 +116,9 @@ def restore(adapters: Adapters, saved: SavedAdapter) -> None:
     )
     if wrong:
         raise UserError(f"The adapter in {saved.folder} does not fit these layers: {wrong[0]} differs.")
-    for key, tensor in wanted.items():
-        tensor.data.copy_(tensors[key])
+    with torch.no_grad():
+        for key, tensor in wanted.items():
+            tensor.copy_(tensors[key])
     for name, layer in adapters.layers.items():
         layer.active_rank = saved.active_ranks[name]
 

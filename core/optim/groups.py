@@ -1,4 +1,4 @@
-"""Parameter groups by role: every trained tensor in exactly one, with a learning rate of its own where a method says so.
+"""Parameter groups by role: every trained tensor in exactly one, with a learning rate of its own where asked for.
 
 A group's `ratio` is the factor on the learning rate; the schedule multiplies all rates alike, so ratios survive it.
 Vectors (DoRA's magnitudes, VeRA's lambdas) are never decayed: decay would pull whole rows of the weight towards zero.

@@ -2,6 +2,8 @@
 
 from core.adapters.axis import Delta
 from core.adapters.delta.lora import Lora
+from core.adapters.delta.lora_fa import LoraFrozenA
+from core.adapters.delta.vera import Vera
 from core.component import Axis
 
-DELTAS: Axis[Delta] = Axis("delta", "Delta", Lora)
+DELTAS: Axis[Delta] = Axis("delta", "Delta", Lora, LoraFrozenA, Vera)

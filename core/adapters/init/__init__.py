@@ -2,6 +2,7 @@
 
 from core.adapters.axis import Init
 from core.adapters.init.default import Default
+from core.adapters.init.zero_a import ZeroA
 from core.component import Axis
 
-INITS: Axis[Init] = Axis("init", "Start", Default)
+INITS: Axis[Init] = Axis("init", "Start", Default, ZeroA)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Init, Param
+from core.adapters.init.start import start
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -18,23 +18,8 @@ class Default(Init):
     """
 
     kind = "default"
-    label = "A random, B zero"
+    label = "The delta's own (LoRA: A random, B zero)"
     paper = "2106.09685"
 
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
-        return start(param, generator)
-
-
-def start(param: Param, generator: Generator) -> Tensor:
-    """The declared first value of a tensor, in float32 on the CPU."""
-    import torch
-
-    value = torch.zeros(param.shape)
-    if param.fill == "kaiming":
-        bound = 1 / math.sqrt(param.shape[-1])
-        value.uniform_(-bound, bound, generator=generator)
-    elif param.fill == "normal":
-        value.normal_(0.0, param.std, generator=generator)
-    elif param.fill == "constant":
-        value.fill_(param.std)
-    return value
+        return start(param.shape, param.fill, param.std, generator)

@@ -2,6 +2,7 @@
 
 from core.adapters.axis import Magnitude
 from core.adapters.magnitude.none import Unchanged
+from core.adapters.magnitude.row import Row
 from core.component import Axis
 
-MAGNITUDES: Axis[Magnitude] = Axis("magnitude", "Magnitude", Unchanged)
+MAGNITUDES: Axis[Magnitude] = Axis("magnitude", "Magnitude", Unchanged, Row)

@@ -2,6 +2,7 @@
 
 from core.adapters.axis import Rates
 from core.component import Axis
+from core.optim.rates.loraplus import LoraPlus
 from core.optim.rates.one import OneRate
 
-RATES: Axis[Rates] = Axis("rates", "Learning rates", OneRate)
+RATES: Axis[Rates] = Axis("rates", "Learning rates", OneRate, LoraPlus)

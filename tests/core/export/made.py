@@ -62,7 +62,7 @@ def make(tmp_path: Path, family: str, *, dtype: torch.dtype | None = None, **ada
     adapters = attach(model, plans, config, seed=1, storage=Dense())
     generator = torch.Generator().manual_seed(5)
     for parameter in adapters.parameters():
-        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
+        parameter.data += torch.randn(parameter.shape, generator=generator) * 0.1
     folder = tmp_path / "adapter"
     folder.mkdir()
     save(adapters, folder)

@@ -41,9 +41,10 @@ def peft_gap(made: Made, out: Path) -> float:
     return float((logits(loaded) - made.logits()).abs().max())
 
 
+@pytest.mark.parametrize("method", ["lora", "dora"])
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gpt_neox"])
-def test_peft_opens_an_exported_adapter_and_says_the_same(tmp_path: Path, family: str) -> None:
-    made = make(tmp_path, family, rank=4, alpha=8)
+def test_peft_opens_an_exported_adapter_and_says_the_same(tmp_path: Path, family: str, method: str) -> None:
+    made = make(tmp_path, family, method=method, rank=4, alpha=8)
     with made.adapters.disabled():
         assert (logits(made.model) - logits(AutoModelForCausalLM.from_pretrained(made.base))).abs().max() < 1e-6
     assert peft_gap(made, exported(made, tmp_path / "out")) < 1e-5
@@ -76,8 +77,9 @@ def test_a_suffix_that_other_modules_share_is_not_used() -> None:
     assert adapter.targets(["h.0.attn.c_proj", "h.0.mlp.c_fc"], modules) == ["c_fc", "h.0.attn.c_proj"]
 
 
-def test_reading_back_gives_the_live_weights(tmp_path: Path) -> None:
-    made = make(tmp_path, "gpt2", rank=4, alpha=8)
+@pytest.mark.parametrize("method", ["lora", "dora"])
+def test_reading_back_gives_the_live_weights(tmp_path: Path, method: str) -> None:
+    made = make(tmp_path, "gpt2", method=method, rank=4, alpha=8)
     plain = AutoModelForCausalLM.from_pretrained(made.base, dtype=torch.float32).eval()
     adapter.add_to(plain, adapter.read(exported(made, tmp_path / "out")))
     assert (logits(plain) - made.logits()).abs().max() < 1e-5

@@ -39,9 +39,10 @@ def all_tensors(folder: Path) -> dict[str, torch.Tensor]:
     return {key: tensor for file in shards.weight_files(folder) for key, tensor in load_file(file).items()}
 
 
+@pytest.mark.parametrize("method", ["lora", "dora"])
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gpt_neox"])
-def test_plain_transformers_opens_a_merged_model_and_says_the_same(tmp_path: Path, family: str) -> None:
-    made = make(tmp_path, family, rank=4, alpha=8)
+def test_plain_transformers_opens_a_merged_model_and_says_the_same(tmp_path: Path, family: str, method: str) -> None:
+    made = make(tmp_path, family, method=method, rank=4, alpha=8)
     out = exported(made, tmp_path / "out")
     loaded = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32).eval()
     assert (logits(loaded) - made.logits()).abs().max() < 1e-5

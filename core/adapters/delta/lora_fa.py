@@ -1,0 +1,35 @@
+"""LoRA-FA: LoRA with its in-side factor frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from core.adapters.axis import Delta, Param
+from core.layers import LayerPlan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class LoraFrozenA(Delta):
+    """LoRA whose A keeps its random start; only B is trained (arXiv:2308.03303).
+
+    The backward pass needs the r numbers that A makes of an input, not the input itself: much less to keep in memory on
+    long sequences. Dropout before A takes that saving away again.
+    """
+
+    kind = "lora-fa"
+    label = "B A, A frozen (LoRA-FA)"
+    paper = "2308.03303"
+    provides = frozenset({"factors", "rank", "frozen_a"})
+
+    def params(self, plan: LayerPlan) -> dict[str, Param]:
+        layer = plan.layer
+        return {
+            "a": Param((plan.rank, layer.in_features), role="a", fill="kaiming", trainable=False, rank_dim=0),
+            "b": Param((layer.out_features, plan.rank), role="b", fill="zero", rank_dim=1),
+        }
+
+    def factors(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        return p["b"], p["a"]

@@ -1,0 +1,61 @@
+"""The one-step form of base and branch equals the composed one, in value and in every gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.functional import linear
+
+from core.adapters.fused import low_rank_linear
+
+
+def composed(x, weight, bias, a, b, scale):
+    return linear(x, weight, bias) + scale * linear(linear(x, a), b)
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize("frozen_a", [True, False])
+def test_value_and_gradients_are_those_of_the_composed_form(with_bias: bool, frozen_a: bool) -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(7, 5, dtype=torch.float64)
+    bias = torch.randn(7, dtype=torch.float64) if with_bias else None
+    found = []
+    for form in (low_rank_linear, composed):
+        torch.manual_seed(1)
+        x = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
+        a = torch.randn(4, 5, dtype=torch.float64, requires_grad=not frozen_a)
+        b = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
+        y = form(x, weight, bias, a, b, 0.5)
+        y.square().sum().backward()
+        found.append((y, x.grad, a.grad, b.grad))
+
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours is None and theirs is None) or torch.allclose(ours, theirs, atol=1e-12)
+
+
+def test_second_derivatives_of_a_first_order_form_are_refused() -> None:
+    x = torch.randn(2, 5, requires_grad=True)
+    y = low_rank_linear(x, torch.randn(7, 5), None, torch.randn(4, 5), torch.randn(7, 4), 1.0)
+    (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+
+    with pytest.raises(RuntimeError):
+        gradient.sum().backward()
+
+
+@pytest.mark.parametrize("frozen_a", [True, False])
+def test_what_is_kept_for_the_backward_pass_is_x_only_where_a_is_trained(frozen_a: bool) -> None:
+    x = torch.randn(64, 32)
+    a, b = torch.randn(4, 32, requires_grad=not frozen_a), torch.randn(16, 4, requires_grad=True)
+    weight = torch.randn(16, 32)
+    parameters = {tensor.data_ptr() for tensor in (a, b, weight)}
+    kept: list[int] = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.data_ptr() not in parameters:
+            kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        low_rank_linear(x, weight, None, a, b, 1.0)
+
+    assert sorted(kept) == ([64 * 4] if frozen_a else [64 * 4, 64 * 32])

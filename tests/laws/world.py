@@ -1,0 +1,107 @@
+"""What the laws are judged on: every sensible point of the registries, on tiny models of every shape of layer.
+
+Nothing here names a method: members come from the axes, and a pair is left out only where one member's `needs` are
+not met by what the others provide. A new member is under the law from its registry line on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.adapters.attach import Adapters, attach
+from core.adapters.delta import DELTAS
+from core.adapters.init import INITS
+from core.adapters.magnitude import MAGNITUDES
+from core.adapters.scale import SCALES
+from core.adapters.storage import STORAGES
+from core.config.run import AdapterConfig
+from core.layers import LayerPlan
+from core.models.walk import walk
+from tests.tiny import VOCABULARY, random_model
+
+FAMILIES = ("llama", "gpt2", "gpt_neox", "bert")
+"""Plain linears with grouped heads, transposed Conv1D, fused qkv, an encoder with biases."""
+
+torch.set_num_threads(1)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of the axes that live in a layer."""
+
+    delta: str
+    magnitude: str
+    scale: str
+    init: str = "default"
+
+    def __str__(self) -> str:
+        return "-".join((self.delta, self.magnitude, self.scale, self.init)).replace("/", "_over_")
+
+    def config(self, **more: Any) -> AdapterConfig:
+        """The adapter part of a run with these members and small sizes."""
+        axes = {"delta": self.delta, "magnitude": self.magnitude, "scale": self.scale, "init": self.init}
+        return AdapterConfig.model_validate({"rank": 4, "alpha": 6.0, **axes, **more})
+
+
+def points() -> list[Point]:
+    """Every combination whose needs are met."""
+    found = []
+    for members in product(DELTAS.members, MAGNITUDES.members, SCALES.members, INITS.members):
+        provided = frozenset().union(*(member.provides for member in members), STORAGES.members[0].provides)
+        if all(member.needs <= provided for member in members):
+            found.append(Point(*(member.kind for member in members)))
+    return found
+
+
+@cache
+def base(family: str) -> nn.Module:
+    """A tiny random model, float64 so that laws are exact; shared: what changes it must put it back."""
+    return random_model(family).double().eval().requires_grad_(False)
+
+
+def plans(model: nn.Module, config: AdapterConfig) -> list[LayerPlan]:
+    """All adaptable layers of a model, the second of them at a rank of its own."""
+    layers = [layer for layer in walk(model) if layer.adaptable]
+    return [LayerPlan(layer, 3 if index == 1 else config.rank, config.alpha) for index, layer in enumerate(layers)]
+
+
+def adapt(family: str, point: Point, *, seed: int = 0, fresh: bool = True, **more: Any) -> Adapters:
+    """Adapters in float64 on a tiny model; not `fresh` moves every trained tensor at random, as if it had learned."""
+    config = point.config(**more)
+    model = base(family)
+    adapters = attach(model, plans(model, config), config, seed=seed, storage=STORAGES.default())
+    widen(adapters)
+    if not fresh:
+        generator = torch.Generator().manual_seed(seed + 1)
+        for _, parameter, _ in adapters.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+            parameter.data.add_(noise, alpha=0.05)
+    return adapters
+
+
+def widen(adapters: Adapters) -> None:
+    """Everything of the adapters in float64, and what depends on the base weight worked out anew in it."""
+    for layer in adapters.layers.values():
+        layer.own = nn.ParameterDict(
+            {name: nn.Parameter(p.data.double(), requires_grad=p.requires_grad) for name, p in layer.own.items()}
+        )
+        layer.shared = {name: tensor.double() for name, tensor in layer.shared.items()}
+        layer.constants.clear()
+        layer.magnitude.begin(layer)
+
+
+def tokens(rows: int = 2, length: int = 9) -> Tensor:
+    """Fixed token ids, (rows, length)."""
+    return torch.randint(3, VOCABULARY, (rows, length), generator=torch.Generator().manual_seed(7))
+
+
+def logits(model: nn.Module, ids: Tensor | None = None) -> Tensor:
+    """The model's output for fixed tokens, (rows, length, vocabulary)."""
+    result: Tensor = model(input_ids=tokens() if ids is None else ids).logits
+    return result
