@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from core.adapters.adapted import Adapted
+    from core.adapters.attach import Adapters
+    from core.callback import Callback
+    from core.config.run import RunConfig
 
 ParamRole = Literal["a", "b", "vector", "magnitude", "weight", "head"]
 """What a trained tensor is, for learning rates: in- and out-side factor, vector, DoRA's m, a full weight, a head."""
@@ -117,7 +120,15 @@ class Init(Component):
         raise NotImplementedError
 
 
-class Rates(Component):
+class Acting(Component):
+    """A member that acts during the training, through callbacks, so that the trainer knows no method by name."""
+
+    def callbacks(self, adapters: Adapters, config: RunConfig) -> list[Callback]:
+        """What takes part in the run; empty where the member only declares something."""
+        return []
+
+
+class Rates(Acting):
     """How parameter roles map to learning rates (the optimizer's axis); the optimizer itself is `train.optimizer`."""
 
     def ratio(self, role: ParamRole) -> float:
@@ -125,7 +136,7 @@ class Rates(Component):
         raise NotImplementedError
 
 
-class RankSchedule(Component):
+class RankSchedule(Acting):
     """Who moves the ranks during training, and when."""
 
 
@@ -133,7 +144,7 @@ class Selection(Component):
     """How the layers to train are found among those that `adapter.layers` names."""
 
 
-class BaseUpdate(Component):
+class BaseUpdate(Acting):
     """What happens to the base weights themselves while the adapter trains."""
 
 
