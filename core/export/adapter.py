@@ -33,15 +33,23 @@ CONFIG = "adapter_config.json"
 TENSORS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 ROOT_SCALE = "alpha/sqrt(r)"
+ROWS = "row"
 
 
 @dataclass(frozen=True)
 class Factors:
-    """What one layer adds to its weight: dW = scale * b a, with b (out, r) and a (r, in)."""
+    """What one layer does to its weight.
+
+    Attributes:
+        b, a: (out, r) and (r, in), with dW = scale * b a.
+        scale: the factor in front.
+        lengths: the lengths (out,) that DoRA gives the rows of the sum; None leaves them.
+    """
 
     b: Tensor
     a: Tensor
     scale: float
+    lengths: Tensor | None = None
 
 
 def write(adapters: Adapters, folder: Path, *, base: str, modules: Collection[str]) -> None:
@@ -57,9 +65,9 @@ def write(adapters: Adapters, folder: Path, *, base: str, modules: Collection[st
         UserError: the method is more than a low-rank sum, which the layout cannot say.
     """
     for name, layer in adapters.layers.items():
-        if "factors" not in layer.delta.provides or layer.magnitude.kind != "none":
+        if "factors" not in layer.delta.provides or layer.magnitude.kind not in ("none", ROWS):
             raise UserError(
-                f"{name} is trained with more than two factors, which PEFT's adapter layout cannot hold.",
+                f"{name} was trained with more than PEFT's adapter layout can hold.",
                 hint="Export a merged model instead.",
             )
     tensors = {}
@@ -67,6 +75,8 @@ def write(adapters: Adapters, folder: Path, *, base: str, modules: Collection[st
         b, a = layer.factors()
         tensors[f"{PREFIX}{name}.lora_A.weight"] = a.detach().cpu().contiguous()
         tensors[f"{PREFIX}{name}.lora_B.weight"] = b.detach().cpu().contiguous()
+        if layer.magnitude.kind == ROWS:
+            tensors[f"{PREFIX}{name}.lora_magnitude_vector"] = layer.own["m"].detach().cpu().contiguous()
     save_file(tensors, folder / TENSORS, metadata={"format": "pt"})
     write_text(folder / CONFIG, json.dumps(configuration(adapters, base=base, modules=modules), indent=2) + "\n")
 
@@ -92,7 +102,7 @@ def configuration(adapters: Adapters, *, base: str, modules: Collection[str]) ->
         "bias": "none",
         "fan_in_fan_out": any(layer.plan.layer.kind == "conv1d" for layer in layers.values()),
         "use_rslora": root,
-        "use_dora": False,
+        "use_dora": any(layer.magnitude.kind == ROWS for layer in layers.values()),
         "modules_to_save": None,
     }
 
@@ -132,8 +142,8 @@ def read(folder: Path) -> dict[str, Factors]:
     """
     try:
         said = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if said["peft_type"] != "LORA" or said.get("use_dora"):
-            raise UserError(f"The adapter in {folder} is not a plain LoRA.")
+        if said["peft_type"] != "LORA":
+            raise UserError(f"The adapter in {folder} is {said['peft_type']}, not LoRA.")
         with safe_open(folder / TENSORS, framework="pt") as file:
             return dict(_factors(said, {key: file.get_tensor(key) for key in file.keys()}))  # noqa: SIM118
     except (OSError, ValueError, KeyError, SafetensorError) as error:
@@ -148,14 +158,21 @@ def _factors(said: dict[str, Any], tensors: dict[str, Tensor]) -> Iterator[tuple
             rank = said["rank_pattern"].get(name, said["r"])
             alpha = said["alpha_pattern"].get(name, said["lora_alpha"])
             scale = alpha / (math.sqrt(rank) if said["use_rslora"] else rank)
-            yield name, Factors(tensors[key.removesuffix(ending) + ".lora_B.weight"], a, scale)
+            stem = key.removesuffix(ending)
+            yield (
+                name,
+                Factors(tensors[f"{stem}.lora_B.weight"], a, scale, tensors.get(f"{stem}.lora_magnitude_vector")),
+            )
 
 
 @torch.no_grad()
 def add_to(model: nn.Module, layers: dict[str, Factors]) -> None:
-    """Add what `read` found to the weights of a plain model, in place."""
+    """Put what `read` found into the weights of a plain model, in place."""
     for name, found in layers.items():
         module = model.get_submodule(name)
-        weight = module.get_parameter("weight")
-        change = (found.b.float() @ found.a.float()) * found.scale
-        weight += (change.T if isinstance(module, Conv1D) else change).to(weight)
+        stored = module.get_parameter("weight")
+        weight = stored.T if isinstance(module, Conv1D) else stored
+        changed = weight.float() + (found.b.float() @ found.a.float()) * found.scale
+        if found.lengths is not None:
+            changed *= (found.lengths / changed.norm(dim=1))[:, None]
+        weight.copy_(changed)

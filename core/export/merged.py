@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.adapters.adapted import Adapted
 from core.adapters.attach import Adapters
 from core.errors import UserError
 from core.export import shards
+from core.export.saved import stand_in_weight
 from core.export.shards import Stored
 from core.layers import LayerInfo, LayerPlan
 from core.models.headers import INDEX
@@ -86,8 +87,12 @@ def merge(layer: Adapted, stored: Tensor) -> Tensor:
     """
     transposed = layer.plan.layer.kind == "conv1d"
     working = stored.to(torch.promote_types(stored.dtype, torch.float32))
+    # The magnitude may want to look at the base weight itself, which the stand-in cannot tell.
+    layer.base.register_parameter("weight", nn.Parameter(working, requires_grad=False))
+    layer.constants.clear()
     merged = layer.merged_weight(working.T if transposed else working)
     result = (merged.T if transposed else merged).to(stored.dtype)
+    layer.base.register_parameter("weight", stand_in_weight(layer.plan.layer))
     if not torch.isfinite(result).all():
         raise UserError(
             f"Merged, {layer.plan.name} has numbers that {str(stored.dtype).removeprefix('torch.')} cannot hold.",
@@ -155,7 +160,7 @@ def _endings(name: str) -> list[str]:
 
 
 def carried_files(source: Path) -> list[Path]:
-    """What a model folder holds besides weights and belongs to the model: configuration, tokenizer, template, licence."""
+    """What a model folder holds besides weights and belongs to the model: settings, tokenizer, template, licence."""
     folders = [source / name for name in CARRIED_FOLDERS if (source / name).is_dir()]
     found = []
     for path in (path for folder in [source, *folders] for path in sorted(folder.iterdir())):

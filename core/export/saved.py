@@ -32,12 +32,21 @@ def open_adapter(folder: Path) -> Adapters:
     return adapters
 
 
-def _stand_in(layer: LayerInfo) -> nn.Module:
-    """A module of the layer's kind and shape that holds a single number."""
-    module: nn.Module = Conv1D(1, 1) if layer.kind == "conv1d" else nn.Linear(1, 1, bias=False)
+def stand_in_weight(layer: LayerInfo) -> nn.Parameter:
+    """A weight of the layer's shape, as its module stores it, that holds a single zero."""
     shape = (layer.out_features, layer.in_features)
     zero = torch.zeros(()).expand(*(reversed(shape) if layer.kind == "conv1d" else shape))
-    module.register_parameter("weight", nn.Parameter(zero, requires_grad=False))
+    return nn.Parameter(zero, requires_grad=False)
+
+
+def _stand_in(layer: LayerInfo) -> nn.Module:
+    """A module of the layer's kind with such a weight and no bias."""
+    if layer.kind == "conv1d":
+        module: nn.Module = Conv1D(1, 1)  # type: ignore[no-untyped-call]
+        module.register_parameter("bias", None)
+    else:
+        module = nn.Linear(1, 1, bias=False)
+    module.register_parameter("weight", stand_in_weight(layer))
     return module
 
 
