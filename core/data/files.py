@@ -114,7 +114,7 @@ def _folder(root: Path) -> Source:
     texts = tuple(path for path in seen if path.suffix.lower() in PLAIN_TEXT)
     if not rows and not texts:
         raise UserError(f"{root} holds no data file.", hint=f"Put {KNOWN} files into it.", path="data.path")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if rows and texts:
         notes = (f"The JSON-lines files are read; {len(texts)} text file(s) beside them are left out.",)
     files = rows or texts

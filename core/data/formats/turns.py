@@ -1,0 +1,64 @@
+"""Reading lists of messages: shared by the formats that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.data.example import Role, Turn
+from core.data.files import Row
+from core.data.formats.format import text_of, wrong
+
+ROLES: Mapping[str, Role] = {
+    "system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",
+    "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant", "tool": "tool",
+}  # fmt: skip
+"""How data names a speaker, to how chat templates do."""
+
+
+def turns_of(
+    row: Row, value: Any, name: str, *, role_key: str = "role", content_key: str = "content", trained: bool = True
+) -> tuple[Turn, ...]:
+    """The turns of a list of messages.
+
+    Args:
+        row: where the list stands, for complaints.
+        value: the list.
+        name: the field it stands in.
+        role_key: how a message names its speaker.
+        content_key: how it names its text.
+        trained: whether the assistant's turns in it are answers to learn.
+
+    Raises:
+        UserError: it is no list of messages, with the number of the message.
+    """
+    if not isinstance(value, list) or not value:
+        raise wrong(row, f"'{name}' must be a list of messages with at least one in it.")
+    return tuple(
+        _turn(row, message, f"message {number} of '{name}'", role_key, content_key, trained)
+        for number, message in enumerate(value, start=1)
+    )
+
+
+def _turn(row: Row, message: Any, name: str, role_key: str, content_key: str, trained: bool) -> Turn:
+    if not isinstance(message, dict) or role_key not in message or content_key not in message:
+        raise wrong(row, f"{name} must be an object with '{role_key}' and '{content_key}'.")
+    said = message[role_key]
+    role = ROLES.get(said.strip().lower()) if isinstance(said, str) else None
+    if role is None:
+        raise wrong(row, f"{name} has the unknown role {said!r}.", f"Known are: {', '.join(ROLES)}.")
+    if message.get("tool_calls"):
+        raise wrong(row, f"{name} calls tools, and a chat with tools cannot be trained on.", "Leave such rows out.")
+    return Turn(role, _content(row, message[content_key], name), trained and role == "assistant")
+
+
+def _content(row: Row, content: Any, name: str) -> str:
+    """The text of a message; a list of text parts is one text."""
+    if not isinstance(content, list):
+        return text_of(row, content, f"the text of {name}")
+    parts = []
+    for part in content:
+        if not isinstance(part, dict) or part.get("type") != "text":
+            raise wrong(row, f"{name} has a part that is not text (pictures and sounds cannot be trained on).")
+        parts.append(text_of(row, part.get("text"), f"the text of {name}"))
+    return "".join(parts)
