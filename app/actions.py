@@ -1,0 +1,101 @@
+"""Everything that one can do with a run, in one place: pages and shortcuts call these and never the store's writes."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+
+from app.feed import Feed
+from core.commands import Command
+from core.config.run import RunConfig
+from core.errors import UserError
+from core.home import Home
+from core.launch import kill, launch
+from core.store.store import Store
+
+MAIN = Path(__file__).resolve().parents[1] / "main.py"
+
+
+class Actions(QObject):
+    """What one can do with a run. Failures of the world come out as `UserError`."""
+
+    started = Signal(str)
+    """A run was started or goes on; its id."""
+    deleted = Signal(object)
+    """The ids of runs that went to the bin; `restore` brings them back."""
+
+    def __init__(self, home: Home, store: Store, feed: Feed) -> None:
+        super().__init__()
+        self._home = home
+        self._store = store
+        self._feed = feed
+
+    def start(self, config: RunConfig) -> str:
+        """Make a run of a configuration and launch its worker; returns its id."""
+        run_id = self._store.create_run(config)
+        self._launch(run_id)
+        return run_id
+
+    def resume(self, run_id: str) -> None:
+        """Go on with a run that was stopped, has failed or lost its worker, from its newest checkpoint."""
+        self._launch(run_id)
+
+    def command(self, run_id: str, command: Command) -> None:
+        """Ask a running worker for something."""
+        self._store.command(run_id, command)
+        self._feed.poke()
+
+    def kill(self, run_id: str) -> None:
+        """End a worker that does not answer; everything up to its newest checkpoint is kept."""
+        kill(self._home.run(run_id))
+        self._feed.poke()
+
+    def delete(self, run_ids: list[str]) -> None:
+        """Move runs to the bin."""
+        gone: list[str] = []
+        try:
+            for run_id in run_ids:
+                self._store.delete(run_id)
+                gone.append(run_id)
+        finally:
+            if self._feed.row is not None and self._feed.row.id in gone:
+                self._feed.watch(None)
+            self._feed.poke()
+            if gone:
+                self.deleted.emit(gone)
+
+    def restore(self, run_ids: list[str]) -> None:
+        """Bring runs back from the bin."""
+        try:
+            for run_id in run_ids:
+                self._store.restore(run_id)
+        finally:
+            self._feed.poke()
+
+    def open_folder(self, run_id: str) -> None:
+        """Show the run's folder in the system's file manager.
+
+        Raises:
+            UserError: the folder is gone.
+        """
+        folder = self._home.run(run_id)
+        if not folder.is_dir():
+            raise UserError(f"The folder {folder} is not there any more.", hint="It was moved or removed by hand.")
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def copy_as_command(self, run_id: str) -> str:
+        """Put the command line that repeats the run on the clipboard; returns it."""
+        words = [sys.executable, str(MAIN), "train", str(self._home.run(run_id) / "run.yaml")]
+        text = shlex.join([*words, "--home", str(self._home.root)])
+        QGuiApplication.clipboard().setText(text)
+        return text
+
+    def _launch(self, run_id: str) -> None:
+        launch(self._home, run_id)
+        self._feed.watch(run_id)
+        self._feed.poke()
+        self.started.emit(run_id)

@@ -1,0 +1,127 @@
+"""Tells the window when the database has changed, and follows the run on show.
+
+Ten times a second it asks SQLite whether another process has written (one pragma, no reading). Only then it reads, and
+only what lies after its cursor, so a live run, one found running after a restart and one of last year are the same to
+the pages. Whether a worker is alive is looked at once a second: nobody writes a row when a process is killed.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.figures.trace import Trace
+from core.home import Home
+from core.launch import alive
+from core.state import Status, status
+from core.store.store import RunRow, Store
+
+INTERVAL = 100
+"""Milliseconds between two looks."""
+_LIVENESS_EVERY = 10
+_LIST_EVERY = 10
+
+
+class Feed(QObject):
+    """The window's eye on the store.
+
+    Attributes:
+        row: the run on show; None without one.
+        trace: its measurements and events.
+        status: what it is doing, "lost" where its worker has gone.
+    """
+
+    run_changed = Signal(object)
+    """The set of what is new of the run on show: curve and vector keys, "events", "row", "status"."""
+    watched = Signal()
+    """Another run is on show (or none): `row`, `trace` and `status` are new."""
+    runs_changed = Signal()
+    """The list of runs may read differently; at most once a second."""
+
+    def __init__(self, home: Home, store: Store) -> None:
+        super().__init__()
+        self._home = home
+        self._store = store
+        self.row: RunRow | None = None
+        self.trace: Trace | None = None
+        self.status: Status | None = None
+        self._looks = 0
+        self._list_is_old = False
+        self._behind = False
+        self._timer = QTimer(self, interval=INTERVAL)
+        self._timer.timeout.connect(self.look)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._store.changed()
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._timer.stop()
+
+    def watch(self, run_id: str | None) -> None:
+        """Put a run on show (None: none)."""
+        if run_id is None:
+            self.row = self.trace = self.status = None
+        else:
+            self.row = self._store.run(run_id)
+            self.trace = Trace(self._store, run_id)
+            self.status = self._status()
+        self.watched.emit()
+        if run_id is not None:
+            self._read()
+
+    def poke(self) -> None:
+        """Read at once: the window itself has written."""
+        self.runs_changed.emit()
+        self._read()
+
+    def look(self) -> None:
+        """Ask whether anything has changed, and read it."""
+        self._looks += 1
+        if self._store.changed():
+            self._list_is_old = True
+            self._read()
+        elif self._behind:
+            self._read()
+        elif self._looks % _LIVENESS_EVERY == 0:
+            self._check_alive()
+        if self._list_is_old and self._looks % _LIST_EVERY == 0:
+            self._list_is_old = False
+            self.runs_changed.emit()
+
+    def _read(self) -> None:
+        """Read what is new of the run on show."""
+        if self.row is None or self.trace is None:
+            return
+        changed = self.trace.update()
+        self._behind = self.trace.behind
+        before = self.row
+        self.row = self._store.run(before.id)
+        if self.row != before:
+            changed.add("row")
+        changed |= self._new_status()
+        if changed:
+            self.run_changed.emit(changed)
+
+    def _check_alive(self) -> None:
+        if changed := self._new_status():
+            self.run_changed.emit(changed)
+            self.runs_changed.emit()
+
+    def _new_status(self) -> set[str]:
+        found = self._status()
+        if found == self.status:
+            return set()
+        self.status = found
+        return {"status"}
+
+    def _status(self) -> Status | None:
+        """Alive first, then the state: a worker says its last word before it goes."""
+        if self.row is None:
+            return None
+        if not self.row.state.under_way:
+            return status(self.row.state, False)
+        living = alive(self._home.run(self.row.id))
+        self.row = self._store.run(self.row.id)
+        return status(self.row.state, living)

@@ -1,0 +1,216 @@
+"""The four kinds of figure, as values: what is shown, with names and units, and nothing about how it is painted.
+
+They are numpy only, so a figure can be tested, written as CSV and read out by a screen reader without a window, and
+the same value is painted on the screen and in an exported picture.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Style = Literal["thin", "line", "points", "dashed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What is measured along a direction, and in what unit."""
+
+    label: str
+    unit: str = ""
+
+    @property
+    def text(self) -> str:
+        """`Loss (nats per token)`."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One curve.
+
+    Attributes:
+        name: for the legend.
+        x, y: float64 of one length, x rising; NaN in y leaves a gap.
+        style: thin (raw measurements), line, points (line with dots on the measurements), dashed.
+        color: a token of the theme (`blue`, `amber`, `series:3`).
+    """
+
+    name: str
+    x: Floats
+    y: Floats
+    style: Style = "line"
+    color: str = "blue"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place on the x axis with a word: a checkpoint, a resumption."""
+
+    x: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Curves over one x axis. `span` is the whole extent of x where it is known beforehand (all steps of a run)."""
+
+    title: str
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    span: tuple[float, float] | None = None
+
+    def csv(self) -> str:
+        """A table with one row for each x that occurs; empty where a series has no value there."""
+        xs = np.unique(np.concatenate([s.x for s in self.series])) if self.series else np.empty(0)
+        columns = []
+        for one in self.series:
+            column = np.full(len(xs), np.nan)
+            column[np.searchsorted(xs, one.x)] = one.y
+            columns.append(column)
+        rows = zip(xs, *columns, strict=True)
+        return _table([self.x.label, *(s.name for s in self.series)], rows)
+
+    def summary(self) -> str:
+        """One sentence: where each curve begins and ends."""
+        told = []
+        for one in self.series:
+            good = np.flatnonzero(np.isfinite(one.y))
+            if len(good):
+                first, last = one.y[good[0]], one.y[good[-1]]
+                told.append(f"{one.name} from {first:.4g} to {last:.4g}")
+        return f"{self.title} by {self.x.label.lower()}: {'; '.join(told) or 'nothing measured yet'}."
+
+    def at(self, x: float) -> dict[str, float]:
+        """The value of each series at the last measurement not after `x`; series that begin later are left out."""
+        found = {}
+        for one in self.series:
+            index = int(np.searchsorted(one.x, x, side="right")) - 1
+            if index >= 0:
+                found[one.name] = float(one.y[index])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """A value by row and x: layers down (the last on top), steps across.
+
+    Attributes:
+        rows: names, first row at the bottom.
+        steps: the x of each column, rising.
+        values: float32 of shape (columns, rows).
+        value: what the colour says.
+        ticks: row indices to label, with their labels.
+        span: the whole extent of x where it is known beforehand.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    value: Axis
+    rows: tuple[str, ...]
+    steps: NDArray[Any]
+    values: NDArray[np.float32]
+    ticks: tuple[tuple[int, str], ...] = ()
+    span: tuple[float, float] | None = None
+
+    def csv(self) -> str:
+        """A table with one row for each step and one column for each layer."""
+        rows = ((step, *values) for step, values in zip(self.steps, self.values, strict=True))
+        return _table([self.x.label, *self.rows], rows)
+
+    def summary(self) -> str:
+        """One sentence: which row has the largest value at the end."""
+        if not len(self.steps) or not np.isfinite(self.values[-1]).any():
+            return f"{self.title}: nothing measured yet."
+        top = int(np.nanargmax(self.values[-1]))
+        return (
+            f"{self.title}: {len(self.rows)} layers over {len(self.steps)} measurements; the largest at step "
+            f"{int(self.steps[-1])} is {self.values[-1, top]:.4g} in {self.rows[top]}."
+        )
+
+    def at(self, x: float) -> int | None:
+        """The column of the last measurement not after `x`; None before the first."""
+        index = int(np.searchsorted(self.steps, x, side="right")) - 1
+        return index if index >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Named values, longest first or in any order. `shares` (0 to 1) colour them; None: by their length."""
+
+    title: str
+    value: Axis
+    names: tuple[str, ...]
+    values: Floats
+    details: tuple[str, ...] = ()
+    shares: Floats | None = None
+
+    def csv(self) -> str:
+        """A table of name and value."""
+        return _table(["name", self.value.text], zip(self.details or self.names, self.values, strict=True))
+
+    def summary(self) -> str:
+        """One sentence: the first bars."""
+        if not self.names:
+            return f"{self.title}: nothing measured yet."
+        first = ", ".join(f"{n} {v:.3g}" for n, v in list(zip(self.names, self.values, strict=True))[:3])
+        return f"{self.title}, in {self.value.text}: {first}."
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Points with names. `shares` (0 to 1) colour them; `trend` is a line's (intercept, slope)."""
+
+    title: str
+    x: Axis
+    y: Axis
+    names: tuple[str, ...]
+    xs: Floats
+    ys: Floats
+    shares: Floats = field(default_factory=lambda: np.empty(0))
+    trend: tuple[float, float] | None = None
+
+    def csv(self) -> str:
+        """A table of name, x and y."""
+        return _table(["name", self.x.text, self.y.text], zip(self.names, self.xs, self.ys, strict=True))
+
+    def summary(self) -> str:
+        """One sentence: how many points, over what range, and the slope."""
+        if not self.names:
+            return f"{self.title}: nothing measured yet."
+        slope = f"; slope {self.trend[1]:.3g}" if self.trend else ""
+        return (
+            f"{self.title}: {len(self.names)} points, {self.x.label.lower()} {self.xs.min():.3g} to {self.xs.max():.3g}, "
+            f"{self.y.label.lower()} {self.ys.min():.3g} to {self.ys.max():.3g}{slope}."
+        )
+
+
+Figure = Lines | Heatmap | Bars | Scatter
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """CSV text of a head and rows."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """A cell: text as it is, NaN as nothing, numbers in the fewest digits that tell them apart."""
+    if isinstance(value, str):
+        return value
+    if np.isnan(value):
+        return ""
+    return str(int(value)) if float(value).is_integer() else str(value)

@@ -1,0 +1,148 @@
+"""From a run to its figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.events import CheckpointSaved, Rewound, RunStarted
+from core.figures.figure import Axis, Bars, Heatmap, Lines, Mark, Series
+from core.figures.smooth import Smoothed
+from core.figures.trace import Measured, Trace
+from core.layers import LayerInfo
+
+STEP = Axis("Step")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A measured scalar as people read it: values are divided by `per` to be in `unit`."""
+
+    label: str
+    unit: str = ""
+    per: float = 1.0
+    smooth: bool = True
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "learning_rate": Quantity("Learning rate", smooth=False),
+    "gradient_norm": Quantity("Gradient norm"),
+    "tokens_per_second": Quantity("Tokens a second", "tokens/s"),
+    "memory": Quantity("Memory", "GB", 1e9, smooth=False),
+}
+"""The curves that stand beside the loss, in the order of the window's menu."""
+
+NORMS: dict[str, Axis] = {
+    "delta_norm": Axis("Norm of dW"),
+    "relative_norm": Axis("Norm of dW / norm of W"),
+}
+"""The per-layer measurements, by key."""
+
+
+def loss(trace: Trace, smoothed: Smoothed, *, span: tuple[float, float] | None = None) -> Lines:
+    """Training loss, the same smoothed, and held-out loss, with a mark on each checkpoint.
+
+    Args:
+        trace: the run.
+        smoothed: keeps the smoothed curve between calls, so that only what is new is worked out.
+        span: first and last step of the whole run.
+    """
+    train, held_out = trace.curve("loss"), trace.curve("held_out")
+    values = finite(train.values)
+    series = [Series("train", floats(train.steps), values, "thin", "blue")] if len(train) else []
+    if len(train) and smoothed.keep > 0:
+        series.append(Series("smoothed", floats(train.steps), smoothed.of(values), "line", "blue"))
+    if len(held_out):
+        series.append(Series("held out", floats(held_out.steps), finite(held_out.values), "points", "amber"))
+    return Lines("Loss", STEP, Axis("Loss", "nats per token"), tuple(series), marks(trace), span)
+
+
+def curve(trace: Trace, key: str, *, span: tuple[float, float] | None = None) -> Lines:
+    """One of `QUANTITIES` over the steps."""
+    quantity = QUANTITIES[key]
+    measured = trace.curve(key)
+    y = finite(measured.values) / quantity.per
+    series = (Series(quantity.label.lower(), floats(measured.steps), y, "line", "blue"),) if len(measured) else ()
+    return Lines(quantity.label, STEP, Axis(quantity.label, quantity.unit), series, (), span)
+
+
+def norms(trace: Trace, key: str, *, span: tuple[float, float] | None = None) -> Heatmap:
+    """A per-layer norm by layer and step; `key` is one of `NORMS`."""
+    measured = trace.vector(key)
+    names = tuple(short_name(layer) for layer in trace.layers)
+    title = "Adapter norm by layer and step"
+    return Heatmap(
+        title, STEP, Axis("Block"), NORMS[key], names, measured.steps, measured.values, block_ticks(trace.layers), span
+    )
+
+
+def most_changed(trace: Trace, *, step: float | None = None, count: int = 10) -> Bars:
+    """The layers whose weights have moved furthest in proportion, at `step` (None: the newest), as percentages."""
+    value = Axis("dW / W", "%")
+    measured = trace.vector("relative_norm")
+    row = measured.at(np.inf if step is None else step)
+    if row is None:
+        return Bars("Most changed layers", value, (), np.empty(0))
+    order = np.argsort(-np.nan_to_num(row, nan=-1.0, posinf=-1.0), kind="stable")[:count]
+    layers = [trace.layers[index] for index in order]
+    values = 100 * row[order].astype(np.float64)
+    shares = _shares(values, 100 * float(np.nanmax(finite(measured.at(np.inf)), initial=0.0)))
+    names = tuple(short_name(layer) for layer in layers)
+    return Bars("Most changed layers", value, names, values, tuple(layer.name for layer in layers), shares)
+
+
+def compared(traces: dict[str, Measured], *, keep: float) -> Lines:
+    """One curve for each of several runs (name to what was measured), smoothed by `keep`."""
+    series = [
+        Series(name, floats(measured.steps), Smoothed(keep).of(finite(measured.values)), "line", f"series:{index}")
+        for index, (name, measured) in enumerate(traces.items())
+    ]
+    return Lines("Loss", STEP, Axis("Loss", "nats per token"), tuple(series))
+
+
+def marks(trace: Trace) -> tuple[Mark, ...]:
+    """The newest checkpoint, and each place where the run was resumed."""
+    found: dict[int, str] = {}
+    checkpoint = 0
+    for _, event in trace.events:
+        match event:
+            case CheckpointSaved(step):
+                checkpoint = step
+            case Rewound(step) if step > 0:
+                found[step] = "resumed"
+            case RunStarted(step) if step > 0:
+                found[step] = "resumed"
+    if checkpoint:
+        found[checkpoint] = f"checkpoint {checkpoint}"
+    return tuple(Mark(float(step), text) for step, text in sorted(found.items()))
+
+
+def short_name(layer: LayerInfo) -> str:
+    """`19.q_proj`: the block and the last part of the name."""
+    return layer.suffix if layer.block is None else f"{layer.block}.{layer.suffix}"
+
+
+def block_ticks(layers: tuple[LayerInfo, ...]) -> tuple[tuple[int, str], ...]:
+    """The first row of each block, with the block's number."""
+    ticks: dict[int, int] = {}
+    for row, layer in enumerate(layers):
+        if layer.block is not None:
+            ticks.setdefault(layer.block, row)
+    return tuple((row, str(block)) for block, row in ticks.items())
+
+
+def floats(steps: NDArray[Any]) -> NDArray[np.float64]:
+    """Steps as float64, which plots keep exact."""
+    return steps.astype(np.float64)
+
+
+def finite(values: NDArray[Any]) -> NDArray[Any]:
+    """The values with infinities as gaps."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _shares(values: NDArray[np.float64], top: float) -> NDArray[np.float64]:
+    return np.clip(np.nan_to_num(values / top), 0, 1) if top > 0 else np.zeros(len(values))

@@ -1,0 +1,133 @@
+"""Everything measured in one run, kept up to date by reading what is new: what figures are made from.
+
+The window's live page, a historic run and the command line all read a run through this, so there is one code path and
+one picture. Arrays grow at their ends (`Growing`); nothing is read twice, whatever the length of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.events import Event, Rewound
+from core.figures.growing import Growing
+from core.layers import LayerInfo
+
+if TYPE_CHECKING:
+    from core.store.store import Store
+
+CURVES = (
+    "loss", "held_out", "learning_rate", "gradient_norm", "tokens_per_second", "memory", "trained_tokens", "seconds",
+)  # fmt: skip
+"""The scalars that every run measures."""
+VECTORS = ("delta_norm", "relative_norm")
+"""The numbers per layer that every run measures."""
+
+
+class Measured:
+    """Steps and what was measured at them: plain numbers, or one row per step."""
+
+    def __init__(self, width: int | None = None) -> None:
+        self._steps = Growing(np.int64)
+        self._values = Growing(np.float64 if width is None else np.float32, width)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """The steps, rising."""
+        return self._steps.view
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """float64 (n,) or float32 (n, layers)."""
+        return self._values.view
+
+    @property
+    def last_step(self) -> int:
+        """The newest step; -1 before the first."""
+        return int(self.steps[-1]) if len(self) else -1
+
+    def extend(self, steps: NDArray[Any], values: NDArray[Any]) -> None:
+        """Append measurements that follow the present ones."""
+        self._steps.extend(steps)
+        self._values.extend(values)
+
+    def cut(self, step: int) -> None:
+        """Forget what was measured after `step`."""
+        size = int(np.searchsorted(self.steps, step, side="right"))
+        self._steps.cut(size)
+        self._values.cut(size)
+
+    def at(self, step: float) -> Any:
+        """The last value measured not after `step`; None before the first."""
+        index = int(np.searchsorted(self.steps, step, side="right")) - 1
+        return self.values[index] if index >= 0 else None
+
+
+@dataclass
+class Trace:
+    """One run's measurements and events, grown by `update`.
+
+    Attributes:
+        layers: the adapted layers, in the order of every vector; empty until the worker has made them.
+        curves, vectors: what was measured, by key.
+        events: with the times (seconds since the epoch) at which they were written.
+    """
+
+    store: Store
+    run: str
+    layers: tuple[LayerInfo, ...] = ()
+    curves: dict[str, Measured] = field(default_factory=dict)
+    vectors: dict[str, Measured] = field(default_factory=dict)
+    events: list[tuple[float, Event]] = field(default_factory=list)
+    _cursor: int = 0
+
+    def update(self, *, vectors: Iterable[str] = VECTORS) -> set[str]:
+        """Read what is new; returns the keys that have changed, and "events" where there were any."""
+        changed = self._read_events()
+        for key in CURVES:
+            curve = self.curves.setdefault(key, Measured())
+            steps, values = self.store.curve(self.run, key, after=curve.last_step)
+            if len(steps):
+                curve.extend(steps, values)
+                changed.add(key)
+        if not self.layers:
+            self.layers = tuple(self.store.layers(self.run))
+        for key in vectors if self.layers else ():
+            vector = self.vectors.setdefault(key, Measured(len(self.layers)))
+            steps, matrix = self.store.vectors(self.run, key, after=vector.last_step)
+            if len(steps):
+                vector.extend(steps, matrix)
+                changed.add(key)
+        return changed
+
+    def curve(self, key: str) -> Measured:
+        """A curve; empty where nothing was measured."""
+        return self.curves.get(key) or Measured()
+
+    def vector(self, key: str) -> Measured:
+        """A vector; empty where nothing was measured."""
+        return self.vectors.get(key) or Measured(len(self.layers))
+
+    def _read_events(self) -> set[str]:
+        changed = set()
+        for seq, time, event in self.store.events(self.run, after_seq=self._cursor):
+            self._cursor = seq
+            self.events.append((time, event))
+            changed.add("events")
+            if isinstance(event, Rewound):
+                changed |= self._rewind(event.step)
+        return changed
+
+    def _rewind(self, step: int) -> set[str]:
+        """Forget what a resumed run measures again."""
+        measured = {**self.curves, **self.vectors}
+        for one in measured.values():
+            one.cut(step)
+        return set(measured)
