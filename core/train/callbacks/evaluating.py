@@ -1,0 +1,68 @@
+"""Measures the held-out loss, and remembers the lowest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from core.callback import Callback
+from core.commands import Command
+from core.events import Evaluated
+from core.train.memory import explained
+from core.train.seed import undisturbed
+from core.train.training import Training
+
+
+class Evaluating(Callback):
+    """Before the first step, every `train.evaluate_every` steps, at the end, and whenever it is asked for.
+
+    Args:
+        training: the run.
+        stop_asked: whether somebody waits for the run to stop; a long evaluation is given up for that.
+    """
+
+    def __init__(self, training: Training, *, stop_asked: Callable[[], bool] = lambda: False) -> None:
+        self.training = training
+        self.stop_asked = stop_asked
+
+    def at_rest(self) -> None:
+        """Evaluate where it is time and this step has not been evaluated yet."""
+        training, step = self.training, self.training.progress.step
+        due = step == 0 or training.scheduled(training.config.train.evaluate_every)
+        if not training.held_out or training.progress.evaluated == step or training.stopping:
+            return
+        if due or Command.EVALUATE in training.wanted:
+            with explained(f"while measuring the held-out loss after step {step}"):
+                loss = held_out_loss(training, stop_asked=self.stop_asked)
+            if loss is not None:
+                self._tell(loss)
+
+    def _tell(self, loss: float) -> None:
+        training, progress = self.training, self.training.progress
+        best = math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss)
+        progress.evaluated = progress.step
+        if best:
+            progress.best_loss, progress.best_step = loss, progress.step
+        training.sink.points(progress.step, {"held_out": loss})
+        training.sink.event(Evaluated(progress.step, loss, best))
+        for callback in training.callbacks:
+            callback.after_evaluation(loss, best)
+
+
+def held_out_loss(training: Training, *, stop_asked: Callable[[], bool] = lambda: False) -> float | None:
+    """Mean over all trained tokens of the held-out examples, in nats; None where it was given up for a stop."""
+    model = training.model
+    total, trained = 0.0, 0
+    with undisturbed(), torch.no_grad(), training.precision.autocast():
+        model.eval()
+        try:
+            for batch in training.held_out:
+                if stop_asked():
+                    return None
+                total += training.objective(batch).item()
+                trained += batch.trained
+        finally:
+            model.train()
+    return total / max(1, trained)

@@ -1,0 +1,87 @@
+"""Measures every step: what it cost, and how far each layer has moved from its base weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.adapters.adapted import Adapted
+from core.callback import Callback
+from core.train.memory import peak
+from core.train.training import Training
+
+
+class Measuring(Callback):
+    """Curves at every step, per-layer vectors every `train.measure_every` steps and at the last."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.layers = list(training.adapters.layers.values())
+        self.base_norms: NDArray[np.float32] = np.empty(0, dtype=np.float32)
+
+    def begin(self) -> None:
+        """Name the layers, and measure their base weights once."""
+        self.training.sink.layers([layer.plan.layer for layer in self.layers])
+        self.base_norms = _base_norms(self.layers)
+
+    def after_step(self, step: int) -> None:
+        """Write the curves and vectors of the step."""
+        training, measured, progress = self.training, self.training.measured, self.training.progress
+        assert measured is not None
+        points = {
+            "loss": measured.loss,
+            "learning_rate": measured.learning_rate,
+            "gradient_norm": measured.gradient_norm,
+            "tokens_per_second": measured.tokens / max(measured.seconds, 1e-9),
+            "memory": float(peak(training.precision.device)),
+            "trained_tokens": float(progress.trained_tokens),
+            "seconds": progress.seconds,
+        }
+        for callback in training.callbacks:
+            points.update(callback.points())
+        training.sink.points(step, points)
+        if training.scheduled(training.config.train.measure_every):
+            self._measure_layers(step)
+
+    def _measure_layers(self, step: int) -> None:
+        norms = delta_norms(self.layers)
+        self.training.sink.vector(step, "delta_norm", norms)
+        self.training.sink.vector(step, "relative_norm", norms / self.base_norms)
+        for callback in self.training.callbacks:
+            for key, values in callback.vectors().items():
+                self.training.sink.vector(step, key, np.asarray(values, dtype=np.float32))
+
+
+@torch.no_grad()
+def delta_norms(layers: Sequence[Adapted]) -> NDArray[np.float32]:
+    """The Frobenius norm of every layer's dW = s B A, from r x r matrices alone.
+
+    ||B A||² = sum((Bᵀ B) * (A Aᵀ)). Layers whose factors have equal shapes are worked out together: a model has two
+    hundred layers, but only a handful of shapes, and at this size starting an operation costs more than doing it.
+    """
+    factors = [layer.factors() for layer in layers]
+    groups: dict[tuple[torch.Size, torch.Size], list[int]] = {}
+    for place, (b, a) in enumerate(factors):
+        groups.setdefault((b.shape, a.shape), []).append(place)
+    order: list[int] = []
+    squares: list[Tensor] = []
+    for places in groups.values():
+        b = torch.stack([factors[place][0] for place in places])
+        a = torch.stack([factors[place][1] for place in places])
+        squares.append(((b.mT @ b) * (a @ a.mT)).sum((1, 2)))
+        order += places
+    norms = np.empty(len(layers), dtype=np.float32)
+    norms[order] = torch.cat(squares).clamp_(min=0).sqrt_().float().cpu().numpy()
+    return norms * np.array([abs(layer.scale) for layer in layers], dtype=np.float32)
+
+
+@torch.no_grad()
+def _base_norms(layers: Sequence[Adapted]) -> NDArray[np.float32]:
+    """The Frobenius norm of every layer's base weight; 1 where it is all zeros, so that nothing is divided by it."""
+    norms = [torch.linalg.vector_norm(layer.base_weight(), dtype=torch.float32) for layer in layers]
+    found: NDArray[np.float32] = torch.stack(norms).cpu().numpy()
+    return np.where(found > 0, found, np.float32(1))
