@@ -1,4 +1,4 @@
-"""Tiny real models and a real tokenizer for tests: random weights, two blocks, 32 wide, saved as a user's folder would be.
+"""Tiny real models and a real tokenizer for tests: random weights, two blocks, 32 wide, in folders like a user's.
 
 `tiny_model("llama", folder)` gives a folder that `AutoModel...` and `AutoTokenizer` open, in about a tenth of a second.
 torch and transformers are imported inside, so that tests of torch-free code can import this module as well.
@@ -24,7 +24,8 @@ SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 VOCABULARY = 384
 
 TEXT = (
-    "The quick brown fox jumps over the lazy dog. Pack my box with five dozen liquor jugs. How vexingly quick daft zebras jump! "
+    "The quick brown fox jumps over the lazy dog. Pack my box with five dozen liquor jugs. "
+    "How vexingly quick daft zebras jump! "
     "A model learns from examples: every question has an answer, and every answer is a sentence. "
     "Define the noun. What is the capital of France? The capital of France is Paris. one two three 4 5 6 7 8 9 0"
 )
@@ -61,7 +62,7 @@ def tiny_model(family: str, folder: Path, *, seed: int = 0, **config: Any) -> Pa
     """Save a random model of a family with its tokenizer into `folder` and return the folder.
 
     Args:
-        family: a key of `FAMILIES`.
+        family: a key of `FAMILIES`, or any `model_type` with a `config` that makes it tiny.
         folder: made if it is not there.
         seed: of the random weights.
         config: changes to the configuration (`num_hidden_layers=4`).
@@ -77,7 +78,7 @@ def random_model(family: str, *, seed: int = 0, **config: Any) -> PreTrainedMode
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 
     settings = {"vocab_size": VOCABULARY, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
-    chosen = AutoConfig.for_model(family, **{**settings, **FAMILIES[family], **config})
+    chosen = AutoConfig.for_model(family, **{**settings, **FAMILIES.get(family, {}), **config})
     head = AutoModelForMaskedLM if family in ("bert", "roberta") else AutoModelForCausalLM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

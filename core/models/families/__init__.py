@@ -1,0 +1,18 @@
+"""The families of architectures: one file each, one line here. See `family.py`."""
+
+from core.models.families.bert import BERT, ROBERTA
+from core.models.families.family import Family
+from core.models.families.gemma3 import GEMMA3
+from core.models.families.generic import GENERIC
+from core.models.families.gpt2 import GPT2
+from core.models.families.gpt_neox import GPT_NEOX
+from core.models.families.llama import LLAMA
+from core.models.families.phi import PHI
+from core.models.families.phi3 import PHI3
+
+FAMILIES: tuple[Family, ...] = (LLAMA, GEMMA3, PHI, PHI3, GPT2, GPT_NEOX, BERT, ROBERTA)
+
+
+def family_of(model_type: str) -> Family:
+    """The family of a `model_type`; the generic one where nobody has named it."""
+    return next((family for family in FAMILIES if model_type in family.model_types), GENERIC)
