@@ -58,6 +58,7 @@ def option(
     le: float | None = None,
     lt: float | None = None,
     advanced: bool = False,
+    is_path: bool = False,
 ) -> Any:
     """Declare one option of a `Part` or `Component`.
 
@@ -68,10 +69,11 @@ def option(
         unit: shown behind the value (`tokens`, `steps`).
         ge, gt, le, lt: bounds, checked on every way in.
         advanced: whether the form folds it away.
+        is_path: whether the text names a file or folder, so that the form offers to look for it.
     """
     return Field(
         default, title=label, description=help, ge=ge, gt=gt, le=le, lt=lt,
-        json_schema_extra={"unit": unit, "advanced": advanced},
+        json_schema_extra={"unit": unit, "advanced": advanced, "is_path": is_path},
     )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Forms made from the configuration's own field declarations: see `app.forms.form`."""

@@ -47,7 +47,7 @@ _SERIAL = PlainSerializer(_plain, when_used="always")
 class ModelConfig(Part):
     """The base model and how it is held."""
 
-    path: str = option("", "Model", "A model folder, a GGUF file, or a snapshot in the hub cache.")
+    path: str = option("", "Model", "A model folder, a GGUF file, or a snapshot in the hub cache.", is_path=True)
     storage: str = option(
         "auto",
         "Base precision",
@@ -70,7 +70,7 @@ class ModelConfig(Part):
 class DataConfig(Part):
     """The examples and what is learned of them."""
 
-    path: str = option("", "Data", "A file or folder of examples.")
+    path: str = option("", "Data", "A file or folder of examples.", is_path=True)
     format: str = option(
         "auto", "Shape", "How a row becomes an example; automatic looks at the first rows and says why."
     )
@@ -81,7 +81,9 @@ class DataConfig(Part):
         0.1, "Held out", "Share of the examples that is never trained on and measures the run; 0 holds out none.",
         ge=0, le=0.9,
     )  # fmt: skip
-    held_out_path: str = option("", "Held-out file", "A file of its own for the held-out loss, instead of a share.")
+    held_out_path: str = option(
+        "", "Held-out file", "A file of its own for the held-out loss, instead of a share.", is_path=True
+    )
     train_on: Literal["completions", "everything"] = option(
         "completions", "Train on", "Completions: only the answers count for the loss. Everything: prompts count too."
     )
@@ -207,8 +209,8 @@ class RunConfig(Part):
     @cached_property
     def method_label(self) -> str:
         """How people call this combination (`QDoRA`), or "Custom"."""
-        kinds = {axis: self.adapter.axis(axis).kind for axis in names.DEFAULTS}
-        return names.recognise(kinds, self.storage.kind)
+        members = {axis: self.adapter.axis(axis) for axis in names.DEFAULTS}
+        return names.recognise(members, self.storage.kind)
 
     def to_dict(self) -> dict[str, Any]:
         """The run file's mapping: JSON-able, without the axes that nobody set; exact inverse of `from_dict`."""

@@ -30,8 +30,9 @@ def select(layers: Sequence[LayerInfo], adapter: AdapterConfig) -> list[LayerPla
         UserError: an entry means no layer of this model, or only such as take no adapter; `path` says which option.
     """
     chosen: set[str] = set()
+    full = {layer.name for layer in layers if layer.adaptable}
     for entry in entries(adapter.layers):
-        chosen |= matches(layers, entry, path="adapter.layers")
+        chosen |= {entry} if entry in full else matches(layers, entry, path="adapter.layers")
     if not chosen:
         raise UserError(
             "No layer is chosen.", hint=f"Name layers, or one of {', '.join(PRESETS)}.", path="adapter.layers"
@@ -87,10 +88,11 @@ def _fits(name: str, entry: str) -> bool:
 
 def _by_layer(layers: Sequence[LayerInfo], values: Mapping[str, V], *, path: str) -> dict[str, V]:
     """Layer name to its own value. A full name wins over patterns, and of patterns the last one wins."""
-    full = {layer.name for layer in layers}
+    full = {layer.name for layer in layers if layer.adaptable}
     found: dict[str, V] = {}
     for entry in sorted(values, key=lambda entry: entry in full):
-        found |= dict.fromkeys(matches(layers, entry, path=path), values[entry])
+        meant = (entry,) if entry in full else matches(layers, entry, path=path)
+        found.update(dict.fromkeys(meant, values[entry]))
     return found
 
 

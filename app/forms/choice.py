@@ -1,0 +1,70 @@
+"""One of several: a combo box over values with labels and help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QComboBox, QWidget
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value that can be chosen, what the form calls it, and what it means."""
+
+    value: Any
+    label: str
+    help: str = ""
+
+
+class ChoiceEdit(QComboBox):
+    """An editor for `Literal` options and for texts of which there is a list."""
+
+    edited = Signal(object)
+
+    def __init__(self, choices: Sequence[Choice], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._choices: tuple[Choice, ...] = ()
+        self.set_choices(choices)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.activated.connect(lambda index: self.edited.emit(self._choices[index].value))
+
+    def set_choices(self, choices: Sequence[Choice]) -> None:
+        """Offer these; the present value stays where it is among them."""
+        present = self.value() if self._choices else None
+        self._choices = tuple(choices)
+        self.clear()
+        for index, choice in enumerate(choices):
+            self.addItem(choice.label)
+            self.setItemData(index, choice.help, Qt.ItemDataRole.ToolTipRole)
+        if present is not None:
+            self.set_value(present)
+
+    def value(self) -> Any:
+        """The value chosen."""
+        return self._choices[self.currentIndex()].value if self.currentIndex() >= 0 else None
+
+    def set_value(self, value: Any) -> None:
+        """Show a value; one that is not in the list is added under its own name."""
+        known = [choice.value for choice in self._choices]
+        if value not in known:
+            self.set_choices((*self._choices, Choice(value, str(value))))
+            known.append(value)
+        self.setCurrentIndex(known.index(value))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """The wheel scrolls the page; it never changes a choice in passing."""
+        event.ignore()
+
+
+def spoken(value: Any) -> str:
+    """A literal as the form writes it: `completions` becomes `Completions`, names of precisions and devices stay."""
+    text = str(value)
+    if text in {"cpu", "cuda", "mps"}:
+        return {"cpu": "CPU", "cuda": "CUDA", "mps": "Apple (MPS)"}[text]
+    if text == "auto":
+        return "Automatic"
+    return text if any(mark.isdigit() for mark in text) else text[:1].upper() + text[1:].replace("-", " ")

@@ -1,0 +1,149 @@
+"""A form for any part of the configuration, made from its declaration.
+
+Each option becomes a row: label, editor, unit, help, and under it what is wrong. Nothing about an option is written
+here, so a newcomer's member appears with its options by itself. The value comes back equal: `form.value() == part`
+after `form.set_value(part)`, whether or not every option has an editor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, TypeVar, cast
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.document import Document
+from app.forms.field import Field, fields_of
+from app.forms.makers import Editor, Maker, make
+from app.forms.row import Row
+from app.style.theme import Theme
+from app.widgets import Button, ghost
+from core.component import Part
+from core.config.edit import rebuilt, value_at
+from core.errors import UserError
+
+P = TypeVar("P", bound=Part)
+
+
+class Form(QWidget, Generic[P]):
+    """Rows for the options of one part.
+
+    Args:
+        part: the part's class.
+        only: the options to show, in this order; all of them by default.
+        own: makers for options that this page edits in its own way.
+    """
+
+    edited = Signal(str, object)
+    """Name of the option and its new value."""
+    refused = Signal(str, str)
+    """Name of the option and why its text is no value; "" when it is one again."""
+
+    def __init__(
+        self, part: type[P], *, only: Iterable[str] | None = None, own: Mapping[str, Maker] | None = None
+    ) -> None:
+        super().__init__()
+        self._part = part
+        self._value: P | None = None
+        self.rows: dict[str, Row] = {}
+        self._rows = QVBoxLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setSpacing(Theme.current().px(8))
+        fields = {field.name: field for field in fields_of(part)}
+        shown = [fields[name] for name in (fields if only is None else only)]
+        for field in shown:
+            if not field.advanced:
+                self._add(field, own or {}, self._rows)
+        self._advanced = self._fold([field for field in shown if field.advanced], own or {})
+
+    def value(self) -> P:
+        """The part as the form shows it."""
+        base = self._value or self._part()
+        return rebuilt(base, {name: cast(Editor, row.editor).value() for name, row in self.rows.items()})
+
+    def set_value(self, part: P) -> None:
+        """Show a part."""
+        self._value = part
+        for name, row in self.rows.items():
+            cast(Editor, row.editor).set_value(getattr(part, name))
+
+    def show_problems(self, problems: Mapping[str, str]) -> None:
+        """Paint sentences on the options they belong to, by name (`rank`, or `schedule.floor` for one below)."""
+        for name, row in self.rows.items():
+            own = [text for path, text in problems.items() if path == name or path.startswith(f"{name}.")]
+            row.say("checks", own[0] if own else "")
+
+    @property
+    def unfolded(self) -> bool:
+        """Whether the advanced options are open."""
+        return self._advanced is not None and self._advanced.isChecked()
+
+    def _add(self, field: Field, own: Mapping[str, Maker], rows: QVBoxLayout) -> None:
+        """One more row, where there is an editor for it."""
+        editor = make(field, own)
+        if editor is None:
+            return
+        row = Row(field, editor)
+        name = field.name
+        cast(Editor, editor).edited.connect(lambda value: self._say(name, value))
+        if hasattr(editor, "refused"):
+            editor.refused.connect(lambda problem: self._refuse(name, problem))
+        self.rows[name] = row
+        rows.addWidget(row)
+
+    def _fold(self, fields: list[Field], own: Mapping[str, Maker]) -> Button | None:
+        """The advanced options behind a button; None where there are none."""
+        if not fields:
+            return None
+        body = QWidget()
+        rows = QVBoxLayout(body)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(Theme.current().px(8))
+        for field in fields:
+            self._add(field, own, rows)
+        toggle = ghost("Advanced", icon="chevron-right")
+        toggle.setCheckable(True)
+        toggle.toggled.connect(body.setVisible)
+        body.hide()
+        self._rows.addWidget(toggle)
+        self._rows.addWidget(body)
+        return toggle
+
+    def _say(self, name: str, value: Any) -> None:
+        self.rows[name].say("editor", "")
+        self.edited.emit(name, value)
+
+    def _refuse(self, name: str, problem: str) -> None:
+        self.rows[name].say("editor", problem)
+        self.refused.emit(name, problem)
+
+
+def bind(form: Form[Any], document: Document, prefix: str = "") -> None:
+    """Make a form show a part of the document (`adapter`; the whole configuration for "") and edit it."""
+
+    def path(name: str) -> str:
+        return f"{prefix}.{name}" if prefix else name
+
+    def show(paths: frozenset[str] | None = None) -> None:
+        if paths is None or not prefix or any(changed.startswith(f"{prefix}.") for changed in paths):
+            form.set_value(value_at(document.config, prefix) if prefix else document.config)
+
+    def take(name: str, value: Any) -> None:
+        try:
+            document.set(path(name), value)
+        except UserError as error:
+            form.rows[name].say("editor", error.text)
+            document.say(path(name), error.text)
+
+    def paint() -> None:
+        start = path("")
+        found = {where.removeprefix(start): text for where, text in document.problems().items()}
+        form.show_problems({where: text for where, text in found.items() if where.split(".")[0] in form.rows})
+
+    form.edited.connect(take)
+    form.refused.connect(lambda name, problem: document.say(path(name), problem))
+    document.changed.connect(show)
+    document.problems_changed.connect(paint)
+    show()
+    paint()

@@ -1,0 +1,34 @@
+"""Names for new runs that say what they are: the method, the data, and a number (`lora-devil-1`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import PurePath
+
+from core.config.run import RunConfig
+
+_UNTITLED = "untitled"
+_FILLER = frozenset({"train", "training", "data", "dataset", "sft", "final", "the"})
+"""Words of a file name that tell nothing about its content."""
+
+
+def suggested_name(config: RunConfig, taken: Collection[str] = ()) -> str:
+    """A name that no run of `taken` has: method, data, and the first free number."""
+    stem = _stem(config)
+    number = 1
+    while f"{stem}-{number}" in taken:
+        number += 1
+    return f"{stem}-{number}"
+
+
+def is_suggested(name: str, config: RunConfig) -> bool:
+    """Whether nobody chose this name: it is the default, or what `suggested_name` makes of this configuration."""
+    return name == _UNTITLED or re.fullmatch(re.escape(_stem(config)) + r"-\d+", name) is not None
+
+
+def _stem(config: RunConfig) -> str:
+    """Method and data in a few plain characters."""
+    words = [word for word in re.split(r"[\W_]+", PurePath(config.data.path).stem.lower()) if word]
+    telling = [word for word in words if word not in _FILLER] or words
+    return "-".join([config.adapter.method, *telling[:2]])
