@@ -5,11 +5,12 @@ A method is a row here and nothing else; what it does lives in the members of th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from core.component import did_you_mean
+from core.component import Component, did_you_mean
 from core.errors import UserError
 
 
@@ -61,12 +62,27 @@ METHODS: tuple[Method, ...] = (
     _method(
         "lora-fa", "LoRA-FA", "2308.03303",
         "LoRA with A frozen: half the numbers, and long inputs need not be kept for the backward pass.",
-        delta="lora-fa",
+        delta="lora-fa", rates="lora-fa",
+    ),
+    _method(
+        "adalora", "AdaLoRA", "2303.10512",
+        "Starts with more rank than wanted and takes it away where it matters least.",
+        delta="svd", rank_schedule="adalora",
     ),
     _method(
         "dora", "DoRA", "2402.09353",
         "Trains the length of each row apart from its direction; closer to full fine-tuning at low ranks.",
         magnitude="row",
+    ),
+    _method(
+        "dylora", "DyLoRA", "2210.07558",
+        "One training for every rank: pick the rank afterwards.",
+        rank_schedule="dylora",
+    ),
+    _method(
+        "frozen-dylora", "Frozen DyLoRA", "2210.07558",
+        "DyLoRA in which each step trains only the last row that it uses: faster, less exact.",
+        rank_schedule={"kind": "dylora", "frozen": True},
     ),
     _method(
         "dvora", "DVoRA", "2402.09353",
@@ -89,13 +105,28 @@ def method(name: str) -> Method:
     return _BY_NAME[name]
 
 
-def recognise(kinds: dict[str, str], storage: str) -> str:
-    """The label of the combination: axis name to the member's kind; "Custom" where nobody has named it."""
-    for known in METHODS:
-        wanted = {axis: value if isinstance(value, str) else value["kind"] for axis, value in known.axes.items()}
-        if kinds == {**DEFAULTS, **wanted} and (known.storage or "dense") == storage:
-            return known.label
-    return "Custom"
+def recognise(members: Mapping[str, Component], storage: str) -> str:
+    """The label of a combination, from axis name to member; "Custom" where nobody has named it.
+
+    A name that asks for options of a member (frozen DyLoRA) is more particular, and wins.
+    """
+    known = [
+        (sum(len(_options(value)) for value in method.axes.values()), method.label)
+        for method in METHODS
+        if (method.storage or "dense") == storage
+        and all(_fits(members[axis], method.axes.get(axis, default)) for axis, default in DEFAULTS.items())
+    ]
+    return max(known)[1] if known else "Custom"
+
+
+def _options(value: Any) -> dict[str, Any]:
+    return {} if isinstance(value, str) else value
+
+
+def _fits(member: Component, value: Any) -> bool:
+    wanted = _options(value) or {"kind": value}
+    said = member.to_value()
+    return all(said[key] == wanted[key] for key in wanted)
 
 
 DEFAULTS = {

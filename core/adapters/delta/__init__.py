@@ -3,7 +3,8 @@
 from core.adapters.axis import Delta
 from core.adapters.delta.lora import Lora
 from core.adapters.delta.lora_fa import LoraFrozenA
+from core.adapters.delta.svd import Svd
 from core.adapters.delta.vera import Vera
 from core.component import Axis
 
-DELTAS: Axis[Delta] = Axis("delta", "Delta", Lora, LoraFrozenA, Vera)
+DELTAS: Axis[Delta] = Axis("delta", "Delta", Lora, LoraFrozenA, Svd, Vera)

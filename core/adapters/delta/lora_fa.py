@@ -22,7 +22,7 @@ class LoraFrozenA(Delta):
     kind = "lora-fa"
     label = "B A, A frozen (LoRA-FA)"
     paper = "2308.03303"
-    provides = frozenset({"factors", "rank", "frozen_a"})
+    provides = frozenset({"factors", "rank", "own_rank", "frozen_a"})
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         layer = plan.layer

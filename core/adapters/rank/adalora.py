@@ -1,0 +1,196 @@
+"""AdaLoRA's budget: all triplets of all layers compete, and the least important are switched off.
+
+The importance of a number w is a smoothed |w dL/dw| times its smoothed uncertainty; that of a triplet is the one of its
+lambda plus the means over its column of P and its row of Q. As in the published code, it is taken after the optimizer's
+step with the gradients of that step, only lambdas are set to zero, and the optimizer's moments are left alone: a masked
+lambda may drift back between two masks, and that is how a triplet returns.
+
+The printed formula (14) of the paper starts above the first budget; the published code does not, and is followed.
+Exactly b(t) triplets survive a mask: ties are broken by position, where the published code lets all of a tie go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.adapters.axis import RankSchedule
+from core.callback import Callback
+from core.component import option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from core.adapters.adapted import Adapted
+    from core.adapters.attach import Adapters
+    from core.config.run import RunConfig
+
+
+class Adalora(RankSchedule):
+    """Starts with more rank than is wanted and takes it away where it matters least (AdaLoRA, arXiv:2303.10512).
+
+    The rank of the adapter is the one it starts with; the average at the end is the target.
+    """
+
+    kind = "adalora"
+    label = "Budget by importance (AdaLoRA)"
+    paper = "2303.10512"
+    needs = frozenset({"triplets"})
+
+    target: float = option(0.0, "Target rank", "Average rank at the end; 0 takes two thirds of the first rank.", ge=0)
+    start: float = option(
+        0.1, "Begin pruning", "Before it the budget stays: a share of the run below 1, or a number of steps.", ge=0
+    )
+    settle: float = option(
+        0.3, "Settle", "At the end the ranks stay as they are: a share of the run below 1, or a number of steps.", ge=0
+    )
+    every: int = option(1, "Prune every", "Steps between two masks.", unit="steps", ge=1)
+    orthogonality: float = option(
+        0.1, "Orthogonality", "Weight of the term that keeps the directions of P and Q apart.", ge=0
+    )
+    beta1: float = option(0.85, "Beta 1", "Memory of the sensitivity.", ge=0, lt=1, advanced=True)
+    beta2: float = option(0.85, "Beta 2", "Memory of its uncertainty.", ge=0, lt=1, advanced=True)
+
+    def callbacks(self, adapters: Adapters, config: RunConfig) -> list[Callback]:
+        return [Budget(self, adapters, config.train.steps)]
+
+    def budget(self, step: int, steps: int, first: int, last: int) -> int:
+        """Triplets allowed after the 1-based `step` of `steps`: from `first` down a cube to `last`."""
+        begin, settle = _steps(self.start, steps), _steps(self.settle, steps)
+        if step <= begin:
+            return first
+        if step > steps - settle:
+            return last
+        left = 1 - (step - begin) / max(1, steps - settle - begin)
+        return int(last + (first - last) * left**3)
+
+    def masks(self, step: int, steps: int) -> bool:
+        """Whether lambdas are masked after the 1-based `step`."""
+        begin, settle = _steps(self.start, steps), _steps(self.settle, steps)
+        return step > begin and (step % self.every == 0 or step >= steps - settle)
+
+    def final(self, ranks: Sequence[int]) -> int:
+        """Triplets that are left at the end, over all layers."""
+        average = self.target or sum(ranks) / len(ranks) / 1.5
+        return max(1, min(sum(ranks), round(average * len(ranks))))
+
+
+def _steps(value: float, steps: int) -> int:
+    return round(value * steps) if value < 1 else round(value)
+
+
+class Budget(Callback):
+    """Follows the importance of every triplet and masks those beyond the budget."""
+
+    name = "adalora"
+
+    def __init__(self, rule: Adalora, adapters: Adapters, steps: int) -> None:
+        self.rule = rule
+        self.steps = steps
+        self.layers = adapters.layers
+        ranks = [layer.plan.rank for layer in self.layers.values()]
+        self.first, self.last = sum(ranks), rule.final(ranks)
+        self.allowed = self.first
+        self.step = 0
+        self.sensitivity: dict[str, Tensor] = {}
+        self.uncertainty: dict[str, Tensor] = {}
+        self.kept: dict[str, Tensor] = {}
+
+    def after_backward(self) -> None:
+        """Adds the gradient of the orthogonality term, the mean over all P and Q of ||P^T P - I||_F."""
+        if self.rule.orthogonality:
+            weight = self.rule.orthogonality / (2 * len(self.layers))
+            for layer in self.layers.values():
+                _push_apart(layer.own["p"], weight, columns=True)
+                _push_apart(layer.own["q"], weight, columns=False)
+
+    def before_step(self, step: int) -> None:
+        self.step = step + 1
+
+    def after_update(self) -> None:
+        settled = self.step > self.steps - _steps(self.rule.settle, self.steps)
+        if not (settled and self.kept):
+            self._follow()
+        self.allowed = self.rule.budget(self.step, self.steps, self.first, self.last)
+        if self.rule.masks(self.step, self.steps):
+            if not (settled and self.kept):
+                self.kept = self._choose(self.allowed)
+            self._mask()
+
+    def _follow(self) -> None:
+        for name, layer in self.layers.items():
+            for key, parameter in layer.own.items():
+                if key not in ("p", "lam", "q") or parameter.grad is None:
+                    continue
+                now = (parameter.detach() * parameter.grad).abs()
+                whole = f"{name}.{key}"
+                mean = self.sensitivity.setdefault(whole, now.new_zeros(now.shape))
+                mean.mul_(self.rule.beta1).add_(now, alpha=1 - self.rule.beta1)
+                spread = self.uncertainty.setdefault(whole, now.new_zeros(now.shape))
+                spread.mul_(self.rule.beta2).add_((now - mean).abs(), alpha=1 - self.rule.beta2)
+
+    def score(self, name: str, layer: Adapted) -> Tensor:
+        """Importance of the layer's triplets, (r,)."""
+        found = {}
+        for key in ("p", "lam", "q"):
+            whole = f"{name}.{key}"
+            if whole in self.sensitivity:
+                found[key] = self.sensitivity[whole] * self.uncertainty[whole]
+            else:
+                found[key] = layer.own[key].new_zeros(layer.own[key].shape)
+        return found["lam"] + found["p"].mean(0) + found["q"].mean(1)
+
+    def _choose(self, allowed: int) -> dict[str, Tensor]:
+        import torch
+
+        scores = {name: self.score(name, layer) for name, layer in self.layers.items()}
+        flat = torch.cat(list(scores.values()))
+        order = torch.sort(flat, descending=True, stable=True).indices
+        keep = torch.zeros_like(flat, dtype=torch.bool)
+        keep[order[:allowed]] = True
+        return dict(zip(scores, torch.split(keep, [score.numel() for score in scores.values()]), strict=True))
+
+    def _mask(self) -> None:
+        import torch
+
+        with torch.no_grad():
+            for name, layer in self.layers.items():
+                layer.own["lam"].mul_(self.kept[name])
+
+    def points(self) -> Mapping[str, float]:
+        return {"budget": float(self.allowed)}
+
+    def vectors(self) -> Mapping[str, Sequence[float]]:
+        ranks = [
+            float(self.kept[name].sum()) if self.kept else float(layer.plan.rank) for name, layer in self.layers.items()
+        ]
+        return {"rank": ranks}
+
+    def state(self) -> dict[str, Tensor]:
+        return {
+            **{f"sensitivity/{key}": tensor for key, tensor in self.sensitivity.items()},
+            **{f"uncertainty/{key}": tensor for key, tensor in self.uncertainty.items()},
+            **{f"kept/{key}": tensor.to(tensor.new_zeros(0).float().dtype) for key, tensor in self.kept.items()},
+        }
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        for key, tensor in state.items():
+            kind, _, name = key.partition("/")
+            value = tensor.to(self.layers[name if kind == "kept" else name.rpartition(".")[0]].own["lam"].device)
+            if kind == "kept":
+                self.kept[name] = value.bool()
+            else:
+                (self.sensitivity if kind == "sensitivity" else self.uncertainty)[name] = value
+
+
+def _push_apart(factor: Tensor, weight: float, *, columns: bool) -> None:
+    """Add `weight` times the gradient of ||G - I||_F to `factor.grad`, with G the Gram matrix of columns or rows."""
+    import torch
+
+    with torch.no_grad():
+        gram = factor.T @ factor if columns else factor @ factor.T
+        gram.diagonal().sub_(1)
+        gram.mul_(2 * weight / gram.norm().clamp_min(1e-12))
+        push = factor @ gram if columns else gram @ factor
+        factor.grad = push if factor.grad is None else factor.grad.add_(push)
