@@ -1,8 +1,8 @@
 """What every format turns a row into, and what everything after it works on.
 
 Three ways of becoming tokens cover all shapes. A *chat* goes through the model's chat template. *Plain* turns (a prompt
-and its completion) stand one after the other as they are, with an end-of-text token behind them. A *document* is running
-text for continued pre-training, cut into full windows, so that a long one loses nothing.
+and its completion) stand one after the other as they are, with an end-of-text token behind them. A *document* is
+running text for continued pre-training, cut into full windows, so that a long one loses nothing.
 """
 
 from __future__ import annotations

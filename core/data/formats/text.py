@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from core.data.example import Example, Turn
@@ -21,7 +21,12 @@ class Text(Format):
         return isinstance(row.value.get("text"), str)
 
     def reason(self, row: Row) -> str:
-        return "running text" if row.plain else "'text'"
+        return "'text'"
+
+    def looks_like(self, rows: Sequence[Row]) -> tuple[float, str]:
+        if rows[0].plain:
+            return 1.0, "It is a file of running text, which is cut into windows."
+        return super().looks_like(rows)
 
     def examples(self, row: Row) -> Iterator[Example]:
         if "text" not in row.value:

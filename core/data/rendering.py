@@ -1,0 +1,203 @@
+"""From an example to one text and the stretches of it that are answers.
+
+Chat templates say nothing about which part of their output is an answer (`{% generation %}` marks are missing in the
+stock templates of Llama, Qwen, Gemma ...). So it is found from outside: the same conversation is rendered again with an
+unlikely mark in place of each answer. Where the rest of the text is the same, the answer is what stands where the mark
+stood; where a template treats an answer by what it says (Qwen3 moves its thoughts), each answer is compared on its own.
+
+What the template does is the truth about the model: a default system prompt that it adds is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jinja2 import TemplateError
+
+from core.data.example import Example, Turn
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if not loop.first %}{{ '\n\n' }}{% endif %}"
+    "{{ '### ' + message['role'] | capitalize + ':\n' + message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '\n\n### Assistant:\n' }}{% endif %}"
+)
+"""The template of a model that has none: a heading over each turn, and an end-of-text token behind each answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An answer in a text.
+
+    Attributes:
+        turn: which turn of the example it is.
+        start: its first character.
+        end: the character behind its last one.
+        tail: up to where its end-of-turn marker may stand: the end of what the template writes behind every answer.
+    """
+
+    turn: int
+    start: int
+    end: int
+    tail: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An example as one text.
+
+    Attributes:
+        text: all of it.
+        spans: the answers, in order.
+        specials: whether the tokenizer adds its own begin-of-text; a chat template has written it already.
+        closes: whether an answer ends the text, so that an end-of-text token belongs there if nothing else marks it.
+    """
+
+    text: str
+    spans: tuple[Span, ...]
+    specials: bool
+    closes: bool
+
+
+class Renderer:
+    """Renders examples for one tokenizer."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self.own_template = bool(tokenizer.chat_template)
+
+    def render(self, example: Example) -> Rendered:
+        """The text of an example and its answers.
+
+        Raises:
+            UserError: the template refuses the conversation; with its place and the template's words.
+        """
+        if example.style != "chat":
+            return _plain(example)
+        text = self._text(example, example.turns)
+        spans = tuple(
+            Span(turn, start, end, self._tail(example, turn, text, end))
+            for turn, (start, end) in self._answers(example, text).items()
+        )
+        return Rendered(text, spans, specials=not self.own_template, closes=example.turns[-1].trained)
+
+    def prompt_end(self, example: Example, rendered: Rendered, turn: int) -> int | None:
+        """Where the prompt ends that the model is given to write this turn; None where no prefix of the text is it."""
+        if example.style != "chat":
+            return next(span.start for span in rendered.spans if span.turn == turn)
+        prompt = self._prompt(example, turn)
+        return len(prompt) if rendered.text.startswith(prompt) else None
+
+    def _answers(self, example: Example, text: str) -> dict[int, tuple[int, int]]:
+        """Turn to (start, end) of every answer that is found in the text."""
+        turns = {turn: said.content for turn, said in enumerate(example.turns) if said.trained}
+        marks = dict(zip(turns, _marks(len(turns), text), strict=True))
+        if not turns:
+            return {}
+        marked = self._text(example, _replaced(example.turns, marks))
+        found = _aligned(text, marked, list(marks.values()), list(turns.values()))
+        if found is not None:
+            return dict(zip(turns, found, strict=True))
+        alone = {turn: self._alone(example, turn, mark, text) for turn, mark in marks.items()}
+        return {turn: place for turn, place in alone.items() if place is not None}
+
+    def _alone(self, example: Example, turn: int, mark: str, text: str) -> tuple[int, int] | None:
+        """Where one answer stands, by the texts with and without it, in a template that treats answers by content."""
+        marked = self._text(example, _replaced(example.turns, {turn: mark}))
+        before, found, after = marked.partition(mark)
+        if not found:
+            return None
+        start = len(before)
+        if not text.startswith(before):
+            prompt = self._prompt(example, turn)
+            start = len(prompt) if text.startswith(prompt) else _common(text, before)
+        end = len(text) - (len(after) if text.endswith(after) else _common(text[::-1], after[::-1]))
+        return (start, end) if start <= end else None
+
+    def _tail(self, example: Example, turn: int, text: str, end: int) -> int:
+        """Where the template's own text behind an answer ends: what follows it both here and at the end of a chat."""
+        if turn == len(example.turns) - 1:
+            return len(text)
+        (mark,) = _marks(1, text)
+        marked = self._text(example, [*example.turns[:turn], Turn(example.turns[turn].role, mark)])
+        rest = marked.partition(mark)[2]
+        return end + _common(text[end : end + len(rest)], rest)
+
+    def _prompt(self, example: Example, turn: int) -> str:
+        return self._text(example, example.turns[:turn], prompt=True) if turn else ""
+
+    def _text(self, example: Example, turns: Sequence[Turn], *, prompt: bool = False) -> str:
+        try:
+            text = self._tokenizer.apply_chat_template(
+                [{"role": turn.role, "content": turn.content} for turn in turns],
+                tokenize=False,
+                add_generation_prompt=prompt,
+                chat_template=None if self.own_template else PLAIN_TEMPLATE,
+            )
+        except (TemplateError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{example.place}: the model's chat template refuses this conversation: {str(error).rstrip('.')}.",
+                hint="Change the row, or take a model whose template allows it.",
+                path="data.path",
+            ) from None
+        return str(text)
+
+
+def _plain(example: Example) -> Rendered:
+    """Turns one after the other, as they are."""
+    spans, text = [], ""
+    for index, turn in enumerate(example.turns):
+        start, text = len(text), text + turn.content
+        if turn.trained:
+            spans.append(Span(index, start, len(text), len(text)))
+    return Rendered(text, tuple(spans), specials=True, closes=example.ends)
+
+
+def _marks(count: int, text: str) -> list[str]:
+    """Texts that stand for answers: of characters that no language uses, and that this text does not hold."""
+    sign = "\ue000"
+    while sign in text:
+        sign += "\ue001"
+    return [f"{sign}{number}{sign}" for number in range(count)]
+
+
+def _replaced(turns: Sequence[Turn], contents: dict[int, str]) -> list[Turn]:
+    return [Turn(turn.role, contents.get(index, turn.content), turn.trained) for index, turn in enumerate(turns)]
+
+
+def _common(one: str, other: str) -> int:
+    """Characters with which both begin."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _aligned(text: str, marked: str, marks: Sequence[str], answers: Sequence[str]) -> list[tuple[int, int]] | None:
+    """Where the answers stand, if the marked text is the text in all else; a template may trim them.
+
+    Returns:
+        (start, end) of each, or None where the two texts differ in more than that.
+    """
+    literals, rest = [], marked
+    for mark in marks:
+        literal, found, rest = rest.partition(mark)
+        if not found or mark in rest:
+            return None
+        literals.append(literal)
+    if not text.startswith(literals[0]):
+        return None
+    places, at = [], len(literals[0])
+    for answer, literal in zip(answers, [*literals[1:], rest], strict=True):
+        forms = (answer, answer.strip(), answer.lstrip(), answer.rstrip())
+        form = next((f for f in forms if text.startswith(f, at) and text.startswith(literal, at + len(f))), None)
+        if form is None:
+            return None
+        places.append((at, at + len(form)))
+        at += len(form) + len(literal)
+    return places if at == len(text) else None

@@ -1,0 +1,253 @@
+"""From an example to tokens and the mask of what is learned.
+
+The text of an example is tokenised once, whole: pieces tokenised apart would merge differently at their borders and
+train on tokens that never occur. The answers' characters are mapped to tokens by their offsets. The one border that is
+kept by force is that between a prompt and its answer, where a token would straddle it: there the prompt ends when the
+model is used, too, so the two sides are tokenised as they will be then.
+
+An answer's end-of-turn marker is learned with it, by its place in the text and never by its id: whether it is also the
+padding token makes no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.example import Example
+from core.data.rendering import Rendered, Renderer, Span
+from core.data.tokens import Tokens
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TrainOn = Literal["completions", "everything"]
+
+
+def tokenise(
+    example: Example, tokenizer: PreTrainedTokenizerBase, *, train_on: TrainOn = "completions", max_tokens: int = 2**31
+) -> Tokens:
+    """One example as tokens; see `Encoder.encode`."""
+    return Encoder(tokenizer, train_on=train_on, max_tokens=max_tokens).encode([example])[0]
+
+
+class Encoder:
+    """Turns examples into tokens for one tokenizer.
+
+    Args:
+        tokenizer: a fast one, which knows the characters behind each token.
+        train_on: "completions" learns the answers with their end, "everything" all tokens.
+        max_tokens: what is longer is cut off, and counted.
+
+    Raises:
+        UserError: the tokenizer is not a fast one.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, train_on: TrainOn, max_tokens: int) -> None:
+        if not tokenizer.is_fast:
+            raise UserError(
+                "The model's tokenizer does not say which characters its tokens stand for.",
+                hint="Use a model folder with a tokenizer.json.",
+                path="model.path",
+            )
+        self._tokenizer = tokenizer
+        self._renderer = Renderer(tokenizer)
+        self._train_on = train_on
+        self._max_tokens = max_tokens
+        self.special = _special_ids(tokenizer)
+        self.beginning = _beginning(tokenizer)
+
+    @property
+    def own_template(self) -> bool:
+        """Whether the model has a chat template of its own."""
+        return self._renderer.own_template
+
+    @property
+    def end(self) -> int | None:
+        """The end-of-text token, where there is one."""
+        end = self._tokenizer.eos_token_id
+        return int(end) if isinstance(end, int) else None
+
+    def encode(self, examples: Sequence[Example]) -> list[Tokens]:
+        """Chats and plain examples as tokens, in one call of the tokenizer.
+
+        Raises:
+            UserError: the chat template refuses an example.
+        """
+        rendered = [self._renderer.render(example) for example in examples]
+        pieces = self._pieces(rendered)
+        return [self._tokens(*each) for each in zip(examples, rendered, pieces, strict=True)]
+
+    def text_ids(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Running text as ids, with nothing added."""
+        return [np.array(ids, dtype=np.int32) for ids in self._call(texts, specials=False)["input_ids"]]
+
+    def _pieces(self, rendered: Sequence[Rendered]) -> list[tuple[Any, Any]]:
+        """Ids and offsets of every text."""
+        found: list[tuple[Any, Any]] = [([], [])] * len(rendered)
+        for specials in (False, True):
+            chosen = [index for index, each in enumerate(rendered) if each.specials == specials]
+            if chosen:
+                called = self._call([rendered[index].text for index in chosen], specials=specials)
+                for index, *piece in zip(chosen, called["input_ids"], called["offset_mapping"], strict=True):
+                    found[index] = (piece[0], piece[1])
+        return found
+
+    def _call(self, texts: Sequence[str], *, specials: bool) -> Any:
+        return self._tokenizer(
+            list(texts),
+            add_special_tokens=specials,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+
+    def _tokens(self, example: Example, rendered: Rendered, piece: tuple[Any, Any]) -> Tokens:
+        ids = np.array(piece[0], dtype=np.int32)
+        offsets = np.array(piece[1], dtype=np.int64).reshape(-1, 2)
+        borders = self._straddled(example, rendered, ids, offsets)
+        if borders:
+            ids, offsets = self._cut_at(rendered, borders, ids, offsets)
+        trained = np.zeros(len(ids), dtype=np.bool_)
+        marked = False
+        for span in rendered.spans:
+            marked = self._mark(trained, span, rendered.text, ids, offsets)
+        if rendered.closes and rendered.spans and not marked:
+            ids, trained = self._close(ids, trained)
+        if self._train_on == "everything":
+            trained = np.ones(len(ids), dtype=np.bool_)
+        ids, trained = self._one_beginning(ids, trained)
+        return cut(ids, trained, example, self._max_tokens)
+
+    def _mark(
+        self, trained: NDArray[np.bool_], span: Span, text: str, ids: NDArray[np.int32], offsets: NDArray[np.int64]
+    ) -> bool:
+        """Mark an answer and its end in `trained`; whether it has an end marker."""
+        starts, ends = offsets[:, 0], offsets[:, 1]
+        special = np.isin(ids, self.special)
+        trained |= (starts < span.end) & (ends > span.start) & ~(special & (starts < span.start))
+        after = ends > span.end
+        closing = np.flatnonzero(special & after & (starts >= span.start) & (starts < span.tail))
+        if len(closing):
+            trained[: closing[0] + 1] |= after[: closing[0] + 1]
+            return True
+        written = text[span.end : span.tail].rstrip()
+        trained |= (starts >= span.end) & (starts < span.end + len(written))
+        return bool(written)
+
+    def _close(self, ids: NDArray[np.int32], trained: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """The example with a learned end-of-text token at its end, be it there already or not."""
+        if self.end is None:
+            return ids, trained
+        if not len(ids) or ids[-1] != self.end:
+            return np.append(ids, np.int32(self.end)), np.append(trained, True)
+        trained[-1] = True
+        return ids, trained
+
+    def _one_beginning(
+        self, ids: NDArray[np.int32], trained: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """The example with its begin-of-text token once, and not as something to learn."""
+        begin = self._tokenizer.bos_token_id
+        if begin is not None and len(ids) and ids[0] == begin and begin != self.end:
+            twice = len(ids) > 1 and ids[1] == begin
+            ids, trained = (ids[1:], trained[1:]) if twice else (ids, trained)
+            trained[0] = False
+        return ids, trained
+
+    def _straddled(
+        self, example: Example, rendered: Rendered, ids: NDArray[np.int32], offsets: NDArray[np.int64]
+    ) -> list[int]:
+        """The borders between prompt and answer that lie inside a token."""
+        borders = []
+        for span in rendered.spans:
+            over = (offsets[:, 0] < span.start) & (offsets[:, 1] > span.start) & ~np.isin(ids, self.special)
+            if over.any() and self._renderer.prompt_end(example, rendered, span.turn) == span.start:
+                borders.append(span.start)
+        return borders
+
+    def _cut_at(
+        self, rendered: Rendered, borders: Sequence[int], ids: NDArray[np.int32], offsets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The text tokenised in parts; as it was where the tokenizer cannot do that without changing the text."""
+        edges = [0, *borders, len(rendered.text)]
+        parts = [(start, rendered.text[start:end]) for start, end in pairwise(edges)]
+        called = [self._call([text], specials=rendered.specials and not start) for start, text in parts]
+        new_ids = np.concatenate([np.array(each["input_ids"][0], dtype=np.int32) for each in called])
+        if self._decoded(new_ids) != self._decoded(ids):
+            return ids, offsets
+        placed = [
+            np.array(each["offset_mapping"][0], dtype=np.int64).reshape(-1, 2) + start
+            for (start, _), each in zip(parts, called, strict=True)
+        ]
+        return new_ids, np.concatenate(placed)
+
+    def _decoded(self, ids: NDArray[np.int32]) -> str:
+        return str(self._tokenizer.decode(ids.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+
+def cut(ids: NDArray[np.int32], trained: NDArray[np.bool_], example: Example, max_tokens: int) -> Tokens:
+    """An example of at most `max_tokens`, with what was lost counted."""
+    return Tokens(
+        ids[:max_tokens],
+        trained[:max_tokens],
+        example.file,
+        example.row,
+        cut=max(0, len(ids) - max_tokens),
+        cut_trained=int(trained[max_tokens:].sum()),
+    )
+
+
+def windows(
+    pairs: Iterator[tuple[Example, NDArray[np.int32]]],
+    *,
+    beginning: NDArray[np.int32],
+    end: int | None,
+    max_tokens: int,
+) -> Iterator[Tokens]:
+    """Documents cut into full windows: each begins as the tokenizer begins a text, the last ends with the end token.
+
+    Args:
+        pairs: parts of documents with their ids, in order; `Example.ends` says where a document ends.
+        beginning: what the tokenizer puts before every text.
+        end: the end-of-text token.
+        max_tokens: tokens in a window.
+    """
+    room = max_tokens - len(beginning)
+    kept = np.zeros(0, dtype=np.int32)
+    first: Example | None = None
+    for example, ids in pairs:
+        first = first or example
+        if example.ends and end is not None and len(ids) + len(kept):
+            ids = np.append(ids, np.int32(end))
+        kept = np.concatenate((kept, ids))
+        while len(kept) >= room or (example.ends and len(kept)):
+            yield _window(kept[:room], beginning, first)
+            kept, first = kept[room:], example
+        if example.ends:
+            first = None
+
+
+def _window(ids: NDArray[np.int32], beginning: NDArray[np.int32], example: Example) -> Tokens:
+    trained = np.ones(len(beginning) + len(ids), dtype=np.bool_)
+    trained[: len(beginning)] = False
+    return Tokens(np.concatenate((beginning, ids)), trained, example.file, example.row)
+
+
+def _special_ids(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int32]:
+    """Ids of tokens that are no text: what may mark the end of a turn."""
+    added = (id for id, token in tokenizer.added_tokens_decoder.items() if token.special)
+    return np.array(sorted({*tokenizer.all_special_ids, *added}), dtype=np.int32)
+
+
+def _beginning(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int32]:
+    """What the tokenizer puts before every text: its begin-of-text token, or nothing."""
+    called = tokenizer("a", return_offsets_mapping=True)
+    lead = next(index for index, (start, end) in enumerate(called["offset_mapping"]) if end > start)
+    return np.array(called["input_ids"][:lead], dtype=np.int32)

@@ -1,0 +1,123 @@
+"""Examples as tokens: one by one, and many of them in a few flat arrays.
+
+A million examples as a million Python objects would take gigabytes; `TokenList` keeps all ids in one array and hands
+out views, so that memory is about six bytes a token.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.example import place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """One example as the model sees it.
+
+    Attributes:
+        ids: token ids, int32 (n,).
+        trained: which of them are learned, bool (n,).
+        file: the file it comes from.
+        row: its line in that file.
+        cut: tokens that did not fit and were cut off.
+        cut_trained: how many of those were to be learned.
+    """
+
+    ids: NDArray[np.int32]
+    trained: NDArray[np.bool_]
+    file: str = ""
+    row: int = 0
+    cut: int = 0
+    cut_trained: int = 0
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether something was cut off."""
+        return self.cut > 0
+
+    @property
+    def targets(self) -> int:
+        """Tokens that give a loss: the trained ones except the first of all, which nothing comes before."""
+        return int(self.trained[1:].sum())
+
+    @property
+    def place(self) -> str:
+        """Where it comes from, for messages."""
+        return place(self.file, self.row)
+
+
+class TokenList(Sequence[Tokens]):
+    """Many examples as tokens, in flat arrays. `pick` gives some of them without copying."""
+
+    def __init__(self, examples: Iterable[Tokens] = ()) -> None:
+        ids, trained = array("i"), bytearray()
+        starts, numbers = array("q", [0]), array("q")
+        self._files: list[str] = []
+        for example in examples:
+            ids.frombytes(example.ids.astype(np.int32, copy=False).tobytes())
+            trained += example.trained.tobytes()
+            starts.append(len(ids))
+            numbers.extend((self._file(example.file), example.row, example.cut, example.cut_trained))
+        self._ids: NDArray[np.int32] = np.array(ids, dtype=np.int32)
+        self._trained: NDArray[np.bool_] = np.frombuffer(bytes(trained), dtype=np.bool_)
+        self._starts: NDArray[np.int64] = np.array(starts, dtype=np.int64)
+        self._numbers: NDArray[np.int64] = np.array(numbers, dtype=np.int64).reshape(-1, 4)
+        self._chosen: NDArray[np.int64] = np.arange(len(self._starts) - 1)
+
+    def _file(self, name: str) -> int:
+        """The number of a file; examples come file by file, so the last one is nearly always it."""
+        if not self._files or self._files[-1] != name:
+            self._files.append(name)
+        return len(self._files) - 1
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    @overload
+    def __getitem__(self, index: int) -> Tokens: ...
+    @overload
+    def __getitem__(self, index: slice) -> TokenList: ...
+    def __getitem__(self, index: int | slice) -> Tokens | TokenList:
+        if isinstance(index, slice):
+            return self.pick(np.arange(len(self))[index])
+        at = int(self._chosen[index])
+        inside = slice(int(self._starts[at]), int(self._starts[at + 1]))
+        file, row, cut, cut_trained = (int(number) for number in self._numbers[at])
+        return Tokens(self._ids[inside], self._trained[inside], self._files[file], row, cut, cut_trained)
+
+    def __iter__(self) -> Iterator[Tokens]:
+        return (self[index] for index in range(len(self)))
+
+    def pick(self, indices: NDArray[np.int64]) -> TokenList:
+        """The examples at these indices, sharing memory with this list."""
+        some = TokenList.__new__(TokenList)
+        some.__dict__.update(self.__dict__)
+        some._chosen = self._chosen[indices]
+        return some
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each example, (examples,)."""
+        return np.diff(self._starts)[self._chosen]
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """Tokens of each example that give a loss, (examples,); see `Tokens.targets`."""
+        counted = np.concatenate(([0], np.cumsum(self._trained, dtype=np.int64)))
+        first = np.minimum(self._starts[:-1] + 1, self._starts[1:])
+        return (counted[self._starts[1:]] - counted[first])[self._chosen]
+
+    @property
+    def cut(self) -> NDArray[np.int64]:
+        """Tokens cut off of each example, and how many of those were trained, (examples, 2)."""
+        return self._numbers[self._chosen, 2:]
