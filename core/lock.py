@@ -1,0 +1,98 @@
+"""A lock between processes that the operating system frees however its holder ends.
+
+`fcntl.lockf` and not `flock`: a helper forked by the holder inherits a `flock` and keeps it after the holder was
+killed. The price is that, in the holder, closing *any* handle on the file drops the lock; so the file is opened once
+here, and `held` asks this process's own list before it touches the file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+_PATIENCE = 2.0
+"""Seconds to go on trying: somebody who only looks (`held`) has the file for an instant."""
+
+_ours: set[Path] = set()
+"""Lock files that this process holds."""
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int, *, shared: bool) -> None:
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(handle: int, *, shared: bool) -> None:
+        fcntl.lockf(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+class FileLock:
+    """An exclusive lock on a file, held from `acquire` (or entering) until `release` (or the end of the process)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self._handle: int | None = None
+
+    def acquire(self, *, patience: float = _PATIENCE) -> bool:
+        """Take the lock, trying for `patience` seconds; False where another process, or this one, has it."""
+        if self.path in _ours:
+            return False
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        end = time.monotonic() + patience
+        while not _taken(handle, shared=False):
+            if time.monotonic() >= end:
+                os.close(handle)
+                return False
+            time.sleep(0.01)
+        self._handle = handle
+        _ours.add(self.path)
+        return True
+
+    def release(self) -> None:
+        """Let go; nothing happens where it is not held."""
+        if self._handle is not None:
+            _ours.discard(self.path)
+            os.close(self._handle)
+            self._handle = None
+
+    def __enter__(self) -> FileLock:
+        """Take the lock, waiting for as long as it needs."""
+        while not self.acquire():
+            continue
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def held(path: Path) -> bool:
+    """Whether any process holds the lock on this file. Asking disturbs nobody, the holder included."""
+    path = path.resolve()
+    if path in _ours:
+        return True
+    try:
+        handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _taken(handle, shared=True)
+    finally:
+        os.close(handle)
+
+
+def _taken(handle: int, *, shared: bool) -> bool:
+    """Whether the lock could be taken on an open file; closing the handle lets go of it."""
+    try:
+        _lock(handle, shared=shared)
+    except OSError:
+        return False
+    return True

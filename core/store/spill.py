@@ -1,0 +1,87 @@
+"""Where a worker puts what the database does not take: `events.jsonl` in the run's folder.
+
+A line is a record, or the token (a JSON string) that heads the records of one `append`. Taking the file in is one
+transaction that also notes the last token beside the run. So what was taken in before a crash could remove the file is
+never taken in twice, and what was not is still there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+
+from core.state import RunState
+from core.store.records import Record, from_line, to_line, write
+
+
+class Spill:
+    """The spill file of one run; used by its worker, and by the store once the worker is gone."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self.path = folder / "events.jsonl"
+        self.run = run
+
+    def __bool__(self) -> bool:
+        """Whether there is such a file."""
+        return self.path.exists()
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Write records behind those that are there, all or none of them.
+
+        Raises:
+            OSError: they could not be written, and the file is as it was.
+        """
+        lines = [json.dumps(secrets.token_hex(8)), *map(to_line, records)]
+        with self.path.open("ab", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            try:
+                # The leading newline ends a line that a crash may have torn.
+                _write_whole(file, ("\n" + "\n".join(lines) + "\n").encode("ascii"))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
+
+    def take_in(self, database: sqlite3.Connection, state: RunState) -> RunState:
+        """Put what is in the file into the tables, inside the caller's transaction; returns the run's state after it.
+
+        Call `clear` once the transaction is committed. A line that a crash tore is left out.
+        """
+        lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
+        tokens = [line for line in lines if line.startswith('"')]
+        known = json.dumps(database.execute("SELECT replayed FROM runs WHERE id = ?", (self.run,)).fetchone()[0])
+        fresh = tokens[tokens.index(known) + 1 :] if known in tokens else tokens
+        if not fresh:
+            return state
+        for line in lines[lines.index(fresh[0]) :]:
+            record = _record(line)
+            if record is not None:
+                state = write(database, self.run, state, record)
+        database.execute("UPDATE runs SET replayed = ? WHERE id = ?", (json.loads(fresh[-1]), self.run))
+        return state
+
+    def clear(self) -> None:
+        """Remove the file; where that fails, its last token keeps it from counting again."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
+def _record(line: str) -> Record | None:
+    """The record of a line; None for a token, an empty line, or one that a crash tore."""
+    try:
+        return from_line(line) if line.startswith("[") else None
+    except ValueError:
+        return None
+
+
+def _write_whole(file: FileIO, data: bytes) -> None:
+    """A raw write may take less than all of it: the last bytes before a disk is full, for one."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]

@@ -1,0 +1,264 @@
+"""What the window and the command line know of runs, and what they may say about them.
+
+The window writes only what is its own: new runs, names, tags, notes, the bin, commands and jobs. What a run measures
+comes from its worker alone (`core.store.writer`). Open one store per process and thread.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from core.commands import Command
+from core.component import did_you_mean
+from core.config import files
+from core.config.run import RunConfig
+from core.errors import UserError
+from core.events import Event, Launched
+from core.home import Home
+from core.lock import FileLock
+from core.state import UNDER_WAY, Phase
+from core.store.jobs import Jobs
+from core.store.readings import Readings
+from core.store.records import Happened, read_state, write, write_state
+from core.store.rows import JobRow, RunRow
+from core.store.schema import transaction, translated
+from core.store.spill import Spill
+
+LOCK = "lock"
+"""The file in a run's folder whose lock its worker holds."""
+
+_RUN = (
+    "SELECT id, name, created, tags, notes, deleted, method, model, data, phase, best_loss, first_loss, last_loss, "
+    "seconds, config, state FROM runs"
+)
+_SEARCHED = "id || ' ' || name || ' ' || tags || ' ' || notes || ' ' || method || ' ' || model || ' ' || data"
+
+
+class Store(Readings):
+    """The home's database, for those who look on."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__(home)
+        self._jobs = Jobs(self._database, home.database)
+        self._version = -1
+        self._wrote = True
+        for row in self._rows(f"SELECT id FROM runs WHERE phase IN ({_marks(UNDER_WAY)})", *UNDER_WAY):
+            self.recover(row[0])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    # Runs
+
+    def create_run(self, config: RunConfig, *, tags: Sequence[str] = ()) -> str:
+        """Make a run, queued, with its folder and its `run.yaml`; returns its id (`20261122-221530-a1b2`).
+
+        Raises:
+            UserError: the folder or the row could not be written; nothing of the run is left then.
+        """
+        run, folder = self._new_folder()
+        try:
+            files.write(config, folder / "run.yaml")
+            self._write(
+                "INSERT INTO runs (id, name, created, config, tags, method, model, data, phase) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                run, config.name, time.time(), json.dumps(config.to_dict()), json.dumps(list(tags)),
+                config.method_label, short_name(config.model.path), short_name(config.data.path), Phase.QUEUED,
+            )  # fmt: skip
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise UserError(f"{folder} cannot be written: {error.strerror or error}.") from error
+            raise
+        return run
+
+    def runs(self, *, search: str = "", deleted: bool = False) -> list[RunRow]:
+        """All runs, newest first: those with every word of `search` in a name, tag or note; or those in the bin."""
+        words = [f"%{_escaped(word)}%" for word in search.split()]
+        matches = f" AND {_SEARCHED} LIKE ? ESCAPE '\\'" * len(words)
+        query = f"{_RUN} WHERE deleted IS {'NOT ' if deleted else ''}NULL{matches} ORDER BY created DESC, id DESC"
+        return [self._run(row) for row in self._rows(query, *words)]
+
+    def run(self, run: str) -> RunRow:
+        """One run.
+
+        Raises:
+            UserError: there is none of this id.
+        """
+        rows = self._rows(f"{_RUN} WHERE id = ?", run)
+        if not rows:
+            recent = [row[0] for row in self._rows("SELECT id FROM runs ORDER BY created DESC LIMIT 5")]
+            hint = did_you_mean(run, recent) if recent else "There are none yet."
+            raise UserError(f"There is no run '{run}' in {self.home.root}.", hint=hint)
+        return self._run(rows[0])
+
+    def rename(self, run: str, name: str) -> None:
+        """Give a run another name."""
+        self._write("UPDATE runs SET name = ? WHERE id = ?", name, run)
+
+    def set_tags(self, run: str, tags: Sequence[str]) -> None:
+        """Give a run these tags instead of the ones it has."""
+        self._write("UPDATE runs SET tags = ? WHERE id = ?", json.dumps(list(tags), ensure_ascii=False), run)
+
+    def set_notes(self, run: str, notes: str) -> None:
+        """Give a run these notes instead of the ones it has."""
+        self._write("UPDATE runs SET notes = ? WHERE id = ?", notes, run)
+
+    def delete(self, run: str) -> None:
+        """Put a run into the bin, folder and all.
+
+        Raises:
+            UserError: it is being trained, or its folder cannot be moved.
+        """
+        row = self.run(run)
+        lock = FileLock(row.folder / LOCK) if row.folder.exists() else None
+        if lock and not lock.acquire():
+            raise UserError(f"'{row.name}' is being trained.", hint="Stop it first.")
+        if lock:
+            lock.release()
+        self._move(self.home.run(run), self.home.bin / run)
+        self._write("UPDATE runs SET deleted = ? WHERE id = ?", time.time(), run)
+
+    def restore(self, run: str) -> None:
+        """Take a run out of the bin."""
+        self._move(self.home.bin / run, self.home.run(run))
+        self._write("UPDATE runs SET deleted = NULL WHERE id = ?", run)
+
+    # The bus
+
+    def changed(self) -> bool:
+        """Whether anything was written since this was last asked, by anybody; costs microseconds."""
+        version = self._rows("PRAGMA data_version")[0][0]
+        changed = version != self._version or self._wrote
+        self._version, self._wrote = version, False
+        return changed
+
+    def last_seq(self) -> int:
+        """The number of the latest event of all runs."""
+        latest: int = self._rows("SELECT coalesce(max(seq), 0) FROM events")[0][0]
+        return latest
+
+    def command(self, run: str, command: Command) -> None:
+        """Ask something of a run's worker; it looks between two steps."""
+        self._write("INSERT INTO commands (run, kind) VALUES (?, ?)", run, command)
+
+    def launched(self, run: str) -> None:
+        """Note that a worker is being started; what was asked of an earlier one no longer counts."""
+        self._write("UPDATE commands SET taken = 1 WHERE run = ?", run)
+        self.note(run, Launched())
+
+    def note(self, run: str, event: Event) -> None:
+        """Say something in a run's name, while it has no worker that could."""
+        with translated(self.home.database), transaction(self._database):
+            state = read_state(self._database, run)
+            if state is not None:
+                state = write(self._database, run, state, Happened(time.time(), event))
+                write_state(self._database, run, state)
+        self._wrote = True
+
+    def recover(self, run: str) -> bool:
+        """Take in what a worker that is gone had to leave in its spill file; returns whether there was anything."""
+        folder = self.home.run(run)
+        spill, lock = Spill(folder, run), FileLock(folder / LOCK)
+        if not spill or not lock.acquire(patience=0.0):
+            return False
+        try:
+            with transaction(self._database):
+                state = read_state(self._database, run)
+                if state is not None:
+                    write_state(self._database, run, spill.take_in(self._database, state))
+            spill.clear()
+        except (sqlite3.Error, OSError):
+            return False  # The trouble that made the worker spill may still be there; the file waits.
+        finally:
+            lock.release()
+        self._wrote = True
+        return True
+
+    # Jobs
+
+    def ask(self, kind: str, body: dict[str, Any]) -> int:
+        """Queue a job for the warm worker (`core.launch.ensure_service` starts one); returns its number."""
+        self._wrote = True
+        return self._jobs.ask(kind, body)
+
+    def job(self, job: int) -> JobRow:
+        """A job as it stands."""
+        return self._jobs.row(job)
+
+    def cancel(self, job: int) -> None:
+        """Ask for a job's end."""
+        self._wrote = True
+        self._jobs.cancel(job)
+
+    def _write(self, query: str, *values: Any) -> None:
+        self._rows(query, *values)
+        self._wrote = True
+
+    def _new_folder(self) -> tuple[str, Path]:
+        """An id that no run has, and its folder, made."""
+        while True:
+            run = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+            folder = self.home.run(run)
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise UserError(f"{folder} cannot be made: {error.strerror or error}.") from error
+            return run, folder
+
+    def _run(self, row: tuple[Any, ...]) -> RunRow:
+        run, name, created, tags, notes, deleted, method, model, data, phase, *rest = row
+        folder = self.home.run(run) if deleted is None else self.home.bin / run
+        return RunRow(
+            run,
+            name,
+            created,
+            folder,
+            tuple(json.loads(tags)),
+            notes,
+            deleted,
+            method,
+            model,
+            data,
+            Phase(phase),
+            *rest,
+        )
+
+    def _move(self, source: Path, target: Path) -> None:
+        """Move a run's folder; one that is already there has been moved before a crash could note it."""
+        try:
+            if source.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source.rename(target)
+        except OSError as error:
+            raise UserError(
+                f"{source} cannot be moved to {target}: {error.strerror or error}.",
+                hint="Close programs that have files of it open, and try again.",
+            ) from error
+
+
+def short_name(path: str) -> str:
+    """What people call a model or a data file: `org/name` for a snapshot in the hub cache, else the last part."""
+    parts = PurePath(path).parts
+    for part in parts:
+        if part.startswith("models--") and "snapshots" in parts:
+            return part.removeprefix("models--").replace("--", "/")
+    return parts[-1] if parts else ""
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _marks(values: Any) -> str:
+    return ", ".join("?" for _ in values)

@@ -1,0 +1,251 @@
+"""What the window knows of runs: made, listed, found, marked, put away and brought back; and what they measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from core.commands import Command
+from core.config import files
+from core.config.run import RunConfig
+from core.errors import UserError
+from core.events import Launched, Noticed, RunFailed
+from core.home import Home
+from core.lock import FileLock
+from core.state import Phase
+from core.store import store as store_module
+from core.store.readings import _thinned
+from core.store.store import Store, short_name
+from core.store.writer import Writer
+
+CONFIG = RunConfig.from_dict(
+    {
+        "name": "first-try",
+        "model": {"path": "/models/SmolLM2"},
+        "data": {"path": "/data/devil.jsonl"},
+        "train": {"steps": 20},
+    }
+)
+
+
+@pytest.fixture
+def store(home: Home) -> Iterator[Store]:
+    """The window's store."""
+    store = Store(home)
+    yield store
+    store.close()
+
+
+def named(name: str) -> RunConfig:
+    """The configuration under another name."""
+    return CONFIG.model_copy(update={"name": name})
+
+
+def test_a_new_run_has_a_row_a_folder_and_its_run_file(store: Store) -> None:
+    before = time.time()
+    run = store.create_run(CONFIG, tags=["demo"])
+    row = store.run(run)
+
+    assert row.config == CONFIG == files.read(row.folder / "run.yaml")
+    assert (row.name, row.tags, row.phase, row.deleted) == ("first-try", ("demo",), Phase.QUEUED, None)
+    assert (row.method, row.model, row.data) == ("LoRA", "SmolLM2", "devil.jsonl")
+    assert before <= row.created <= time.time()
+
+
+def test_a_run_that_cannot_be_written_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store_module.files, "write", full)
+
+    with pytest.raises(UserError, match="No space left"):
+        store.create_run(CONFIG)
+    assert store.runs() == [] and list(store.home.runs.iterdir()) == []
+
+
+def test_a_run_whose_row_fails_leaves_no_folder(store: Store, home: Home) -> None:
+    other = Store(home)
+    store._database.execute("PRAGMA busy_timeout = 0")
+    other._database.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(UserError, match="in use"):
+        store.create_run(CONFIG)
+    assert list(store.home.runs.iterdir()) == []
+    other.close()
+
+
+def test_an_id_that_is_taken_is_not_used_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    endings = iter(["aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr(store_module.secrets, "token_hex", lambda _: next(endings))
+    monkeypatch.setattr(store_module.time, "strftime", lambda _: "20261122-221530")
+
+    assert [store.create_run(CONFIG), store.create_run(CONFIG)] == ["20261122-221530-aaaa", "20261122-221530-bbbb"]
+
+
+def test_an_unknown_run_is_named_with_its_neighbours(store: Store) -> None:
+    run = store.create_run(CONFIG)
+
+    with pytest.raises(UserError, match="no run '2026'") as caught:
+        store.run("2026")
+    assert run in caught.value.hint
+
+
+def test_runs_are_listed_newest_first(store: Store) -> None:
+    made = [store.create_run(named(name)) for name in ("a", "b", "c")]
+
+    assert [row.id for row in store.runs()] == made[::-1]
+
+
+def test_a_search_finds_every_word_anywhere(store: Store) -> None:
+    first = store.create_run(named("poems"), tags=["night"])
+    second = store.create_run(named("prose 100%"))
+    store.set_notes(second, "with_a_line")
+
+    assert [row.id for row in store.runs(search="NIGHT poem")] == [first]
+    assert [row.id for row in store.runs(search="100% with_a")] == [second]
+    assert store.runs(search="po%ms") == []
+    assert len(store.runs(search="lora smol")) == 2
+
+
+def test_name_tags_and_notes_can_be_changed(store: Store) -> None:
+    run = store.create_run(CONFIG)
+    store.rename(run, "Zweiter Versuch")
+    store.set_tags(run, ["gut", "größer"])
+    store.set_notes(run, "rank doubled")
+    row = store.run(run)
+
+    assert (row.name, row.tags, row.notes) == ("Zweiter Versuch", ("gut", "größer"), "rank doubled")
+    assert [found.id for found in store.runs(search="größer")] == [run]
+
+
+def test_a_deleted_run_is_in_the_bin_and_comes_back(store: Store, home: Home) -> None:
+    run = store.create_run(CONFIG)
+    store.delete(run)
+
+    assert store.runs() == [] and [row.id for row in store.runs(deleted=True)] == [run]
+    assert store.run(run).folder == home.bin / run and (home.bin / run / "run.yaml").exists()
+
+    store.restore(run)
+
+    assert [row.folder for row in store.runs()] == [home.runs / run] and (home.runs / run / "run.yaml").exists()
+
+
+def test_a_run_that_was_half_deleted_by_a_crash_can_be_deleted_again(store: Store, home: Home) -> None:
+    run = store.create_run(CONFIG)
+    home.run(run).rename(home.bin / run)
+    store.delete(run)
+
+    assert store.run(run).deleted is not None and (home.bin / run).is_dir()
+
+
+def test_a_run_in_training_cannot_be_deleted(store: Store, home: Home) -> None:
+    run = store.create_run(CONFIG)
+    with FileLock(home.run(run) / "lock"), pytest.raises(UserError, match="being trained"):
+        store.delete(run)
+
+    assert home.run(run).is_dir()
+
+
+def test_a_curve_comes_back_with_nan_and_infinity_behind_any_step(store: Store, home: Home) -> None:
+    run = store.create_run(CONFIG)
+    writer = Writer(home, run)
+    for step, loss in enumerate([4.0, float("nan"), float("inf"), 1.5], start=1):
+        writer.points(step, {"loss": loss, "memory": 2.0**40})
+    writer.close()
+    steps, values = store.curve(run, "loss")
+
+    assert steps.dtype == values.dtype == np.float64
+    np.testing.assert_array_equal(steps, [1, 2, 3, 4])
+    np.testing.assert_array_equal(values, [4.0, np.nan, np.inf, 1.5])
+    assert [part.tolist() for part in store.curve(run, "loss", after=3)] == [[4.0], [1.5]]
+    assert [part.shape for part in store.curve(run, "nothing")] == [(0,), (0,)]
+    assert store.curve_keys(run) == ["loss", "memory"] and store.curve_keys("other") == []
+
+
+def test_vectors_come_back_as_a_matrix_in_the_order_of_the_layers(store: Store, home: Home) -> None:
+    run = store.create_run(CONFIG)
+    writer = Writer(home, run)
+    for step in range(1, 5):
+        writer.vector(step, "delta_norm", np.arange(3) * step)
+    writer.close()
+    steps, matrix = store.vectors(run, "delta_norm", after=2)
+
+    assert (steps.dtype, matrix.dtype) == (np.int64, np.float32)
+    assert steps.tolist() == [3, 4] and matrix.tolist() == [[0, 3, 6], [0, 4, 8]]
+    assert store.vectors(run, "delta_norm", after=4)[1].shape == (0, 0)
+    assert store.vector_keys(run) == ["delta_norm"]
+
+
+def test_a_long_heat_map_is_thinned_evenly_and_keeps_the_latest_row(store: Store, home: Home) -> None:
+    run = store.create_run(CONFIG)
+    writer = Writer(home, run)
+    for step in range(1, 101):
+        writer.vector(step, "delta_norm", np.array([step]))
+    writer.close()
+    steps, matrix = store.vectors(run, "delta_norm", most=30)
+
+    assert steps.tolist() == [*range(1, 100, 4), 100] and matrix[:, 0].tolist() == steps.tolist()
+    assert len(store.vectors(run, "delta_norm", most=100)[0]) == 100
+    assert set(_thinned(list(range(100)), 30)[:-1]) <= set(_thinned(list(range(117)), 30))
+
+
+def test_what_the_window_says_for_a_run_is_an_event_like_others(store: Store) -> None:
+    run = store.create_run(CONFIG)
+    start = store.last_seq()
+    store.launched(run)
+    store.note(run, RunFailed(0, "It did not start.", "Look into worker.log."))
+    found = store.events(run, after_seq=start)
+
+    assert [event for _, _, event in found] == [Launched(), RunFailed(0, "It did not start.", "Look into worker.log.")]
+    assert [seq for seq, _, _ in found] == [start + 1, start + 2] and store.last_seq() == start + 2
+    assert store.run(run).phase is Phase.FAILED and store.run(run).state.hint == "Look into worker.log."
+
+
+def test_commands_for_an_earlier_worker_do_not_reach_the_next(store: Store, home: Home) -> None:
+    run = store.create_run(CONFIG)
+    store.command(run, Command.STOP)
+    store.launched(run)
+    store.command(run, Command.PAUSE)
+    writer = Writer(home, run)
+
+    assert writer.commands() == [Command.PAUSE]
+    writer.close()
+
+
+def test_a_change_is_seen_once_whoever_makes_it(store: Store, home: Home) -> None:
+    store.changed()
+    assert not store.changed()
+
+    run = store.create_run(CONFIG)
+    assert store.changed() and not store.changed()
+
+    writer = Writer(home, run)
+    writer.event(Noticed("hello"))
+    writer.close()
+    assert store.changed() and not store.changed()
+
+
+def test_the_list_of_runs_does_not_read_their_configurations(store: Store) -> None:
+    run = store.create_run(CONFIG)
+    store._database.execute('UPDATE runs SET config = \'{"adapter": {"colour": "red"}}\'')
+    row = store.runs()[0]
+
+    assert row.id == run
+    with pytest.raises(UserError, match="colour"):
+        _ = row.config
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("", ""),
+        ("data.jsonl", "data.jsonl"),
+        ("/models/SmolLM2-135M", "SmolLM2-135M"),
+        ("/hub/models--org--name/snapshots/0a1b2c", "org/name"),
+    ],
+)
+def test_models_and_data_have_short_names(path: str, name: str) -> None:
+    assert short_name(path) == name
