@@ -56,7 +56,7 @@ def test_budget_and_masks_are_pefts_step_by_step() -> None:
     ours, config, budget = adalora()
     settings = peft.AdaLoraConfig(
         init_r=FIRST, target_r=TARGET, tinit=BEGIN, tfinal=SETTLE, deltaT=1, total_step=STEPS, lora_alpha=6,
-        orth_reg_weight=0.5, target_modules=["q_proj", "down_proj"],
+        orth_reg_weight=0.5, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM",
     )  # fmt: skip
     # In float64: the first gradients of lambda are so small that float32's rounding shows.
     theirs = peft.get_peft_model(random_model("llama"), settings).double()

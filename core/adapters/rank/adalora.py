@@ -109,12 +109,12 @@ class Budget(Callback):
         self.step = step + 1
 
     def after_update(self) -> None:
-        settled = self.step > self.steps - _steps(self.rule.settle, self.steps)
-        if not (settled and self.kept):
+        settling = self.steps - _steps(self.rule.settle, self.steps)
+        if self.step < settling:
             self._follow()
         self.allowed = self.rule.budget(self.step, self.steps, self.first, self.last)
         if self.rule.masks(self.step, self.steps):
-            if not (settled and self.kept):
+            if self.step <= settling or not self.kept:
                 self.kept = self._choose(self.allowed)
             self._mask()
 
