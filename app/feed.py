@@ -46,7 +46,6 @@ class Feed(QObject):
         self.status: Status | None = None
         self._looks = 0
         self._list_is_old = False
-        self._behind = False
         self._timer = QTimer(self, interval=INTERVAL)
         self._timer.timeout.connect(self.look)
 
@@ -82,8 +81,6 @@ class Feed(QObject):
         if self._store.changed():
             self._list_is_old = True
             self._read()
-        elif self._behind:
-            self._read()
         elif self._looks % _LIVENESS_EVERY == 0:
             self._check_alive()
         if self._list_is_old and self._looks % _LIST_EVERY == 0:
@@ -95,7 +92,6 @@ class Feed(QObject):
         if self.row is None or self.trace is None:
             return
         changed = self.trace.update()
-        self._behind = self.trace.behind
         before = self.row
         self.row = self._store.run(before.id)
         if self.row != before:

@@ -39,7 +39,9 @@ class Tokens:
     parts: tuple[str, ...]
 
     def color(self, name: str) -> str:
-        """A token by its name; anything else (`#rrggbb`) is passed through."""
+        """A token by its name, `series:3` of the categorical set, or `#rrggbb` as it is."""
+        if name.startswith("series:"):
+            return self.series[int(name.removeprefix("series:")) % len(self.series)]
         return name if name.startswith("#") else str(getattr(self, name))
 
 

@@ -190,7 +190,8 @@ class Scatter:
             return f"{self.title}: nothing measured yet."
         slope = f"; slope {self.trend[1]:.3g}" if self.trend else ""
         return (
-            f"{self.title}: {len(self.names)} points, {self.x.label.lower()} {self.xs.min():.3g} to {self.xs.max():.3g}, "
+            f"{self.title}: {len(self.names)} points, {self.x.label.lower()} {self.xs.min():.3g} to "
+            f"{self.xs.max():.3g}, "
             f"{self.y.label.lower()} {self.ys.min():.3g} to {self.ys.max():.3g}{slope}."
         )
 

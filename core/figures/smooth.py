@@ -55,4 +55,5 @@ class Smoothed:
         sums = powers * (self._sum + np.cumsum(fresh * values / powers))
         weights = powers * (self._weight + np.cumsum(fresh * good / powers))
         self._sum, self._weight = float(sums[-1]), float(weights[-1])
-        return np.divide(sums, weights, out=np.full(len(values), np.nan), where=weights > 0)
+        out: Floats = np.divide(sums, weights, out=np.full(len(values), np.nan), where=weights > 0)
+        return out

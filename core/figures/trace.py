@@ -28,12 +28,24 @@ VECTORS = ("delta_norm", "relative_norm")
 """The numbers per layer that every run measures."""
 
 
-class Measured:
-    """Steps and what was measured at them: plain numbers, or one row per step."""
+MOST_ROWS = 4096
+"""Rows of a vector that are kept: beyond, every second one goes, so that memory is bounded however long the run is."""
 
-    def __init__(self, width: int | None = None) -> None:
+
+class Measured:
+    """Steps and what was measured at them: plain numbers, or one row of `width` numbers per step.
+
+    Rows are thinned (every second, fourth, eighth ... measurement stays, and always the newest) where there would be
+    more than `most`; plain numbers are all kept.
+    """
+
+    def __init__(self, width: int | None = None, *, most: int | None = None) -> None:
         self._steps = Growing(np.int64)
         self._values = Growing(np.float64 if width is None else np.float32, width)
+        self._most = most
+        self._stride = 1
+        self._count = 0
+        self._newest_is_extra = False
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -45,7 +57,7 @@ class Measured:
 
     @property
     def values(self) -> NDArray[Any]:
-        """float64 (n,) or float32 (n, layers)."""
+        """float64 (n,) or float32 (n, width)."""
         return self._values.view
 
     @property
@@ -55,19 +67,49 @@ class Measured:
 
     def extend(self, steps: NDArray[Any], values: NDArray[Any]) -> None:
         """Append measurements that follow the present ones."""
-        self._steps.extend(steps)
-        self._values.extend(values)
+        if self._most is None:
+            self._append(steps, values)
+            return
+        self._drop_extra()
+        chosen = np.arange(-self._count % self._stride, len(steps), self._stride)
+        self._append(steps[chosen], values[chosen])
+        self._count += len(steps)
+        self._thin()
+        if len(steps) and self.last_step != int(steps[-1]):
+            self._append(steps[-1:], values[-1:])
+            self._newest_is_extra = True
 
     def cut(self, step: int) -> None:
         """Forget what was measured after `step`."""
+        self._drop_extra()
         size = int(np.searchsorted(self.steps, step, side="right"))
         self._steps.cut(size)
         self._values.cut(size)
+        self._count = size * self._stride
 
     def at(self, step: float) -> Any:
         """The last value measured not after `step`; None before the first."""
         index = int(np.searchsorted(self.steps, step, side="right")) - 1
         return self.values[index] if index >= 0 else None
+
+    def _append(self, steps: NDArray[Any], values: NDArray[Any]) -> None:
+        self._steps.extend(steps)
+        self._values.extend(values)
+
+    def _drop_extra(self) -> None:
+        """Take the newest row out again where it stood there only as the newest."""
+        if self._newest_is_extra:
+            self._steps.cut(len(self) - 1)
+            self._values.cut(len(self._steps))
+            self._newest_is_extra = False
+
+    def _thin(self) -> None:
+        while self._most is not None and len(self) > self._most:
+            steps, values = self.steps[::2].copy(), self.values[::2].copy()
+            self._steps.cut(0)
+            self._values.cut(0)
+            self._append(steps, values)
+            self._stride *= 2
 
 
 @dataclass
@@ -100,20 +142,21 @@ class Trace:
         if not self.layers:
             self.layers = tuple(self.store.layers(self.run))
         for key in vectors if self.layers else ():
-            vector = self.vectors.setdefault(key, Measured(len(self.layers)))
-            steps, matrix = self.store.vectors(self.run, key, after=vector.last_step)
-            if len(steps):
-                vector.extend(steps, matrix)
+            vector = self.vectors.setdefault(key, Measured(len(self.layers), most=MOST_ROWS))
+            most = None if len(vector) else MOST_ROWS
+            at, matrix = self.store.vectors(self.run, key, after=vector.last_step, most=most)
+            if len(at):
+                vector.extend(at, matrix)
                 changed.add(key)
         return changed
 
     def curve(self, key: str) -> Measured:
         """A curve; empty where nothing was measured."""
-        return self.curves.get(key) or Measured()
+        return self.curves.get(key, Measured())
 
     def vector(self, key: str) -> Measured:
         """A vector; empty where nothing was measured."""
-        return self.vectors.get(key) or Measured(len(self.layers))
+        return self.vectors.get(key, Measured(len(self.layers)))
 
     def _read_events(self) -> set[str]:
         changed = set()

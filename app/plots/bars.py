@@ -1,0 +1,104 @@
+"""Paints `Bars`: a name, a bar and a value a row, as many rows as there is room for."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QContextMenuEvent, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from app.plots.saving import saving_menu
+from app.style.theme import Theme
+from app.style.viridis import viridis
+from core.figures.figure import Bars
+
+
+class BarsPlot(QWidget):
+    """Named values as bars, coloured by their share."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.figure: Bars | None = None
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        Theme.current().changed.connect(self.update)
+
+    def show_figure(self, figure: Bars) -> None:
+        """Paint a figure."""
+        self.figure = figure
+        self.setAccessibleDescription(figure.summary())
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Room for a few rows."""
+        return QSize(220, 120)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the rows."""
+        theme = Theme.current()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self.hasFocus():
+            painter.setPen(theme.color("accent"))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+        figure = self.figure
+        if figure is None or not figure.names:
+            return
+        painter.setFont(theme.font(12, mono=True))
+        name_width = max(painter.fontMetrics().horizontalAdvance(name) for name in figure.names) + theme.px(14)
+        name_width = min(name_width, self.width() * 0.45)
+        for row in range(self._rows()):
+            self._paint_row(painter, figure, row, name_width)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to save picture and table."""
+        saving_menu(self, lambda: self.figure).exec(event.globalPos())
+
+    def event(self, event: QEvent) -> bool:
+        """Show the whole name of the row under the pointer."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent) and self.figure is not None:
+            row = int(event.pos().y() / self._row_height())
+            names = self.figure.details or self.figure.names
+            text = f"{names[row]}: {self._text(row)}" if row < min(self._rows(), len(names)) else ""
+            QToolTip.showText(event.globalPos(), text, self)
+            return True
+        return super().event(event)
+
+    def _paint_row(self, painter: QPainter, figure: Bars, row: int, name_width: float) -> None:
+        theme = Theme.current()
+        height = self._row_height()
+        line = QRectF(0, row * height, self.width(), height)
+        value_width = theme.px(58)
+        painter.setFont(theme.font(12, mono=True))
+        painter.setPen(theme.color("muted"))
+        name = painter.fontMetrics().elidedText(figure.names[row], Qt.TextElideMode.ElideLeft, int(name_width))
+        painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, name)
+        painter.setFont(theme.font(12, 500))
+        painter.setPen(theme.color("text"))
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._text(row))
+        longest = float(figure.values.max())
+        length = figure.values[row] / longest if longest > 0 else 0.0
+        share = figure.shares[row] if figure.shares is not None else length
+        room = self.width() - name_width - value_width
+        thick = min(theme.px(10), height - 4)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(viridis(float(share)))
+        bar = QRectF(name_width, line.center().y() - thick / 2, max(room * length, 2), thick)
+        painter.drawRoundedRect(bar, 2, 2)
+
+    def _row_height(self) -> float:
+        theme = Theme.current()
+        count = len(self.figure.names) if self.figure else 1
+        return min(max(self.height() / max(count, 1), theme.px(19)), theme.px(29))
+
+    def _rows(self) -> int:
+        count = len(self.figure.names) if self.figure else 0
+        return min(count, int(self.height() / self._row_height()))
+
+    def _text(self, row: int) -> str:
+        figure = self.figure
+        if figure is None:
+            return ""
+        value = figure.values[row]
+        digits = f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+        return f"{digits} {figure.value.unit}".strip()

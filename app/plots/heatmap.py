@@ -1,0 +1,191 @@
+"""Paints `Heatmap`: layers up, steps across, viridis.
+
+A long run has far more steps than the screen has pixels, and a tick must cost the same at step 100 000 as at step 100:
+so only as many columns are coloured as there are pixels, and the largest value is kept rather than searched again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from app.plots.canvas import Canvas, Range
+from app.style.theme import Theme
+from app.style.viridis import table
+from core.figures.figure import Heatmap
+
+
+class _BlockAxis(pg.AxisItem):  # type: ignore[misc]
+    """Labels rows with the numbers of their blocks, as many as there is room for."""
+
+    def __init__(self) -> None:
+        self.labels: tuple[tuple[int, str], ...] = ()
+        super().__init__("left")
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+        """Rows to label: every block, or every fifth, tenth, twentieth."""
+        inside = [row for row, _ in self.labels if low <= row <= high]
+        most = max(int(size / 26), 1)
+        stride = next((s for s in (1, 2, 5, 10, 20, 50) if len(inside) / s <= most), 100)
+        return [(1.0, [row + 0.5 for row in inside[::stride]])]
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        """The blocks' numbers."""
+        names = dict(self.labels)
+        return [names.get(int(value - 0.5), "") for value in values]
+
+
+class HeatmapPlot(Canvas):
+    """Layers by steps. `scale` is the colour bar, a widget of its own: put it at the right."""
+
+    layer_hovered = Signal(object)
+    """(row, step, value) under the pointer, or None."""
+
+    def __init__(self, name: str) -> None:
+        self._image = pg.ImageItem(axisOrder="row-major")
+        self._axis = _BlockAxis()
+        self._top = 0.0
+        self._seen = 0
+        self._source: Any = None
+        self.scale_bar = ScaleBar()
+        super().__init__(name)
+        self.setAxisItems({"left": self._axis})
+        self.restyle()
+        self._image.setZValue(-10)
+        self.addItem(self._image)
+        self.view.sigResized.connect(self._colour)
+
+    def _paint(self, figure: Heatmap) -> None:
+        self.setAccessibleDescription(figure.summary())
+        if self._labels != (figure.x, figure.y):
+            self._set_labels(figure.x, figure.y)
+        self._axis.labels = figure.ticks
+        self._find_top(figure)
+        self.scale_bar.set(figure.value.text, self._top)
+
+    def _fit_y(self, shown: Range) -> None:
+        if isinstance(self.figure, Heatmap) and self.figure.rows:
+            self.view.setYRange(0, len(self.figure.rows), padding=0)
+        self._colour()
+
+    def _find_top(self, figure: Heatmap) -> None:
+        """The largest value so far; only new columns are looked at."""
+        source = (figure.value, figure.rows)
+        if source != self._source or len(figure.steps) < self._seen:
+            self._source, self._top, self._seen = source, 0.0, 0
+        # The newest column may have stood for a later one since: it is looked at again.
+        new = figure.values[max(self._seen - 1, 0) :]
+        if new.size:
+            self._top = max(self._top, float(np.max(new, initial=0.0, where=np.isfinite(new))))
+        self._seen = len(figure.steps)
+
+    def _colour(self) -> None:
+        """Colour as many columns as there are pixels."""
+        figure = self.figure
+        if not isinstance(figure, Heatmap) or not len(figure.steps) or not figure.rows:
+            self._image.clear()
+            return
+        start, end, edges = self._visible(figure)
+        if end <= start:
+            self._image.clear()
+            return
+        columns = np.clip(np.searchsorted(edges, self._centres(start, end), side="right") - 1, 0, len(figure.steps) - 1)
+        values = figure.values[columns].T
+        self._image.setImage(_colours(values, self._top), autoLevels=False)
+        self._image.setRect(QRectF(start, 0, end - start, len(figure.rows)))
+
+    def _visible(self, figure: Heatmap) -> tuple[float, float, np.ndarray]:
+        """Start and end of what is measured and shown, and where each column begins."""
+        edges = figure.steps.astype(np.float64) - 0.5
+        stride = float(figure.steps[-1] - figure.steps[-2]) if len(edges) > 1 else 1.0
+        low, high = self.view.viewRange()[0]
+        return max(low, float(edges[0])), min(high, float(edges[-1]) + stride), edges
+
+    def _centres(self, start: float, end: float) -> np.ndarray:
+        low, high = self.view.viewRange()[0]
+        share = (end - start) / max(high - low, 1e-9)
+        pixels = max(int(self.view.width() * share * self.devicePixelRatio()), 1)
+        count = min(pixels, 4096)
+        return start + (np.arange(count) + 0.5) * (end - start) / count
+
+    def _extent(self) -> Range | None:
+        if not isinstance(self.figure, Heatmap):
+            return None
+        steps = self.figure.steps
+        measured = (float(steps[0]), float(steps[-1])) if len(steps) else None
+        span = self.figure.span
+        if measured is None or span is None:
+            return span or measured
+        return min(span[0], measured[0]), max(span[1], measured[1])
+
+    def _hovered_at(self, point: QPointF | None) -> None:
+        super()._hovered_at(point)
+        self.layer_hovered.emit(None if point is None else self._under(point))
+
+    def _under(self, point: QPointF) -> tuple[str, int, float] | None:
+        figure = self.figure
+        if not isinstance(figure, Heatmap) or not 0 <= point.y() < len(figure.rows):
+            return None
+        column = figure.at(point.x() + 0.5)
+        if column is None or point.x() > float(figure.steps[-1]) + 1:
+            return None
+        row = int(point.y())
+        return figure.rows[row], int(figure.steps[column]), float(figure.values[column, row])
+
+
+def _colours(values: np.ndarray, top: float) -> np.ndarray:
+    """RGBA of shape (rows, columns, 4); transparent where nothing was measured."""
+    good = np.isfinite(values)
+    index = np.where(good, np.clip(values * (255 / top), 0, 255) if top > 0 else 0, 0).astype(np.uint8)
+    out = np.empty((*values.shape, 4), np.uint8)
+    out[..., :3] = table()[index]
+    out[..., 3] = np.where(good, 255, 0)
+    return out
+
+
+class ScaleBar(QWidget):
+    """The colours from nothing to the largest value, with both numbers beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._name = ""
+        self._top = 0.0
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        colours = np.ascontiguousarray(table()[::-1].reshape(256, 1, 3))
+        self._image = QImage(colours.data, 1, 256, 3, QImage.Format.Format_RGB888).copy()
+        Theme.current().changed.connect(self.updateGeometry)
+
+    def set(self, name: str, top: float) -> None:
+        """Show another range."""
+        if (name, top) != (self._name, self._top):
+            self._name, self._top = name, top
+            self.setToolTip(name)
+            self.setAccessibleName(f"Colours: {name}, from 0 to {top:.3g}")
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for a number."""
+        return QSize(Theme.current().px(66), 80)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Paint anew."""
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint bar and numbers, level with the plot's inside."""
+        theme = Theme.current()
+        painter = QPainter(self)
+        bottom = theme.px(38)
+        bar = QRectF(0, 3, theme.px(10), max(self.height() - bottom - 3, 10))
+        painter.drawImage(bar, self._image)
+        painter.setFont(theme.font(11))
+        painter.setPen(theme.color("muted"))
+        text = bar.translated(bar.width() + 7, 0)
+        text.setWidth(self.width() - text.x())
+        painter.drawText(text, Qt.AlignmentFlag.AlignTop, f"{self._top:.3g}")
+        painter.drawText(text, Qt.AlignmentFlag.AlignBottom, "0")

@@ -1,0 +1,229 @@
+"""Paints `Lines`: curves over steps, with a legend that is also the readout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from app.plots.canvas import Canvas, Range
+from app.style.theme import Theme
+from app.widgets import Button, label, set_property
+from core.figures.figure import Lines, Mark, Series
+
+_MOST_DOTS = 300
+"""Measurements up to which a "points" curve has a dot on each."""
+_MOST_SMOOTH = 3000
+"""Points up to which a curve is painted with soft edges: beyond, they cost more than they show."""
+
+
+class LinesPlot(Canvas):
+    """Curves over steps. `legend` is a widget of its own: put it in the head of the panel."""
+
+    def __init__(self, name: str) -> None:
+        self._curves: dict[str, pg.PlotDataItem] = {}
+        self._hidden: set[str] = set()
+        self._marks: list[pg.InfiniteLine] = []
+        self._shown_marks: tuple[Mark, ...] = ()
+        self._log = False
+        self.legend = Legend()
+        super().__init__(name)
+        self.legend.toggled.connect(self._toggle)
+        self.getAxis("left").setGrid(255)
+
+    def set_log(self, log: bool) -> None:
+        """Scale y by powers of ten, or evenly."""
+        if log != self._log:
+            self._log = log
+            self.getAxis("left").setLogMode(False, log)
+            self.restyle()
+
+    def set_mark(self, x: float | None) -> None:
+        """Put the marker on an x; the legend reads there."""
+        super().set_mark(x)
+        self.read_at(x)
+
+    def set_hover(self, x: float | None) -> None:
+        """Show where the pointer is; the legend reads there, else at the marker, else at the end."""
+        super().set_hover(x)
+        self.read_at(self.mark if x is None else x)
+
+    def read_at(self, x: float | None) -> None:
+        """Show each curve's value at `x` in the legend (None: its newest value)."""
+        if isinstance(self.figure, Lines):
+            self.legend.read(None if x is None else x, self.figure.at(np.inf if x is None else x))
+
+    def restyle(self) -> None:
+        """Take the theme's colours: pens are made anew."""
+        for curve in self._curves.values():
+            self.removeItem(curve)
+        self._curves.clear()
+        self._clear_marks()
+        super().restyle()
+
+    def _paint(self, figure: Lines) -> None:
+        self.setAccessibleDescription(figure.summary())
+        if self._labels != (figure.x, figure.y):
+            self._set_labels(figure.x, figure.y)
+        for name in set(self._curves) - {series.name for series in figure.series}:
+            self.removeItem(self._curves.pop(name))
+        for series in figure.series:
+            self._paint_series(series)
+        if figure.marks != self._shown_marks:
+            self._paint_marks(figure.marks)
+        self.legend.show_series(figure.series, self._hidden)
+        self.read_at(self.mark)
+
+    def _paint_series(self, series: Series) -> None:
+        curve = self._curves.get(series.name)
+        if curve is None:
+            curve = self._curves[series.name] = _new_curve(series)
+            self.addItem(curve)
+        dots = "o" if series.style == "points" and len(series.x) <= _MOST_DOTS else None
+        if curve.opts["symbol"] != dots:
+            curve.setSymbol(dots)
+        curve.setData(series.x, self._scaled(series.y), antialias=len(series.x) <= _MOST_SMOOTH)
+        curve.setVisible(series.name not in self._hidden)
+
+    def _paint_marks(self, marks: tuple[Mark, ...]) -> None:
+        self._clear_marks()
+        theme = Theme.current()
+        for mark in marks:
+            line = pg.InfiniteLine(
+                mark.x, angle=90, movable=False, label=mark.text,
+                pen=pg.mkPen(theme.color("faint"), width=1, style=Qt.PenStyle.DashLine),
+                labelOpts={"position": 0.97, "color": theme.color("muted"), "anchors": [(0, 0), (1, 0)]},
+            )  # fmt: skip
+            line.label.setFont(theme.font(11))
+            line.setZValue(-5)
+            self.addItem(line, ignoreBounds=True)
+            self._marks.append(line)
+        self._shown_marks = marks
+
+    def _clear_marks(self) -> None:
+        for line in self._marks:
+            self.removeItem(line)
+        self._marks.clear()
+        self._shown_marks = ()
+
+    def _scaled(self, y: np.ndarray) -> np.ndarray:
+        if not self._log:
+            return y
+        return np.log10(y, out=np.full(len(y), np.nan), where=y > 0)
+
+    def _extent(self) -> Range | None:
+        if not isinstance(self.figure, Lines):
+            return None
+        ends = [(float(s.x[0]), float(s.x[-1])) for s in self.figure.series if len(s.x)]
+        if self.figure.span is not None:
+            ends.append(self.figure.span)
+        return (min(start for start, _ in ends), max(end for _, end in ends)) if ends else None
+
+    def _fit_y(self, shown: Range) -> None:
+        lows, highs = [], []
+        for series in self.figure.series if isinstance(self.figure, Lines) else ():
+            first, last = np.searchsorted(series.x, shown[0]), np.searchsorted(series.x, shown[1], side="right")
+            part = self._scaled(series.y[max(first - 1, 0) : last + 1])
+            if series.name not in self._hidden and len(part) and not np.isnan(part).all():
+                lows.append(float(np.nanmin(part)))
+                highs.append(float(np.nanmax(part)))
+        if lows:
+            low, high = min(lows), max(highs)
+            room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+            self.view.setYRange(low - room, high + room, padding=0)
+
+    def _toggle(self, name: str, on: bool) -> None:
+        self._hidden.discard(name) if on else self._hidden.add(name)
+        if name in self._curves:
+            self._curves[name].setVisible(on)
+        self._fit()
+
+
+def _new_curve(series: Series) -> pg.PlotDataItem:
+    theme = Theme.current()
+    color = theme.color(series.color, 0.45 if series.style == "thin" else 1.0)
+    width = {"thin": 1.0, "line": 1.8, "points": 1.5, "dashed": 1.2}[series.style]
+    style = Qt.PenStyle.DashLine if series.style == "dashed" else Qt.PenStyle.SolidLine
+    curve = pg.PlotDataItem(
+        pen=pg.mkPen(color, width=width, style=style), connect="finite",
+        symbolBrush=color, symbolPen=None, symbolSize=6, skipFiniteCheck=False,
+    )  # fmt: skip
+    curve.setClipToView(True)
+    curve.setDownsampling(auto=True, method="peak")
+    curve.setZValue({"thin": 1, "line": 2, "points": 3, "dashed": 1}[series.style])
+    return curve
+
+
+class Legend(QWidget):
+    """One entry a curve: its line, its name and its value at the marker or pointer. A click hides the curve."""
+
+    toggled = Signal(str, bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(2)
+        self._where = label("", "hint")
+        self._row.addWidget(self._where)
+        self._entries: dict[str, Button] = {}
+        self._series: tuple[Series, ...] = ()
+        Theme.current().changed.connect(self._recolour)
+
+    def show_series(self, series: Sequence[Series], hidden: set[str]) -> None:
+        """Show these curves; entries are made again only where the curves are others."""
+        if [s.name for s in series] == list(self._entries):
+            self._series = tuple(series)
+            return
+        for entry in self._entries.values():
+            entry.deleteLater()
+        self._series = tuple(series)
+        self._entries = {}
+        for one in series:
+            entry = Button(one.name, "ghost", name=f"Show {one.name}")
+            entry.setCheckable(True)
+            entry.setChecked(one.name not in hidden)
+            entry.toggled.connect(lambda on, name=one.name: self.toggled.emit(name, on))
+            set_property(entry, "legend", True)
+            self._entries[one.name] = entry
+            self._row.addWidget(entry)
+        self._recolour()
+
+    def read(self, x: float | None, values: dict[str, float]) -> None:
+        """Show the values at `x` (None: the newest)."""
+        where = "" if x is None else f"step {x:,.0f}".replace(",", " ")
+        if self._where.text() != where:
+            self._where.setText(where)
+        for name, entry in self._entries.items():
+            value = values.get(name)
+            text = name if value is None or x is None else f"{name}  {value:.4g}"
+            if entry.text() != text:
+                entry.setText(text)
+
+    def _recolour(self) -> None:
+        for series in self._series:
+            if series.name in self._entries:
+                self._entries[series.name].setIcon(_stroke(series))
+
+
+def _stroke(series: Series) -> QIcon:
+    """A short stretch of the curve."""
+    theme = Theme.current()
+    ratio = 2.0
+    image = QPixmap(QSize(16, 16) * ratio)
+    image.setDevicePixelRatio(ratio)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    color: QColor = theme.color(series.color, 0.55 if series.style == "thin" else 1.0)
+    painter.setPen(QPen(color, 1.2 if series.style == "thin" else 2.2))
+    painter.drawLine(QPointF(1, 8), QPointF(15, 8))
+    if series.style == "points":
+        painter.setBrush(color)
+        painter.drawEllipse(QPointF(8, 8), 2.4, 2.4)
+    painter.end()
+    return QIcon(image)

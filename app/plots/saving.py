@@ -1,0 +1,135 @@
+"""Pictures (PNG, SVG) and tables (CSV) of a plot, through one small menu."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QMarginsF, QRectF, QSize, Qt
+from PySide6.QtGui import QGuiApplication, QImage, QPaintDevice, QPainter
+from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtWidgets import QFileDialog, QGraphicsView, QMenu, QWidget
+
+from app.errors import show_error
+from app.style.theme import Theme
+from app.widgets import Button
+from core.atomic import write_text
+from core.errors import UserError
+from core.figures.figure import Figure, Lines
+
+_HEAD = 56
+"""Room for title and legend above the plot in a saved picture, in pixels."""
+
+
+def save_button(plot: QWidget, figure: Callable[[], Figure | None]) -> Button:
+    """The button that opens the menu; put it in the head of the plot's panel."""
+    button = Button("", "ghost", icon="download", name="Save this plot")
+    button.clicked.connect(lambda: saving_menu(plot, figure).exec(button.mapToGlobal(button.rect().bottomLeft())))
+    return button
+
+
+def saving_menu(plot: QWidget, figure: Callable[[], Figure | None]) -> QMenu:
+    """A menu that saves or copies what `plot` shows of `figure`."""
+    menu = QMenu(plot)
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    for text, kind in (("Save as PNG", "png"), ("Save as SVG", "svg"), ("Save the numbers as CSV", "csv")):
+        menu.addAction(text, lambda kind=kind: _ask_and_save(plot, figure(), kind))
+    menu.addSeparator()
+    menu.addAction("Copy the picture", lambda: QGuiApplication.clipboard().setImage(picture(plot, figure())))
+    menu.setEnabled(figure() is not None)
+    return menu
+
+
+def save(plot: QWidget, figure: Figure, path: Path) -> None:
+    """Write the plot to a file; the kind is the file's ending: png, svg or csv.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    try:
+        match path.suffix.lower():
+            case ".csv":
+                write_text(path, figure.csv())
+            case ".svg":
+                _save_svg(plot, figure, path)
+            case _:
+                if not picture(plot, figure).save(str(path), "PNG"):
+                    raise OSError("the picture could not be written")
+    except OSError as error:
+        raise UserError(
+            f"{path} could not be written: {error.strerror or error}.",
+            hint="Choose another folder, or make room on the disk.",
+        ) from error
+
+
+def picture(plot: QWidget, figure: Figure | None, *, ratio: float = 2.0) -> QImage:
+    """The plot with its title and legend, at twice its size on the screen."""
+    size = _whole(plot)
+    image = QImage(size * ratio, QImage.Format.Format_ARGB32_Premultiplied)
+    image.setDevicePixelRatio(ratio)
+    _draw(plot, figure, image)
+    return image
+
+
+def _save_svg(plot: QWidget, figure: Figure, path: Path) -> None:
+    part = path.with_name(f".{path.name}.part")
+    generator = QSvgGenerator()
+    generator.setFileName(str(part))
+    generator.setSize(_whole(plot))
+    generator.setViewBox(QRectF(0, 0, _whole(plot).width(), _whole(plot).height()))
+    generator.setTitle(figure.title)
+    generator.setDescription(figure.summary())
+    _draw(plot, figure, generator)
+    if not part.exists():
+        raise OSError("the picture could not be written")
+    part.replace(path)
+
+
+def _draw(plot: QWidget, figure: Figure | None, device: QPaintDevice) -> None:
+    theme = Theme.current()
+    size = _whole(plot)
+    painter = QPainter(device)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.fillRect(QRectF(0, 0, size.width(), size.height()), theme.color("panel"))
+    if figure is not None:
+        _draw_head(painter, figure, size.width())
+    body = QRectF(0, _HEAD, size.width(), size.height() - _HEAD).marginsRemoved(QMarginsF(8, 0, 8, 8))
+    if isinstance(plot, QGraphicsView):
+        plot.scene().prepareForPaint()
+        plot.render(painter, body)
+    else:
+        plot.render(painter, body.topLeft().toPoint())
+    painter.end()
+
+
+def _draw_head(painter: QPainter, figure: Figure, width: int) -> None:
+    theme = Theme.current()
+    painter.setPen(theme.color("text"))
+    painter.setFont(theme.font(14, 600))
+    painter.drawText(QRectF(16, 8, width - 32, 24), Qt.AlignmentFlag.AlignVCenter, figure.title)
+    painter.setFont(theme.font(12))
+    x = 16.0
+    for series in figure.series if isinstance(figure, Lines) else ():
+        painter.setPen(theme.color(series.color))
+        text = f"— {series.name}"
+        painter.drawText(QRectF(x, 30, width - x, 20), Qt.AlignmentFlag.AlignVCenter, text)
+        x += painter.fontMetrics().horizontalAdvance(text) + 18
+
+
+def _whole(plot: QWidget) -> QSize:
+    return QSize(plot.width() + 16, plot.height() + _HEAD + 8)
+
+
+def _ask_and_save(plot: QWidget, figure: Figure | None, kind: str) -> None:
+    if figure is None:
+        return
+    name = re.sub(r"[^a-z0-9]+", "-", figure.title.lower()).strip("-")
+    chosen, _ = QFileDialog.getSaveFileName(plot, "Save the plot", f"{name}.{kind}", f"{kind.upper()} (*.{kind})")
+    if not chosen:
+        return
+    path = Path(chosen)
+    try:
+        save(plot, figure, path if path.suffix else path.with_suffix(f".{kind}"))
+    except UserError as error:
+        show_error(error, plot.window())

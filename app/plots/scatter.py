@@ -1,0 +1,62 @@
+"""Paints `Scatter`: named points with a trend."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+
+from app.plots.canvas import Canvas, Range
+from app.style.theme import Theme
+from app.style.viridis import viridis
+from core.figures.figure import Scatter
+
+
+class ScatterPlot(Canvas):
+    """Points by two measures; the name of the one under the pointer is its tooltip."""
+
+    def __init__(self, name: str) -> None:
+        self._points = pg.ScatterPlotItem(size=9, hoverable=True, tip=_tip, pxMode=True)
+        self._trend = pg.PlotCurveItem()
+        super().__init__(name)
+        self.addItem(self._trend)
+        self.addItem(self._points)
+        for side in ("left", "bottom"):
+            self.getAxis(side).setGrid(255)
+
+    def _paint(self, figure: Scatter) -> None:
+        theme = Theme.current()
+        self.setAccessibleDescription(figure.summary())
+        if self._labels != (figure.x, figure.y):
+            self._set_labels(figure.x, figure.y)
+        shares = figure.shares if len(figure.shares) else np.zeros(len(figure.xs))
+        brushes = [viridis(float(share)) for share in shares]
+        outline = pg.mkPen(theme.color("panel"), width=1)
+        self._points.setData(figure.xs, figure.ys, brush=brushes, pen=outline, data=list(figure.names))
+        self._trend.setPen(pg.mkPen(theme.color("amber"), width=1.5, style=Qt.PenStyle.DashLine))
+        extent = self._extent()
+        if figure.trend is not None and extent is not None:
+            xs = np.array(extent)
+            self._trend.setData(xs, figure.trend[0] + figure.trend[1] * xs)
+        else:
+            self._trend.clear()
+
+    def _extent(self) -> Range | None:
+        if not isinstance(self.figure, Scatter) or not len(self.figure.xs):
+            return None
+        return _roomy(self.figure.xs)
+
+    def _fit_y(self, shown: Range) -> None:
+        if isinstance(self.figure, Scatter) and len(self.figure.ys):
+            self.view.setYRange(*_roomy(self.figure.ys), padding=0)
+
+
+def _roomy(values: np.ndarray) -> Range:
+    """The range of the values and a little more."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    room = (high - low) * 0.06 or 1.0
+    return low - room, high + room
+
+
+def _tip(x: float, y: float, data: str) -> str:
+    return f"{data}: {x:.4g}, {y:.4g}"
