@@ -110,7 +110,7 @@ def sentence_piece(template: str | None = MISTRAL) -> PreTrainedTokenizerFast:
 
 _NAMES = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "clean_up_tokenization_spaces": False}
 _TEXT = [
-    "Define the noun. What is the capital of France? The capital of France is Paris.\n\nUser: hello\n\n\nassistant: hi\n",
-    "A model learns from examples: every question has an answer,  and every answer is a sentence.\n one two three 4 5 6",
-    "system user assistant model\n\n  You are a helpful machine. [INST] quick brown fox [/INST] jumps over the lazy dog",
+    "Define the noun. What is the capital of France? The capital of France is Paris.\n\nUser: hi\n\n\nassistant: hi\n",
+    "A model learns from examples: every question has an answer,  and every answer a sentence.\n one two three 4 5 6",
+    "system user assistant model\n\n  You are a helpful machine. [INST] quick brown fox [/INST] jumps over a lazy dog",
 ] * 4

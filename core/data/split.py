@@ -1,0 +1,39 @@
+"""Which examples are held out: a share of them, chosen by the seed, and never a twin of one that is trained on."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.tokens import TokenList
+
+
+def keys(examples: TokenList) -> list[bytes]:
+    """A fingerprint of each example's tokens; equal examples have equal ones."""
+    return [blake2b(example.ids.tobytes(), digest_size=16).digest() for example in examples]
+
+
+def split(fingerprints: list[bytes], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices to train on and indices to hold out, each in the order of the data.
+
+    Equal examples go to one side together, so the share is met as nearly as whole groups allow. At least one example
+    stays on each side, unless the share is 0 or all are equal: then nothing is held out.
+
+    Args:
+        fingerprints: see `keys`, one for each example.
+        share: of the examples, 0 to 1.
+        seed: equal seeds choose equal examples.
+    """
+    everything = np.arange(len(fingerprints))
+    number: dict[bytes, int] = {}
+    groups = np.array([number.setdefault(key, len(number)) for key in fingerprints], dtype=np.int64)
+    if share <= 0 or len(number) < 2:
+        return everything, everything[:0]
+    order = np.random.default_rng(seed).permutation(len(number))
+    sizes = np.bincount(groups)[order]
+    wanted = max(1.0, share * len(groups))
+    count = int(np.searchsorted(np.cumsum(sizes) - sizes / 2, wanted, side="left"))
+    held_out = np.isin(groups, order[: min(max(count, 1), len(number) - 1)])
+    return everything[~held_out], everything[held_out]
