@@ -8,18 +8,23 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from core.component import did_you_mean
 from core.errors import UserError
 from core.layers import LayerInfo
-from core.models.families import Family, family_of
+from core.models.families import family_of
+from core.models.families.family import Family
 from core.models.headers import NAMES, TensorHeader, read_folder
 from core.models.info import ModelInfo
 from core.models.order import in_order
 
-_BUFFERS = re.compile(r"(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$|position_ids$")
+_BUFFERS = re.compile(r"(^|\.)(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$|position_ids$")
 """Constants that old checkpoints carry along; no parameters."""
+
+
+SOURCE = "source.json"
+"""In a folder that was made from a GGUF file: what it was made from."""
 
 
 def describe_folder(folder: Path) -> ModelInfo:
@@ -35,6 +40,7 @@ def describe_folder(folder: Path) -> ModelInfo:
     tied = _tied(config, text, family, tensors)
     layers = layers_of(family, {name: tensor.shape for name, tensor in tensors.items()}, tied=tied)
     experts = number(text, "num_experts", "num_local_experts", "n_routed_experts")
+    shape = shape_of(text, layers)
     return ModelInfo(
         path=folder,
         name=name_of(folder),
@@ -50,8 +56,8 @@ def describe_folder(folder: Path) -> ModelInfo:
         kind="folder",
         writes_text=family.writes_text,
         experts=experts,
-        notes=notes_of(layers, experts, family, path=folder),
-        **sizes(text, layers),
+        notes=(*notes_of(layers, experts, family, path=folder), *_origin(folder)),
+        **shape,
     )
 
 
@@ -196,10 +202,30 @@ def _has_chat_template(folder: Path) -> bool:
 
 def name_of(folder: Path) -> str:
     """The folder's name; of a snapshot in the hub cache, the model's (`Qwen/Qwen3-0.6B`)."""
+    source = read_source(folder).get("file")
+    if source:
+        return Path(str(source)).stem
     for parent in (folder, *folder.parents[:2]):
         if parent.name.startswith("models--"):
             return parent.name.removeprefix("models--").replace("--", "/")
     return folder.resolve().name
+
+
+def read_source(folder: Path) -> dict[str, Any]:
+    """What a converted folder says of the GGUF file it was made from; empty for any other folder."""
+    try:
+        value = json.loads((folder / SOURCE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _origin(folder: Path) -> tuple[str, ...]:
+    """The note on a converted folder whose weights were quantised."""
+    source = read_source(folder)
+    if source.get("exact", True):
+        return ()
+    return (f"De-quantised from {source['file']} ({source['weights']}): not the original checkpoint.",)
 
 
 def number(config: Mapping[str, Any], *names: str) -> int:
@@ -208,7 +234,20 @@ def number(config: Mapping[str, Any], *names: str) -> int:
     return next((value for value in values if isinstance(value, int) and not isinstance(value, bool)), 0)
 
 
-def sizes(text: Mapping[str, Any], layers: tuple[LayerInfo, ...]) -> dict[str, int]:
+class Shape(TypedDict):
+    """The part of a `ModelInfo` that both kinds of files give in the same words."""
+
+    blocks: int
+    vocabulary: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    context: int
+
+
+def shape_of(text: Mapping[str, Any], layers: tuple[LayerInfo, ...]) -> Shape:
     """The numbers that describe the shape of a language model, from whichever spelling its config has."""
     embedding = next((layer for layer in layers if layer.role == "embed"), None)
     hidden = number(text, "hidden_size", "n_embd", "d_model") or (embedding.in_features if embedding else 0)

@@ -1,0 +1,189 @@
+"""How many numbers a run trains, and how much memory it will take, before anything is loaded.
+
+The count comes from the members' own declarations (`Delta.params`, `Magnitude.params`), so a new method is counted
+without a line here. The memory of activations follows what autograd keeps for the backward pass of a transformer block
+whose own weights are frozen: a frozen product keeps nothing but its weight, so of the two thirds of a block's tensors
+that full fine-tuning keeps, only those that the nonlinear parts, the attention and the adapters themselves need stay.
+Blocks below the first adapted one keep nothing at all.
+
+Everything is rounded up rather than down: better to be told that it is tight than to be cut off in step 12. The real
+peaks beside it are printed by `tests/benchmarks/forecast.py`; the parts of a process that no run changes (Python and
+torch themselves, some 0.5 GB) are not in it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.adapters.axis import Delta, Magnitude, Param
+from core.config.machine import compute_bytes, likely_device
+from core.config.run import AdapterConfig, RunConfig
+from core.layers import LayerInfo, LayerPlan, Role
+from core.optim.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from core.models.info import ModelInfo
+
+FLOAT = 4
+"""Bytes of a trained number, its gradient and the residual stream inside a norm: float32 whatever computes."""
+READS_STREAM: tuple[frozenset[Role], ...] = (
+    frozenset({"q", "k", "v", "qkv"}),
+    frozenset({"gate", "up", "gate_up", "fc1"}),
+)
+"""Groups of layers that are fed one and the same normed input, kept once for all of them."""
+GATED: frozenset[Role] = frozenset({"gate", "gate_up"})
+FULL_LOGITS = frozenset({"cohere", "cohere2", "gemma2", "granite"})
+"""Model types whose logits are capped or scaled, so that the loss cannot work on them in chunks (`core.train.loss`)."""
+CHUNK = {"cpu": 2**24, "mps": 2**26, "cuda": 2**26}
+"""Logits that the loss works on at once, as in `core.train.loss`."""
+QUADRATIC = frozenset({"bert", "gemma2", "gpt2", "roberta"})
+"""Model types whose attention keeps a score for every pair of tokens: capped, or with dropout inside."""
+FOUR_NORMS, HEAD_NORMS = ("gemma2", "gemma3"), ("gemma3", "qwen3")
+"""How the names of model types begin that norm the stream four times a block, and each head's query and key."""
+ACTIVE_EXPERTS = 8
+"""Experts that a token of a mixture passes through, at most, where nothing says how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that a run takes at its peak, by what they are for."""
+
+    weights: int
+    adapter: int
+    gradients: int
+    optimizer: int
+    activations: int
+    logits: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.adapter + self.gradients + self.optimizer + self.activations + self.logits
+
+    def to_dict(self) -> dict[str, int]:
+        """The contract's JSON object."""
+        names = ("weights", "adapter", "gradients", "optimizer", "activations", "logits", "total")
+        return {name: getattr(self, name) for name in names}
+
+
+def count(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> int:
+    """How many numbers the optimizer will see."""
+    return sum(param.numel for param in _params(plans, adapter) if param.trainable)
+
+
+def forecast(info: ModelInfo, plans: Sequence[LayerPlan], config: RunConfig) -> Memory:
+    """The memory of a run.
+
+    Args:
+        info: the base model.
+        plans: the chosen layers; none means that nothing is trained.
+        config: everything else.
+    """
+    device = likely_device(config.train.device)
+    width = compute_bytes(config.model.compute, device)
+    trained = count(plans, config.adapter)
+    optimizer = config.train.optimizer
+    assert isinstance(optimizer, Optimizer)
+    return Memory(
+        weights=_weights(info, config, width),
+        adapter=sum(param.numel for param in _params(plans, config.adapter)) * FLOAT,
+        gradients=trained * FLOAT,
+        optimizer=math.ceil(trained * optimizer.bytes_per_parameter()),
+        activations=_activations(info, plans, config, width) if plans else 0,
+        logits=_logits(info, config, width, room=CHUNK[device]) if plans else 0,
+    )
+
+
+def _params(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> Iterator[Param]:
+    """Every tensor of the adapters; one that all layers share once, at the largest shape that any of them needs."""
+    delta, magnitude = adapter.axis("delta"), adapter.axis("magnitude")
+    assert isinstance(delta, Delta) and isinstance(magnitude, Magnitude)
+    shared: dict[str, Param] = {}
+    for plan in plans:
+        for param in (*delta.params(plan).values(), *magnitude.params(plan).values()):
+            if param.shared is None:
+                yield param
+            elif param.shared not in shared or param.numel > shared[param.shared].numel:
+                shared[param.shared] = param
+    yield from shared.values()
+
+
+def _weights(info: ModelInfo, config: RunConfig, width: int) -> int:
+    """The frozen model: matrices of the blocks as they are stored, everything else in the compute precision."""
+    matrices = sum(layer.parameters for layer in info.layers if layer.adaptable)
+    rest = max(0, info.parameters - matrices)
+    return math.ceil(matrices * config.storage.bytes_per_weight(width)) + rest * width
+
+
+def _activations(info: ModelInfo, plans: Sequence[LayerPlan], config: RunConfig, width: int) -> int:
+    """What the backward pass finds kept, and what it works in beside that."""
+    columns = _columns(info, config)
+    tokens = config.train.batch * columns
+    chosen: dict[int, list[LayerPlan]] = {}
+    for plan in plans:
+        chosen.setdefault(plan.layer.block or 0, []).append(plan)
+    roles: dict[int, set[Role]] = {block: set() for block in range(info.blocks)}
+    for layer in info.layers:
+        roles.setdefault(layer.block or 0, set()).add(layer.role)
+    kept = [
+        _block(info, roles[block], chosen.get(block, ()), config, width=width, columns=columns)
+        for block in sorted(roles)
+        if block >= min(chosen)
+    ]
+    stream = info.hidden * FLOAT
+    if config.train.gradient_checkpointing:
+        kept = [stream] * len(kept) + [max(kept)]
+    inner = _inner(info)
+    working = 3 * inner * width + 2 * stream
+    return tokens * (sum(kept) + stream + working)
+
+
+def _block(
+    info: ModelInfo, roles: set[Role], plans: Sequence[LayerPlan], config: RunConfig, *, width: int, columns: int
+) -> int:
+    """Bytes kept for one token by one block, in rows of `columns` tokens."""
+    attention = info.heads * info.head_dim
+    inner = _inner(info)
+    norms = (4 if info.model_type.startswith(FOUR_NORMS) else 2) * info.hidden * FLOAT
+    if info.model_type.startswith(HEAD_NORMS):
+        norms += (info.heads + info.kv_heads) * info.head_dim * FLOAT
+    # Query, key and value (keys and values spread over the query heads, as a mask makes them) and the result.
+    kept = 4 * attention * width + info.heads * FLOAT
+    # Its mask as numbers; where the scores themselves are kept, they are so before and after dropout or cap.
+    kept += columns * (3 * info.heads * width if info.model_type in QUADRATIC else FLOAT)
+    # Gate, its activation and up; a plain MLP written with tanh keeps four of its inner tensors.
+    kept += (3 if roles & GATED else 4) * inner * width
+    kept += _inputs(info, [plan.layer for plan in plans], width)
+    kept += sum(plan.rank for plan in plans) * width
+    if config.adapter.dropout:
+        kept += sum(plan.layer.in_features * (width + 1) + plan.rank * width for plan in plans)
+    magnitude = config.adapter.axis("magnitude")
+    assert isinstance(magnitude, Magnitude)
+    kept += sum(plan.layer.out_features for plan in plans if magnitude.params(plan)) * width
+    return norms + kept
+
+
+def _inputs(info: ModelInfo, layers: Sequence[LayerInfo], width: int) -> int:
+    """Bytes of the inputs that the adapters' own gradients need, for one token; that of `o` is kept anyway."""
+    found = sum(info.hidden for group in READS_STREAM if any(layer.role in group for layer in layers))
+    found += _inner(info) if any(layer.role in ("down", "fc2") for layer in layers) else 0
+    found += sum(layer.in_features for layer in layers if layer.role == "other")
+    return found * width
+
+
+def _logits(info: ModelInfo, config: RunConfig, width: int, *, room: int) -> int:
+    """The loss at its peak, if every token were trained: a chunk of logits three times over, and two gradients."""
+    tokens = config.train.batch * _columns(info, config)
+    rows = tokens if info.model_type in FULL_LOGITS else min(tokens, max(16, room // max(1, info.vocabulary)))
+    return rows * info.vocabulary * (2 * FLOAT + width) + 2 * tokens * info.hidden * width
+
+
+def _columns(info: ModelInfo, config: RunConfig) -> int:
+    return min(config.data.max_tokens, info.context) if info.context else config.data.max_tokens
+
+
+def _inner(info: ModelInfo) -> int:
+    return info.intermediate * min(ACTIVE_EXPERTS, max(1, info.experts))

@@ -1,0 +1,165 @@
+"""What is forecast is what a real model takes: the count exactly, the weights exactly, the activations from above."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from core.adapters.attach import attach
+from core.config.forecast import Memory, count, forecast
+from core.config.run import RunConfig
+from core.config.select import select
+from core.models.catalog import describe
+from tests.tiny import LANGUAGE_FAMILIES, tiny_model
+
+ROWS, COLUMNS = 4, 128
+
+
+def config_of(**parts: Mapping[str, Any]) -> RunConfig:
+    return RunConfig.from_dict(
+        {
+            "model": {"compute": "float32"},
+            "data": {"max_tokens": COLUMNS},
+            **parts,
+            "train": {"batch": ROWS, "device": "cpu", **parts.get("train", {})},
+        }
+    )
+
+
+def deep_model(family: str, folder: Path) -> Path:
+    """Six blocks, so that what a block keeps stands out against what a pass keeps."""
+    return tiny_model(family, folder, **{"n_layer" if family == "gpt2" else "num_hidden_layers": 6})
+
+
+def opened(folder: Path) -> PreTrainedModel:
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model.train()
+    return model
+
+
+def kept_by(model: PreTrainedModel) -> int:
+    """Bytes that autograd keeps in one padded forward pass below the head, weights aside; each storage once."""
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.untyped_storage().data_ptr() not in own:
+            kept.setdefault(tensor.untyped_storage().data_ptr(), tensor)
+        return tensor
+
+    mask = torch.ones(ROWS, COLUMNS, dtype=torch.long)
+    mask[0, COLUMNS // 2 :] = 0
+    ids = torch.randint(0, 100, (ROWS, COLUMNS), generator=torch.Generator().manual_seed(0))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        last = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    assert last.requires_grad
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+@pytest.mark.parametrize("family", LANGUAGE_FAMILIES)
+def test_activations_are_forecast_from_above_and_not_wildly(family: str, tmp_path: Path) -> None:
+    info = describe(deep_model(family, tmp_path))
+    config = config_of()
+    plans = select(info.layers, config.adapter)
+    model = opened(tmp_path)
+    weights = sum(parameter.numel() * 4 for parameter in model.parameters())
+
+    attach(model, plans, config.adapter, seed=0, storage=config.storage)
+    memory = forecast(info, plans, config)
+
+    assert memory.weights == weights
+    assert 1.0 <= memory.activations / kept_by(model) <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("adapter", "most"),
+    [
+        ({"layers": ["q_proj", "v_proj"]}, 1.5),
+        ({"layers": ["down_proj"], "rank": 64}, 1.5),
+        ({"layers": ["layers.4.*", "layers.5.*"]}, 1.5),
+        ({"dropout": 0.1}, 1.5),
+        ({"method": "dora"}, 1.5),
+        ({"method": "vera"}, 1.5),
+    ],
+)
+def test_activations_follow_what_is_adapted(adapter: dict[str, Any], most: float, tmp_path: Path) -> None:
+    info = describe(deep_model("llama", tmp_path))
+    config = config_of(adapter=adapter)
+    plans = select(info.layers, config.adapter)
+    model = opened(tmp_path)
+
+    attach(model, plans, config.adapter, seed=0, storage=config.storage)
+
+    assert 1.0 <= forecast(info, plans, config).activations / kept_by(model) <= most
+
+
+@pytest.mark.parametrize(
+    "adapter",
+    [
+        {"rank": 4},
+        {"layers": ["q_proj", "down_proj"], "ranks": {"layers.1.*": 2}},
+        {"method": "rslora", "layers": "mlp"},
+        {"method": "dora"},
+        {"method": "vera"},
+        {"method": "lora-fa"},
+    ],
+)
+def test_the_count_is_that_of_the_attached_adapters(adapter: dict[str, Any], tmp_path: Path) -> None:
+    info = describe(tiny_model("llama", tmp_path))
+    config = config_of(adapter=adapter)
+    plans = select(info.layers, config.adapter)
+
+    adapters = attach(opened(tmp_path), plans, config.adapter, seed=0, storage=config.storage)
+
+    assert count(plans, config.adapter) == adapters.count()
+
+
+def llama_memory(folder: Path, **parts: Mapping[str, Any]) -> Memory:
+    info = describe(folder)
+    config = config_of(**parts)
+    return forecast(info, select(info.layers, config.adapter), config)
+
+
+def test_gradients_and_optimizer_follow_the_trained_numbers(tmp_path: Path) -> None:
+    folder = tiny_model("llama", tmp_path)
+    info, config = describe(folder), config_of()
+    trained = count(select(info.layers, config.adapter), config.adapter)
+
+    memory = llama_memory(folder)
+
+    assert (memory.adapter, memory.gradients, memory.optimizer) == (trained * 4, trained * 4, trained * 8)
+    assert memory.total == sum(value for name, value in memory.to_dict().items() if name != "total")
+
+
+def test_gradient_checkpointing_a_smaller_batch_and_shorter_examples_each_take_less(tmp_path: Path) -> None:
+    folder = deep_model("llama", tmp_path)
+    before = llama_memory(folder)
+
+    assert llama_memory(folder, train={"gradient_checkpointing": True}).activations < before.activations / 2
+    assert llama_memory(folder, train={"batch": 1}).total < before.total
+    assert llama_memory(folder, data={"max_tokens": 16}).total < before.total
+
+
+def test_half_precision_on_a_card_halves_the_weights(tmp_path: Path) -> None:
+    folder = tiny_model("llama", tmp_path)
+    full = llama_memory(folder, train={"device": "cuda"}, model={"compute": "float32"})
+
+    half = llama_memory(folder, train={"device": "cuda"}, model={"compute": "bfloat16"})
+
+    assert half.weights * 2 == full.weights
+    assert half.activations < full.activations
+    assert half.adapter == full.adapter
+
+
+def test_nothing_chosen_is_the_model_alone(tmp_path: Path) -> None:
+    info = describe(tiny_model("llama", tmp_path))
+
+    memory = forecast(info, [], config_of())
+
+    assert memory.total == memory.weights
