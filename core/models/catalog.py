@@ -125,14 +125,14 @@ def tiny_model() -> Path:
 
 
 def _smollm2() -> Path | None:
-    """The file inside its package, which is never imported: it would import an engine that is not installed."""
+    """The file inside its package, which is never imported: it would ask for an engine that is not there."""
     found = importlib.util.find_spec(EMBEDDED_PACKAGE)
     places = (found.submodule_search_locations or []) if found else []
     return next((file for place in places for file in sorted(Path(place).glob("*.gguf"))), None)
 
 
 def find_models(home: Home, extra: Iterable[str | Path] = (), *, user: Path | None = None) -> list[Found]:
-    """Every model in the usual places, each once: embedded, converted, the hub cache, LM Studio, Ollama, `extra` folders.
+    """Every model in the usual places, each once: embedded, converted, `extra` folders, hub cache, LM Studio, Ollama.
 
     Args:
         home: its converted models are listed.

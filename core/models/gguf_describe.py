@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import UserError
 from core.models.families import family_of
-from core.models.folder import layers_of, notes_of, sizes
+from core.models.folder import layers_of, notes_of, shape_of
 from core.models.gguf_header import TYPES, GgufHeader, read_gguf
 from core.models.gguf_names import Architecture, architecture_of
 from core.models.info import ModelInfo
@@ -49,7 +49,7 @@ def describe_gguf(path: Path) -> ModelInfo:
         has_chat_template="tokenizer.chat_template" in header.fields,
         kind="gguf",
         notes=(*notes_of(layers, 0, family, path=path), _note(weights)),
-        **sizes(_config(header), layers),
+        **shape_of(_config(header), layers),
     )
 
 

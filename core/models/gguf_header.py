@@ -35,7 +35,7 @@ _STRING, _ARRAY = 8, 9
 
 @dataclass(frozen=True, slots=True)
 class GgufTensor:
-    """One tensor: `shape` in the order of torch (rows first), `type` a key of `TYPES`, `start` its place in the file."""
+    """One tensor: `shape` in the order of torch (rows first), `type` a key of `TYPES`, `start` its first byte."""
 
     shape: tuple[int, ...]
     type: int
@@ -123,7 +123,7 @@ class _Cursor:
         self.at += length
         return self.view[self.at - length : self.at].decode("utf-8", errors="replace")
 
-    def list(self, *, wanted: bool) -> tuple[int, list[Any] | None]:
+    def values(self, *, wanted: bool) -> tuple[int, list[Any] | None]:
         """A list's length, and its values where they are wanted or few."""
         kind, length = self.number("I"), self.number("Q")
         if length > len(self.view):
@@ -131,7 +131,7 @@ class _Cursor:
         if kind == _STRING:
             values = self._texts(length, keep=wanted or length <= SHORT)
         elif kind == _ARRAY:
-            values = [self.list(wanted=wanted)[1] for _ in range(length)]
+            values = [self.values(wanted=wanted)[1] for _ in range(length)]
         else:
             form = struct.Struct(f"<{length}{_SCALARS[kind]}")
             values = list(form.unpack_from(self.view, self.at)) if wanted or length <= SHORT else None
@@ -163,7 +163,7 @@ def _read(path: Path, cursor: _Cursor, *, size: int, lists: bool) -> GgufHeader:
     for _ in range(field_count):
         key, kind = cursor.text(), cursor.number("I")
         if kind == _ARRAY:
-            lengths[key], values = cursor.list(wanted=lists)
+            lengths[key], values = cursor.values(wanted=lists)
             fields |= {key: values} if values is not None else {}
         else:
             fields[key] = cursor.text() if kind == _STRING else cursor.number(_SCALARS[kind])

@@ -1,9 +1,9 @@
 """What is in a folder of safetensors files, read from their headers alone.
 
 A safetensors file begins with 8 bytes (the length of what follows, little endian) and a JSON object of tensor name to
-dtype, shape and place. That is all the map of a model needs, so 140 GB of weights are listed in milliseconds, without
-torch. Everything is checked here that can be checked without reading weights: a file cut short by a full disk or a broken
-download is found when the model is picked, not after an hour of setting up a run.
+dtype, shape and place. That is all the map of a model needs, so 140 GB of weights are listed in milliseconds,
+without torch. Everything is checked here that can be checked without reading weights: a file cut short by a full disk
+or a broken download is found when the model is picked, not after an hour of setting up a run.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _tensors(path: Path, text: bytes, *, room: int) -> dict[str, TensorHeader]:
         raise UserError(
             f"{path} is cut short: {needed - room:,} of its {needed:,} bytes of weights are missing.", hint=AGAIN
         )
-    if sum(tensor.bytes for tensor in found.values()) != needed:
+    if needed != room or sum(tensor.bytes for tensor in found.values()) != needed:
         raise UserError(f"{path} is damaged: its tensors do not fill the file.", hint=AGAIN)
     return found
 
@@ -124,7 +124,7 @@ def read_folder(folder: Path) -> dict[str, TensorHeader]:
 
 
 def _shards(folder: Path) -> dict[str, set[str]]:
-    """File name to the tensors that the index promises in it; the one whole file, or any safetensors files otherwise."""
+    """File name to the tensors that the index promises in it; without an index, the one whole file."""
     index = folder / INDEX
     if (folder / WHOLE).is_file() and not index.is_file():
         return {WHOLE: set()}

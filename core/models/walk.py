@@ -5,7 +5,7 @@ A test holds the two against each other for every family: the map that the user 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from core.layers import Kind, LayerInfo
 from core.models.families import family_of
@@ -44,8 +44,8 @@ def _kind(module: nn.Module) -> Kind | None:
 def _size(module: nn.Module, kind: Kind) -> tuple[int, int]:
     """(out, in) as `nn.Linear` has them; from the attributes, since a quantised weight has another shape."""
     if kind == "linear":
-        return int(module.out_features), int(module.in_features)  # type: ignore[arg-type]
+        return int(cast(int, module.out_features)), int(cast(int, module.in_features))
     if kind == "embedding":
-        return int(module.num_embeddings), int(module.embedding_dim)  # type: ignore[arg-type]
-    rows, columns = module.weight.shape  # type: ignore[union-attr]
-    return int(columns), int(rows)
+        return int(cast(int, module.num_embeddings)), int(cast(int, module.embedding_dim))
+    rows, columns = module.get_parameter("weight").shape
+    return columns, rows

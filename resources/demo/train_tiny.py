@@ -1,12 +1,12 @@
-"""Train the tiny Llama of `resources/demo/tiny`: the model of the tests, of `make demo QUICK=1` and of a machine offline.
+"""Train the tiny Llama of `resources/demo/tiny`: the model of tests, of `make demo QUICK=1` and of machines offline.
 
     python resources/demo/train_tiny.py [--data FOLDER] [--out FOLDER] [--steps N] [--threads N]
 
-It reads the novels of Jane Austen and the WordNet glosses that lie beside it in `data/`, trains a byte-level BPE of 2,048
-tokens and a Llama of 4 blocks on them, and ends with a phase in which half of every batch is conversations, so that a chat
-prompt is nothing new to it. Never seen in training: the end of the novels, the glosses of the test file, and the whole
-Devil's Dictionary, which the demo teaches it. Equal seeds and thread counts give equal weights on one machine. The folder
-is written every few minutes, so that a run that is cut short leaves a model behind.
+It reads the novels of Jane Austen and the WordNet glosses that lie beside it in `data/`, trains a byte-level BPE of
+2,048 tokens and a Llama of 4 blocks on them, and ends with a phase in which half of every batch is conversations, so
+that a chat prompt is nothing new to it. Never seen in training: the end of the novels, the glosses of the test file,
+and the whole Devil's Dictionary, which the demo teaches it. Equal seeds and thread counts give equal weights on one
+machine. The folder is written every few minutes, so that a run that is cut short leaves a model behind.
 """
 
 from __future__ import annotations
@@ -165,9 +165,9 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path,
 
 README = """# A tiny Llama for tests and demonstrations
 
-3.5 million parameters (4 blocks, 256 wide, 2,048 tokens, tied embeddings), float16, trained by `../train_tiny.py` in minutes
-on a CPU. It writes grammatical sentences without much meaning, and answers in the ChatML shape. It is here so that tests
-and the quick demonstration have a model that really learns, with nothing to download; it is of no other use.
+3.5 million parameters (4 blocks, 256 wide, 2,048 tokens, tied embeddings), float16, trained by `../train_tiny.py` in
+minutes on a CPU. It writes grammatical sentences without much meaning, and answers in the ChatML shape. It is here so
+that tests and the quick demonstration have a model that really learns, with nothing to download; it is of no other use.
 
 Trained on: six novels of Jane Austen (public domain) and 1,600 glosses of WordNet 3.0 (see `../data` for the notice
 that travels with them). Not trained on: the end of the novels, WordNet's test rows and the Devil's Dictionary.

@@ -1,8 +1,8 @@
 """What a family of architectures calls its matrices, and what each of them does.
 
 The same table reads names out of file headers and out of a loaded model, so the map that the user picks from and the
-modules that are adapted cannot differ. Names are those of the model that `transformers` builds; a checkpoint may say some
-of them differently (an older prefix, none at all), and `module_name` turns them round.
+modules that are adapted cannot differ. Names are those of the model that `transformers` builds; a checkpoint may say
+some of them differently (an older prefix, none at all), and `module_name` turns them round.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Family:
         return None
 
     def module_name(self, name: str, *, bare: bool) -> str:
-        """A checkpoint's name of a module as the loaded model has it; `bare` where the file leaves the base prefix out."""
+        """A checkpoint's name of a module as the loaded model has it; `bare` where it leaves the base prefix out."""
         for old, new in self.renames.items():
             if name == old or name.startswith(old + "."):
                 name = new + name[len(old) :]

@@ -1,0 +1,129 @@
+"""Open a model with `transformers`: the one place where weights come into memory. Needs torch, so only workers use it.
+
+Nothing is downloaded, no program that came with a model is run, and no pickle is opened. The number format is always
+said: "as the folder has it" would train a bfloat16 folder in bfloat16 on a CPU that works it out in software, 13 times
+slower. Weights that `transformers` would fill with random numbers because the folder lacks them are an error here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
+
+from core.errors import UserError
+from core.home import Home
+from core.models import gguf
+from core.models.catalog import describe, locate
+from core.models.info import ModelInfo
+from core.models.walk import walk
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory, frozen and in evaluation mode, its tokenizer, and what is known of it.
+
+    `info.layers` is what the walk through the modules found, which is what the headers say, but certain.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    info: ModelInfo
+
+
+def resolve(home: Home, path: str | Path, progress: Callable[[str, float | None], None] | None = None) -> Path:
+    """The folder to load for whatever the user points at; a GGUF file is converted first, where it has not been yet.
+
+    Raises:
+        UserError: as `locate` and `convert`.
+    """
+    place = locate(path)
+    return gguf.convert(home, place, progress) if place.is_file() else place
+
+
+def load(
+    path: str | Path, *, compute: torch.dtype, device: torch.device | str, options: Mapping[str, Any] | None = None
+) -> Loaded:
+    """Load a model's folder.
+
+    Args:
+        path: a folder, as `resolve` gives it.
+        compute: what the weights are held in; float32 on a CPU.
+        device: where they go.
+        options: what a storage of the base weights adds to `from_pretrained` (a quantisation).
+
+    Raises:
+        UserError: the folder is not a whole model, or not one that writes text.
+    """
+    folder = locate(path)
+    info = describe(folder)
+    if not info.writes_text:
+        raise UserError(
+            f"{info.name} is a {info.family} model: it reads text and does not write it.",
+            hint="For causal-lm choose a model that writes text, such as Llama, Qwen or GPT-2.",
+            path="model.path",
+        )
+    tokenizer = load_tokenizer(folder)
+    model = _load_model(folder, compute, dict(options or {})).to(device)  # type: ignore[arg-type]
+    model.config.use_cache = False  # a cache of past tokens is for writing; training would only fill it
+    model.requires_grad_(False)
+    return Loaded(model.eval(), tokenizer, replace(info, layers=walk(model), tied=_is_tied(model)))
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """A folder's tokenizer, with a padding token in any case.
+
+    Raises:
+        UserError: there is none, or none that the installed library can open.
+    """
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"The tokenizer in {folder} cannot be opened: {why}", hint="tokenizer.json must lie beside the weights."
+        ) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+    return tokenizer
+
+
+def _load_model(folder: Path, compute: torch.dtype, options: dict[str, Any]) -> PreTrainedModel:
+    """The model on the CPU (or where a quantisation puts it); attention is torch's own wherever the model allows it."""
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    opened: Any = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=compute,
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        output_loading_info=True,
+        **options,
+    )
+    model: PreTrainedModel
+    model, report = opened
+    missing = sorted(report["missing_keys"])
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UserError(
+            f"The weights in {folder} lack {missing[0]}{more}: the model would start with random numbers there.",
+            hint="Choose a checkpoint of the whole model, with its head.",
+        )
+    return model
+
+
+def _is_tied(model: PreTrainedModel) -> bool:
+    """Whether head and embedding are one tensor in memory."""
+    head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    embedding: Any = model.get_input_embeddings()
+    return head is not None and getattr(head, "weight", None) is getattr(embedding, "weight", True)

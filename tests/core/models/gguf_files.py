@@ -1,0 +1,114 @@
+"""Small GGUF files as llama.cpp's converter writes them: the weights of a random model, its rows of q and k turned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+from tests.tiny import CHAT_TEMPLATE, random_model, tiny_tokenizer
+from transformers import PreTrainedModel
+
+from core.models.gguf_names import ARCHITECTURES
+
+WIDE = {"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 128}
+"""Quantised formats need rows of 32 numbers."""
+
+
+def write_gguf(
+    path: Path,
+    family: str = "llama",
+    *,
+    kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F16,
+    fields: Mapping[str, Any] | None = None,
+    arrays: Mapping[str, np.ndarray] | None = None,
+    **config: Any,
+) -> PreTrainedModel:
+    """Write a file and return the model whose weights (before any quantisation) are in it.
+
+    Args:
+        path: the file.
+        family: one that is its own architecture in GGUF too.
+        kind: how matrices are stored.
+        fields: metadata to add or to replace, by full key; None leaves one out.
+        arrays: tensors to add, by the file's names.
+        config: changes to the model.
+    """
+    model = random_model(family, **{**WIDE, **config})
+    writer = gguf.GGUFWriter(path, family)
+    for key, value in {**_metadata(model, family), **(fields or {})}.items():
+        _add(writer, key, value)
+    names = {ARCHITECTURES[family].name(f"{name}.{end}"): f"{name}.{end}" for name in _names(2) for end in ("weight", "bias")}
+    for name, tensor in model.state_dict().items():
+        if name == "lm_head.weight" and model.config.tie_word_embeddings:
+            continue
+        numbers = tensor.numpy()
+        if family == "llama" and ("q_proj" in name or "k_proj" in name):
+            heads = model.config.num_attention_heads if "q_proj" in name else model.config.num_key_value_heads
+            halves = numbers.reshape(heads, 2, numbers.shape[0] // heads // 2, *numbers.shape[1:])
+            numbers = halves.swapaxes(1, 2).reshape(numbers.shape)
+        numbers = np.ascontiguousarray(numbers, dtype=np.float32)
+        if numbers.ndim == 2:
+            writer.add_tensor(names[name], gguf.quantize(numbers, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(names[name], numbers)
+    for name, extra in (arrays or {}).items():
+        writer.add_tensor(name, extra)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return model
+
+
+def _metadata(model: PreTrainedModel, family: str) -> dict[str, Any]:
+    config, tokenizer = model.config, tiny_tokenizer()
+    merges = tokenizer.backend_tokenizer.model.__getstate__()
+    import json
+
+    state = json.loads(merges) if isinstance(merges, (bytes, str)) else merges
+    tokens = [tokenizer.convert_ids_to_tokens(index) for index in range(len(tokenizer))]
+    return {
+        "general.name": "Tiny",
+        f"{family}.block_count": config.num_hidden_layers,
+        f"{family}.context_length": config.max_position_embeddings,
+        f"{family}.embedding_length": config.hidden_size,
+        f"{family}.feed_forward_length": config.intermediate_size,
+        f"{family}.attention.head_count": config.num_attention_heads,
+        f"{family}.attention.head_count_kv": config.num_key_value_heads,
+        f"{family}.attention.key_length": getattr(config, "head_dim", None)
+        or config.hidden_size // config.num_attention_heads,
+        f"{family}.attention.layer_norm_rms_epsilon": config.rms_norm_eps,
+        f"{family}.rope.freq_base": float(config.rope_parameters["rope_theta"]),
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "smollm",
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": [3] * 3 + [1] * (len(tokens) - 3),
+        "tokenizer.ggml.merges": [" ".join(merge) for merge in state["merges"]],
+        "tokenizer.ggml.bos_token_id": 1,
+        "tokenizer.ggml.eos_token_id": 2,
+        "tokenizer.ggml.unknown_token_id": 0,
+        "tokenizer.ggml.padding_token_id": 0,
+        "tokenizer.chat_template": CHAT_TEMPLATE,
+    }
+
+
+def _add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:
+    if isinstance(value, bool):
+        writer.add_bool(key, value)
+    elif isinstance(value, int):
+        writer.add_uint32(key, value)
+    elif isinstance(value, float):
+        writer.add_float32(key, value)
+    elif isinstance(value, str):
+        writer.add_string(key, value)
+    elif value is not None:
+        writer.add_array(key, value)
+
+
+def _names(blocks: int) -> list[str]:
+    inside = ["attn_q", "attn_k", "attn_v", "attn_output", "attn_q_norm", "attn_k_norm", "attn_norm"]
+    inside += ["ffn_gate", "ffn_up", "ffn_down", "ffn_norm"]
+    return ["token_embd", "output_norm", "output", *(f"blk.{b}.{name}" for b in range(blocks) for name in inside)]
