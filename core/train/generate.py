@@ -28,7 +28,7 @@ def answer(model: nn.Module, tokenizer: Any, prompt: str, *, tokens: int, device
     if isinstance(context, int) and ids.shape[1] + tokens > context:
         ids = ids[:, -max(1, context - tokens) :]
     greedy = GenerationConfig(  # type: ignore[no-untyped-call]
-        max_new_tokens=tokens, do_sample=False, num_beams=1, temperature=1.0, top_p=1.0, top_k=50,
+        max_new_tokens=tokens, use_cache=True, do_sample=False, num_beams=1, temperature=1.0, top_p=1.0, top_k=50,
         repetition_penalty=1.0, pad_token_id=_padding(tokenizer), eos_token_id=_ends(model, tokenizer),
     )  # fmt: skip
     training = model.training

@@ -156,13 +156,13 @@ def _inputs(batch: Batch, device: torch.device) -> dict[str, Any]:
 
 def _body(model: nn.Module) -> Callable[..., Any]:
     """The model below its head, as transformers knows it."""
-    body: Callable[..., Any] = getattr(model, "base_model", model)  # type: ignore[assignment]
+    body: Callable[..., Any] = getattr(model, "base_model", model)
     return body
 
 
 def _head(model: nn.Module) -> nn.Linear | None:
     """The output head where it is an ordinary linear layer."""
-    found = getattr(model, "get_output_embeddings", lambda: None)()  # type: ignore[operator]
+    found = getattr(model, "get_output_embeddings", lambda: None)()
     return found if type(found) is nn.Linear else None
 
 

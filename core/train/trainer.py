@@ -106,7 +106,7 @@ def _backward(training: Training) -> tuple[Tensor, int, int]:
             continue
         with training.precision.autocast():
             share = training.objective(batch) / trained
-        training.scaler.scale(share).backward()
+        training.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
         loss += share.detach()
     if training.scaler.is_enabled():
         training.scaler.unscale_(training.optimizer)

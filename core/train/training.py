@@ -91,6 +91,8 @@ class Training:
         callbacks: who acts at the moments of `core.callback`, in their order.
         progress: how far it has come.
         measured: what the last step showed; None before the first.
+        total_parameters: numbers of the base model.
+        examples, held_out_examples: how many there are to train on, and to measure with.
         wanted: commands that are to be carried out in this rest.
         paused, stopping: what the user wants of the loop.
     """
@@ -110,6 +112,9 @@ class Training:
     callbacks: list[Callback] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
     measured: Measured | None = None
+    total_parameters: int = 0
+    examples: int = 0
+    held_out_examples: int = 0
     wanted: set[Command] = field(default_factory=set)
     paused: bool = False
     stopping: bool = False

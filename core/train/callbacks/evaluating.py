@@ -45,7 +45,6 @@ class Evaluating(Callback):
         progress.evaluated = progress.step
         if best:
             progress.best_loss, progress.best_step = loss, progress.step
-        training.sink.points(progress.step, {"held_out": loss})
         training.sink.event(Evaluated(progress.step, loss, best))
         for callback in training.callbacks:
             callback.after_evaluation(loss, best)

@@ -1,0 +1,145 @@
+"""The worker process: one run, from its row in the database to its last event.
+
+However a training ends, its end is an event: finished, stopped, or failed, with a sentence for the world's failures and
+with a traceback for ours. The one end that nobody can tell of, being killed, is seen by the lock that it leaves free.
+This is the process's outermost border, so it is one of the three places where every exception is caught.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import traceback
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from core import VERSION
+from core.errors import Cancelled, UserError
+from core.events import Event, Noticed, RunFailed, RunStarted, RunStopped, StageChanged
+from core.home import Home
+from core.launch import OFFLINE, RunLock
+from core.store.rows import RunRow
+from core.store.store import Store
+from core.store.writer import Writer
+
+if TYPE_CHECKING:
+    from core.sink import Sink
+    from core.train.interrupt import Interrupt
+    from core.train.training import Training
+
+FINISHED, BUG, USERS_MISTAKE = 0, 1, 2
+"""Exit statuses: done or stopped; a traceback was saved; one sentence was saved."""
+
+_log = logging.getLogger(__name__)
+
+
+def main(home: Home, run_id: str, *, resume: bool = False) -> int:
+    """Train a run, or go on with it from its newest whole checkpoint; returns the exit status.
+
+    Args:
+        home: where the run is.
+        run_id: which one.
+        resume: whether the user asked to go on; then it is said where there is nothing to go on from. A run that has
+            checkpoints goes on from them in either case: a worker that is started twice destroys nothing.
+    """
+    os.environ |= {**OFFLINE, "TOKENIZERS_PARALLELISM": "false"}
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    store = Store(home)
+    try:
+        row = store.run(run_id)
+    finally:
+        store.close()
+    with RunLock(row.folder):
+        sink = Writer(home, run_id)
+        try:
+            end, status = _run(row, home, sink, resume=resume)
+            sink.event(end)
+        finally:
+            sink.close()
+    return status
+
+
+def _run(row: RunRow, home: Home, sink: Sink, *, resume: bool) -> tuple[Event, int]:
+    """Everything between taking the lock and saying how it ended."""
+    sink.event(StageChanged("Starting"))
+    training: Training | None = None
+    try:
+        from core.train.interrupt import listening
+        from core.train.trainer import train
+
+        with listening() as interrupt:
+            training = _prepared(row, home, sink, interrupt, resume=resume)
+            sink.event(_started(training))
+            return train(training), FINISHED
+    except Cancelled:
+        return RunStopped(_step(row, training)), FINISHED
+    except UserError as error:
+        _log.error("%s", error)
+        return RunFailed(_step(row, training), error.text, error.hint), USERS_MISTAKE
+    except Exception as error:
+        _log.exception("The run failed")
+        text = f"{type(error).__name__}: {error}"
+        return RunFailed(_step(row, training), text, "This is a bug in Rankloom.", traceback.format_exc()), BUG
+
+
+def _prepared(row: RunRow, home: Home, sink: Sink, interrupt: Interrupt, *, resume: bool) -> Training:
+    """A training that stands where it is to go on."""
+    from core.train import checkpoint
+    from core.train.prepare import prepare
+
+    def say(text: str, share: float | None = None) -> None:
+        if interrupt.asked:
+            raise Cancelled("The run was stopped before its first step.")
+        sink.event(StageChanged(text, share))
+
+    checkpoint.clean(row.folder)
+    training = prepare(row.config, home=home, folder=row.folder, sink=sink, interrupt=interrupt, say=say)
+    say("Looking for checkpoints", None)
+    found, damaged = checkpoint.newest(row.folder)
+    for name in damaged:
+        sink.event(Noticed(f"The checkpoint {name} is damaged and was left out."))
+    if found is not None:
+        checkpoint.restore(training, found)
+    elif resume:
+        sink.event(Noticed("There is no checkpoint to go on from: the run starts at its first step."))
+    checkpoint.clean(row.folder, after=training.progress.step)
+    if found is not None or row.state.steps:
+        sink.rewind(training.progress.step)
+    return training
+
+
+def _started(training: Training) -> RunStarted:
+    config = training.config
+    return RunStarted(
+        step=training.progress.step,
+        steps=config.train.steps,
+        device=training.precision.device.type,
+        compute=training.precision.name,
+        trainable_parameters=training.adapters.count(),
+        total_parameters=training.total_parameters,
+        examples=training.examples,
+        held_out_examples=training.held_out_examples,
+        environment=environment(training.precision.device.type),
+    )
+
+
+def environment(device: str) -> dict[str, str]:
+    """What the run was made with, for whoever wants to repeat it."""
+    import torch
+
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
+    packages = {name: version(name) for name in ("torch", "transformers", "safetensors", "tokenizers", "numpy")}
+    return {
+        "rankloom": VERSION,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": name,
+        "threads": str(torch.get_num_threads()),
+        **packages,
+    }
+
+
+def _step(row: RunRow, training: Training | None) -> int:
+    """How far the run has come; where it could not even be loaded, how far it had come before."""
+    return row.state.step if training is None else training.progress.step

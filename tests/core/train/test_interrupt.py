@@ -1,0 +1,26 @@
+"""Signals become a stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+
+from core.train.interrupt import listening
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals cannot be sent to oneself there")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_the_first_signal_asks_and_the_old_handler_comes_back(name: str) -> None:
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+
+    with listening() as interrupt:
+        assert not interrupt.asked
+        os.kill(os.getpid(), number)
+        assert interrupt.asked
+        assert signal.getsignal(number) is signal.SIG_DFL, "a second one ends the process"
+
+    assert signal.getsignal(number) is before
