@@ -26,7 +26,7 @@ class RunRow:
         tags, notes: the user's own words.
         deleted: when it was put into the bin, else None.
         method, model, data: short names, as they were when it was made.
-        phase: what its worker said last; see `core.launch.watch` for what to show.
+        phase: what its worker said last; see `core.launch.observe` for what to show.
         best_loss: lowest held-out loss.
         first_loss, last_loss: training loss of the first and of the latest step.
         seconds: time spent training.

@@ -46,7 +46,7 @@ class Store(Readings):
 
     def __init__(self, home: Home) -> None:
         super().__init__(home)
-        self._jobs = Jobs(self._database, home.database)
+        self.jobs = Jobs(self._database, home.database)
         self._version = -1
         self._wrote = True
         for row in self._rows(f"SELECT id FROM runs WHERE phase IN ({_marks(UNDER_WAY)})", *UNDER_WAY):
@@ -188,16 +188,16 @@ class Store(Readings):
     def ask(self, kind: str, body: dict[str, Any]) -> int:
         """Queue a job for the warm worker (`core.launch.ensure_service` starts one); returns its number."""
         self._wrote = True
-        return self._jobs.ask(kind, body)
+        return self.jobs.ask(kind, body)
 
     def job(self, job: int) -> JobRow:
         """A job as it stands."""
-        return self._jobs.row(job)
+        return self.jobs.row(job)
 
     def cancel(self, job: int) -> None:
         """Ask for a job's end."""
         self._wrote = True
-        self._jobs.cancel(job)
+        self.jobs.cancel(job)
 
     def _write(self, query: str, *values: Any) -> None:
         self._rows(query, *values)

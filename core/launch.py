@@ -1,0 +1,256 @@
+"""Starting, seeing and ending worker processes that outlive whoever started them.
+
+A worker is a session (a process group on Windows) of its own, with nothing on its input and its output in a file: no
+window that closes or crashes can take it down. It is alive while it holds the lock on `runs/<id>/lock`, which the
+system frees however it ends; in the moment before it has taken it, the process that was started answers for it. So a
+worker that dies at once is seen, and a run never stays "starting".
+
+Which process it is stands in `runs/<id>/process.json`, with the time at which that process began, so that a process
+that was given the same number later is never ended by mistake.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from core.atomic import write_text
+from core.errors import UserError
+from core.events import RunFailed
+from core.home import Home
+from core.lock import FileLock, held
+from core.state import Status, status
+from core.store.rows import RunRow
+from core.store.store import LOCK, Store
+
+OFFLINE: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+"""The environment of every worker: set before anything is imported, because libraries look once."""
+
+SERVICE_LOCK = "service.lock"
+LOG = "worker.log"
+
+_PROGRAM = Path(__file__).resolve().parent.parent / "main.py"
+_RECORD = "process.json"
+_GRACE = 30.0
+"""Seconds that a launch may take between its note and its process; a launcher that was killed there leaves the note."""
+_SAME = 2.0
+"""Seconds by which two readings of the moment at which a process began may differ, as clocks are set."""
+
+_children: list[subprocess.Popen[bytes]] = []
+_services: dict[Path, subprocess.Popen[bytes]] = {}
+
+
+class RunLock:
+    """What makes a process the worker of a run, for as long as the block lasts.
+
+    Raises:
+        UserError: on entering, where another process has it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = FileLock(folder / LOCK)
+
+    def __enter__(self) -> RunLock:
+        """Take the lock and note which process has it."""
+        if not self._lock.acquire():
+            raise UserError(f"The run in {self.folder} is being trained by another process.", hint="Stop that first.")
+        me = psutil.Process()
+        try:
+            _note(self.folder, me.pid, me.create_time(), worker=True)
+        except OSError as error:
+            self._lock.release()
+            raise UserError(f"{self.folder} cannot be written to: {error.strerror or error}.") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go."""
+        self._lock.release()
+
+
+def launch(
+    home: Home, run_id: str, *, resume: bool = False, command: Sequence[str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a run's worker.
+
+    Args:
+        home: where the run is.
+        run_id: which.
+        resume: whether to go on from the latest checkpoint.
+        command: the program to start instead of this one's worker.
+
+    Returns:
+        the process, which need not be kept: it goes on by itself.
+
+    Raises:
+        UserError: there is no such run, it is in the bin or being trained, or no process can be started.
+    """
+    store = Store(home)
+    try:
+        row = store.run(run_id)
+        _check(row)
+        words = command or _words("worker", run_id, home, *(["--resume"] if resume else []))
+        try:
+            _note(row.folder, 0, time.time(), worker=False)
+            store.launched(run_id)
+            child = _start(words, row.folder / LOG)
+        except OSError as error:
+            text = f"The worker could not be started: {error.strerror or error}."
+            (row.folder / _RECORD).unlink(missing_ok=True)
+            store.note(run_id, RunFailed(row.state.step, text))
+            raise UserError(text) from error
+    finally:
+        store.close()
+    _introduce(row.folder, child.pid)
+    _children.append(child)
+    return child
+
+
+def alive(folder: Path) -> bool:
+    """Whether the run in this folder has a worker, or one is on its way; asking disturbs nobody."""
+    if held(folder / LOCK):
+        return True
+    record = _read(folder)
+    if record is None or record["worker"]:
+        return False
+    if record["pid"] == 0:
+        return time.time() - float(record["created"]) < _GRACE
+    return _process(record) is not None
+
+
+def observe(store: Store, row: RunRow) -> tuple[RunRow, Status]:
+    """What to show for a run, and the row that goes with it.
+
+    A worker says its last word before it lets go of the lock. So where it has gone, the row is read again: only then
+    is "running" a loss, and not just old. What it had to leave in its spill file counts too.
+    """
+    if not row.under_way:
+        return row, status(row.state, False)
+    living = alive(row.folder)
+    if not living:
+        store.recover(row.id)
+        row = store.run(row.id)
+    return row, status(row.state, living)
+
+
+def terminate(folder: Path) -> bool:
+    """Ask a run's worker to end (on Windows: end it); returns whether there was one.
+
+    The kind way is `Command.STOP`, which saves a checkpoint first; this is for one that no longer listens.
+    """
+    process = _worker(folder)
+    if process is not None:
+        _end(process.terminate)
+    return process is not None
+
+
+def kill(folder: Path) -> bool:
+    """End a run's worker at once; returns whether there was one."""
+    process = _worker(folder)
+    if process is not None:
+        _end(process.kill)
+    return process is not None
+
+
+def ensure_service(home: Home, *, command: Sequence[str] | None = None) -> None:
+    """See to it that the home has its warm worker (`core.service`), which ends after this process has.
+
+    Cheap enough to be called for as long as one waits for a job, and to be called so: a service that breaks is
+    replaced, and says of the job it was at that it failed.
+
+    Raises:
+        UserError: no process can be started.
+    """
+    known = _services.get(home.root)
+    if (known is not None and known.poll() is None) or held(home.root / SERVICE_LOCK):
+        return
+    words = command or _words("service", "--parent", str(os.getpid()), home)
+    try:
+        _services[home.root] = _start(words, home.root / "service.log")
+    except OSError as error:
+        raise UserError(f"The background worker could not be started: {error.strerror or error}.") from error
+
+
+def _check(row: RunRow) -> None:
+    if row.deleted is not None:
+        raise UserError(f"'{row.name}' is in the bin.", hint="Restore it first.")
+    if alive(row.folder):
+        raise UserError(f"'{row.name}' is being trained already.", hint="Stop it first, or watch it.")
+
+
+def _words(mode: str, *words: str | Home) -> list[str]:
+    """This program's command line for a mode."""
+    given = [part for word in words for part in (["--home", str(word.root)] if isinstance(word, Home) else [word])]
+    return [sys.executable, str(_PROGRAM), mode, *given]
+
+
+def _start(words: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process that does not depend on this one; what it prints is appended to `log`."""
+    for child in [child for child in _children if child.poll() is not None]:
+        _children.remove(child)
+    detached: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    environment = {**os.environ, **OFFLINE, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            list(words), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, **detached
+        )
+
+
+def _note(folder: Path, pid: int, created: float, *, worker: bool) -> None:
+    write_text(folder / _RECORD, json.dumps({"pid": pid, "created": created, "worker": worker}))
+
+
+def _introduce(folder: Path, pid: int) -> None:
+    """Note which process a launch became, unless the worker has said so itself."""
+    record = _read(folder)
+    if record is not None and not record["worker"]:
+        try:
+            _note(folder, pid, psutil.Process(pid).create_time(), worker=False)
+        except psutil.NoSuchProcess:
+            (folder / _RECORD).unlink(missing_ok=True)
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    """The note of a run's process; None where there is none that can be read."""
+    try:
+        record: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record
+
+
+def _process(record: dict[str, Any]) -> psutil.Process | None:
+    """The process of a note, if it is still the same one and has not ended."""
+    try:
+        process = psutil.Process(record["pid"])
+        same = abs(process.create_time() - record["created"]) < _SAME
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _worker(folder: Path) -> psutil.Process | None:
+    record = _read(folder)
+    return _process(record) if record and record["pid"] and alive(folder) else None
+
+
+def _end(action: Any) -> None:
+    try:
+        action()
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.AccessDenied as error:
+        raise UserError(f"The worker (process {error.pid}) may not be ended: it belongs to another user.") from error

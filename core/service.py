@@ -1,0 +1,164 @@
+"""The warm worker: one process per home that does the short jobs which need torch or a tokenizer.
+
+The window imports neither, so it puts a row into the table of jobs and watches the row. Starting Python and torch costs
+seconds; the service pays them once and stays while its window is open. It takes jobs one by one, because two of them
+would fight for the same memory.
+
+This is the border of a job: whatever goes wrong inside ends up in the row, as the sentence of a `UserError` or as the
+traceback of our mistake, and the service goes on. If the process itself is lost (out of memory, a crash below Python),
+the next service says so of the job that was under way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import psutil
+
+from core.errors import Cancelled, UserError
+from core.home import Home
+from core.launch import OFFLINE, SERVICE_LOCK
+from core.lock import FileLock
+from core.store.jobs import Jobs
+from core.store.rows import JobRow
+from core.store.store import Store
+
+HANDLERS: Mapping[str, str] = {
+    "convert": "core.models.gguf:convert_job",
+    "inspect_data": "core.data.report:inspect_job",
+    "export": "core.export.job:export_job",
+}
+"""Kind of a job to `module:function`, imported when the first such job comes."""
+
+IDLE = 60.0
+"""Seconds without a job after which a service that belongs to nobody ends."""
+_TICK = 0.1
+"""Seconds between two looks at the table, and between two notes of a job's progress."""
+
+_log = logging.getLogger(__name__)
+
+Report = Callable[[str, float | None], None]
+"""How a handler says what it is busy with (text, share from 0 to 1 or None); raises `Cancelled` when it must end."""
+
+
+class Handler(Protocol):
+    """What does a job: its result goes into the row, so it is made of what JSON knows."""
+
+    def __call__(self, home: Home, body: dict[str, Any], progress: Report) -> dict[str, Any]:
+        """Do the job that `body` describes."""
+
+
+def main(home: Home, *, parent: int | None = None, handlers: Mapping[str, str] = HANDLERS, idle: float = IDLE) -> int:
+    """Serve until the window has gone and nothing waits any more; returns the exit status.
+
+    Args:
+        home: whose jobs.
+        parent: the window's process; None for a service that belongs to nobody and ends when it is idle.
+        handlers: see `HANDLERS`.
+        idle: seconds without a job after which a service without a window ends.
+    """
+    os.environ.update(OFFLINE)
+    lock = FileLock(home.root / SERVICE_LOCK)
+    if not lock.acquire(patience=_TICK):
+        return 0
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    store = Store(home)
+    try:
+        _serve(home, store.jobs, _Stay(parent, idle), handlers)
+    finally:
+        store.close()
+        lock.release()
+    return 0
+
+
+class _Stay:
+    """Whether there is still somebody to serve."""
+
+    def __init__(self, parent: int | None, idle: float) -> None:
+        self._idle = idle
+        self._since = time.monotonic()
+        self._belongs = parent is not None
+        try:
+            self._parent = psutil.Process(parent) if parent is not None else None
+        except psutil.NoSuchProcess:
+            self._parent = None
+
+    def worked(self) -> None:
+        """A job was done: idleness begins again."""
+        self._since = time.monotonic()
+
+    def __bool__(self) -> bool:
+        if not self._belongs:
+            return time.monotonic() - self._since < self._idle
+        if self._parent is None:
+            return False
+        try:
+            return bool(self._parent.is_running() and self._parent.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
+
+
+def _serve(home: Home, jobs: Jobs, stay: _Stay, handlers: Mapping[str, str]) -> None:
+    """Take jobs until nobody is there and none waits: what was asked for is done even if the window has closed."""
+    jobs.abandon()
+    while True:
+        job = jobs.take()
+        if job is not None:
+            _do(home, jobs, job, handlers)
+            stay.worked()
+        elif stay:
+            time.sleep(_TICK)
+        else:
+            return
+
+
+def _do(home: Home, jobs: Jobs, job: JobRow, handlers: Mapping[str, str]) -> None:
+    """One job, and whatever comes of it into its row."""
+    _log.info("job %d: %s %s", job.id, job.kind, job.body)
+    try:
+        result = _handler(job.kind, handlers)(home, job.body, _Progress(jobs, job.id))
+        jobs.done(job.id, result)
+    except Cancelled:
+        jobs.cancelled(job.id)
+    except UserError as error:
+        jobs.failed(job.id, error.text, hint=error.hint)
+    except Exception as error:
+        _log.exception("job %d failed", job.id)
+        text = f"{type(error).__name__}: {error}"
+        jobs.failed(job.id, text, hint="This is a bug in Rankloom.", traceback=traceback.format_exc())
+    _log.info("job %d: %s", job.id, jobs.row(job.id).state)
+
+
+def _handler(kind: str, handlers: Mapping[str, str]) -> Handler:
+    """The function of a kind, imported."""
+    module, _, name = handlers[kind].partition(":")
+    found: Handler = getattr(importlib.import_module(module), name)
+    return found
+
+
+class _Progress:
+    """Puts what a job is busy with into its row, at most every tenth of a second, and hears there of its end."""
+
+    def __init__(self, jobs: Jobs, job: int) -> None:
+        self._jobs = jobs
+        self._job = job
+        self._next = 0.0
+
+    def __call__(self, text: str, share: float | None = None) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _TICK
+        try:
+            cancelled = self._jobs.progress(self._job, text, share)
+        except UserError as error:
+            _log.warning("progress is not shown: %s", error.text)
+            return
+        if cancelled:
+            raise Cancelled("Cancelled.")
