@@ -16,7 +16,7 @@ from torch.nn import functional
 from core.adapters.fused import low_rank_linear
 
 if TYPE_CHECKING:
-    from core.adapters.axis import Delta, Magnitude, Param, Scale, Storage
+    from core.adapters.axis import BaseUpdate, Delta, Magnitude, Param, Scale, Storage
     from core.layers import LayerPlan
 
 
@@ -26,7 +26,7 @@ class Adapted(nn.Module):
     Args:
         base: the frozen module: `nn.Linear`, GPT-2's `Conv1D`, or a quantised linear.
         plan: which layer it is, with rank and alpha.
-        delta, scale, magnitude, storage: the members of the axes that live in a layer.
+        delta, scale, magnitude, storage, base_update: the members of the axes that live in a layer.
         own: this layer's tensors by name.
         shared: tensors that all layers hold together, already sliced to this layer's shape.
         dropout: share of the branch's input that is dropped in training.
@@ -41,6 +41,7 @@ class Adapted(nn.Module):
         scale: Scale,
         magnitude: Magnitude,
         storage: Storage,
+        base_update: BaseUpdate,
         own: Mapping[str, nn.Parameter],
         shared: Mapping[str, Tensor],
         dropout: float = 0.0,
@@ -52,12 +53,19 @@ class Adapted(nn.Module):
         self.scale_rule = scale
         self.magnitude = magnitude
         self.storage = storage
+        self.base_update = base_update
         self.own = nn.ParameterDict(own)
         self.shared = dict(shared)
         self.dropout = dropout
         self.enabled = True
-        self.declared: dict[str, Param] = {**delta.params(plan), **magnitude.params(plan)}
+        self.declared: dict[str, Param] = {
+            **delta.params(plan),
+            **magnitude.params(plan),
+            **base_update.params(plan),
+        }
         self.active_rank = plan.rank
+        self.carry = 0.0
+        """Ratio of the adapter's change that the base has taken up (Delta-LoRA); 0 before it begins."""
         self.constants: dict[str, Tensor] = {}
         """What follows from the frozen base weight alone, kept by whoever worked it out."""
         self._derived: dict[str, tuple[Any, Tensor]] = {}
@@ -89,8 +97,10 @@ class Adapted(nn.Module):
         return found
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """`(B', A')` of shapes (out, r) and (r, in): dW = scale * B' A'."""
-        return self.delta.factors(self.tensors())
+        """`(B', A')` of shapes (out, r) and (r, in): dW = scale * B' A', with what the base has taken up."""
+        b, a = self.delta.factors(self.tensors())
+        carried = self.base_update.carried(self)
+        return (b, a) if carried is None else (torch.cat((b, carried[0]), 1), torch.cat((a, carried[1])))
 
     def base_weight(self) -> Tensor:
         """The frozen (out, in) weight that the layer computes with, dequantised where it is stored in fewer bits."""
@@ -99,7 +109,9 @@ class Adapted(nn.Module):
     def delta_weight(self) -> Tensor:
         """dW as one (out, in) float32 matrix, scale included: for merging, never for measuring."""
         with torch.no_grad():
-            return self.delta.weight({name: tensor.float() for name, tensor in self.tensors().items()}) * self.scale
+            weight = self.delta.weight({name: tensor.float() for name, tensor in self.tensors().items()})
+            carried = self.base_update.carried(self)
+            return (weight if carried is None else weight + carried[0].float() @ carried[1].float()) * self.scale
 
     def merged_weight(self, base: Tensor | None = None) -> Tensor:
         """The (out, in) weight with the adapter in it.
@@ -120,10 +132,16 @@ class Adapted(nn.Module):
     def sum(self, x: Tensor, *, bias: bool = True) -> Tensor:
         """Base output plus scaled branch, with the base's bias or without: (..., out)."""
         if self._fusible(x):
-            b, a = self.factors()
-            return low_rank_linear(x, self.base_weight(), self.bias if bias else None, a, b, self.scale)
-        y = self.base_output(x, bias=bias)
-        return y + self.branch(x).to(y.dtype)
+            b, a = self.delta.factors(self.tensors())
+            y = low_rank_linear(x, self.base_weight(), self.bias if bias else None, a, b, self.scale)
+        else:
+            y = self.base_output(x, bias=bias)
+            y = y + self.branch(x).to(y.dtype)
+        carried = self.base_update.carried(self)
+        if carried is not None:
+            b, a = (factor.to(x.dtype) for factor in carried)
+            y = y + ((x @ a.T) * self.scale) @ b.T
+        return y
 
     def base_output(self, x: Tensor, *, bias: bool = True) -> Tensor:
         """The base layer's output, with its bias or without: (..., out)."""

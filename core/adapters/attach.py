@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from core.adapters.adapted import Adapted
-from core.adapters.axis import Delta, Init, Magnitude, Param, ParamRole, Scale, Storage
+from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, ParamRole, Scale, Storage
 from core.config.run import AdapterConfig
 from core.errors import UserError
 from core.layers import LayerPlan
@@ -91,22 +91,22 @@ def attach(
         UserError: a planned layer is not in the model, has another shape, or shares its weight with another module.
     """
     model.requires_grad_(False)
-    delta, scale, magnitude, init = _members(config)
+    delta, scale, magnitude, init, base_update = _members(config)
     shared = _shared_tensors(plans, delta, init, seed)
     layers: dict[str, Adapted] = {}
     tied = _tied_weights(model)
     for plan in plans:
         base = _find(model, plan, tied)
         device = base.get_parameter("weight").device
-        declared = {**delta.params(plan), **magnitude.params(plan)}
+        declared = {**delta.params(plan), **magnitude.params(plan), **base_update.params(plan)}
         own = {
             key: nn.Parameter(_first(init, plan.name, key, param, seed).to(device), requires_grad=param.trainable)
             for key, param in declared.items()
             if param.shared is None
         }
         layer = Adapted(
-            base, plan, delta=delta, scale=scale, magnitude=magnitude, storage=storage, own=own,
-            shared=_slices(declared, shared, device), dropout=config.dropout,
+            base, plan, delta=delta, scale=scale, magnitude=magnitude, storage=storage,
+            base_update=base_update, own=own, shared=_slices(declared, shared, device), dropout=config.dropout,
         )  # fmt: skip
         layer.train(base.training)
         _replace(model, plan.name, layer)
@@ -114,11 +114,12 @@ def attach(
     return Adapters(model, config, layers, shared)
 
 
-def _members(config: AdapterConfig) -> tuple[Delta, Scale, Magnitude, Init]:
-    delta, scale, magnitude, init = (config.axis(name) for name in ("delta", "scale", "magnitude", "init"))
-    assert isinstance(delta, Delta) and isinstance(scale, Scale)
-    assert isinstance(magnitude, Magnitude) and isinstance(init, Init)
-    return delta, scale, magnitude, init
+def _members(config: AdapterConfig) -> tuple[Delta, Scale, Magnitude, Init, BaseUpdate]:
+    names = ("delta", "scale", "magnitude", "init", "base_update")
+    delta, scale, magnitude, init, base_update = (config.axis(name) for name in names)
+    assert isinstance(delta, Delta) and isinstance(scale, Scale) and isinstance(magnitude, Magnitude)
+    assert isinstance(init, Init) and isinstance(base_update, BaseUpdate)
+    return delta, scale, magnitude, init, base_update
 
 
 def _first(init: Init, layer: str, name: str, param: Param, seed: int) -> Tensor:

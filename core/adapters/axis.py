@@ -147,6 +147,14 @@ class Selection(Component):
 class BaseUpdate(Acting):
     """What happens to the base weights themselves while the adapter trains."""
 
+    def params(self, plan: LayerPlan) -> dict[str, Param]:
+        """The tensors that one layer needs for it, by name; never trained."""
+        return {}
+
+    def carried(self, layer: Adapted) -> tuple[Tensor, Tensor] | None:
+        """What the base has taken up, as `(B, A)` with a change of scale * B A and no gradient to the adapter."""
+        return None
+
 
 class Storage(Component):
     """How the frozen weights of the base model are held in memory."""

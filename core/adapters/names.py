@@ -75,6 +75,11 @@ METHODS: tuple[Method, ...] = (
         magnitude="row",
     ),
     _method(
+        "delta-lora", "Delta-LoRA", "2309.02411",
+        "The base weight follows the adapter's product; compare it with LoRA at a larger alpha.",
+        base_update="delta",
+    ),
+    _method(
         "dylora", "DyLoRA", "2210.07558",
         "One training for every rank: pick the rank afterwards.",
         rank_schedule="dylora",

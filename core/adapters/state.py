@@ -36,6 +36,7 @@ class SavedAdapter:
     config: AdapterConfig
     plans: tuple[LayerPlan, ...]
     active_ranks: dict[str, int]
+    carries: dict[str, float]
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by `layer.tensor` and `shared.key`, on the CPU."""
@@ -67,6 +68,7 @@ def _describe(adapters: Adapters) -> dict[str, Any]:
                 "rank": layer.plan.rank,
                 "alpha": layer.plan.alpha,
                 "active": layer.active_rank,
+                "carry": layer.carry,
             }
             for layer in adapters.layers.values()
         ],
@@ -87,7 +89,13 @@ def read(folder: Path) -> SavedAdapter:
         rows = said["layers"]
         plans = tuple(LayerPlan(_layer(row), row["rank"], row["alpha"]) for row in rows)
         config = AdapterConfig.model_validate(said["adapter"])
-        return SavedAdapter(folder, config, plans, {row["name"]: row["active"] for row in rows})
+        return SavedAdapter(
+            folder,
+            config,
+            plans,
+            {row["name"]: row["active"] for row in rows},
+            {row["name"]: row.get("carry", 0.0) for row in rows},
+        )
     except FileNotFoundError:
         raise UserError(f"There is no adapter in {folder}.", hint=f"It would hold {DESCRIPTION}.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -121,6 +129,7 @@ def restore(adapters: Adapters, saved: SavedAdapter) -> None:
             tensor.copy_(tensors[key])
     for name, layer in adapters.layers.items():
         layer.active_rank = saved.active_ranks[name]
+        layer.carry = saved.carries[name]
 
 
 def reattach(model: nn.Module, folder: Path, *, storage: Storage) -> Adapters:

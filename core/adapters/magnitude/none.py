@@ -17,6 +17,7 @@ class Unchanged(Magnitude):
 
     kind = "none"
     label = "None"
+    provides = frozenset({"plain_magnitude"})
 
     def forward(self, layer: Adapted, x: Tensor) -> Tensor:
         return layer.sum(x)

@@ -8,3 +8,4 @@ class Fixed(RankSchedule):
 
     kind = "fixed"
     label = "Fixed"
+    provides = frozenset({"fixed_rank"})
