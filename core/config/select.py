@@ -69,11 +69,11 @@ def matches(layers: Sequence[LayerInfo], entry: str, *, path: str) -> frozenset[
         return found
     if any(_fits(layer.name, entry) for layer in layers):
         raise UserError(
-            f"{path}: '{entry}' is an embedding or the head, which take no adapter.",
+            f"'{entry}' is an embedding or the head, which take no adapter.",
             hint=f"Choose layers inside the blocks: {_suffixes(layers)}.",
             path=path,
         )
-    raise UserError(f"{path}: no layer of this model is called '{entry}'.", hint=_near(layers, entry), path=path)
+    raise UserError(f"No layer of this model is called '{entry}'.", hint=_near(layers, entry), path=path)
 
 
 def _named(layers: Sequence[LayerInfo], entry: str) -> frozenset[str]:

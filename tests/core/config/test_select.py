@@ -58,7 +58,7 @@ def test_a_pattern_over_everything_leaves_embedding_and_head_out() -> None:
 
 
 def test_part_of_a_word_is_not_a_suffix() -> None:
-    with pytest.raises(UserError, match="no layer of this model is called 'proj'"):
+    with pytest.raises(UserError, match="No layer of this model is called 'proj'"):
         names(("proj",))
 
 

@@ -1,0 +1,186 @@
+"""What can be said against a run before anything is loaded: what keeps it from starting, and what the user should know.
+
+A value out of its bounds never gets here (`RunConfig` refuses it); this is about values that do not go together. Which
+members of the axes go together is not listed anywhere: each says in a few words what it `needs` and `provides`, and
+`unmet` compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from core.adapters import names
+from core.component import Component
+from core.config.forecast import forecast
+from core.config.machine import free_memory, likely_device
+from core.config.run import AXES, RunConfig
+from core.config.select import select
+from core.errors import UserError
+from core.layers import LayerPlan
+from core.problem import Problem
+
+if TYPE_CHECKING:
+    from core.models.info import ModelInfo
+
+WORDS = {
+    "both_factors": "both factors A and B to be trained",
+    "factors": "a change of the form B A",
+    "float_base": "base weights in floating point",
+    "fixed_rank": "ranks that stay",
+    "frozen_a": "a frozen A",
+    "no_dropout": "a dropout of 0",
+    "own_rank": "factors of each layer's own",
+    "plain_magnitude": "rows that keep their length",
+    "rank": "a rank",
+    "triplets": "singular triplets (P, lambda, Q)",
+    "unit_scale": "a scale of 1, since it has no alpha",
+}
+"""What a need is called in a sentence; a word that is not here stands for itself."""
+
+
+def check_config(config: RunConfig, info: ModelInfo | None) -> tuple[list[Problem], list[Problem]]:
+    """Everything that is wrong or worth knowing, without torch.
+
+    Args:
+        config: the run.
+        info: its base model; None where none is chosen or it could not be read.
+
+    Returns:
+        What keeps the run from starting, and what does not.
+    """
+    found = [*_missing(config), *unmet(members(config), facts(config)), *_loop(config)]
+    if info is not None:
+        try:
+            plans = select(info.layers, config.adapter)
+        except UserError as error:
+            found.append(Problem(error.path, error.text, error.hint))
+        else:
+            found += [*_layers(config, info, plans), *_room(config, info, plans)]
+    return [p for p in found if p.blocking], [p for p in found if not p.blocking]
+
+
+def members(config: RunConfig) -> dict[str, Component]:
+    """The member chosen on each axis, by the option it is chosen with."""
+    chosen = {f"adapter.{axis}": config.adapter.axis(axis) for axis in names.DEFAULTS}
+    return {**chosen, "model.storage": config.storage}
+
+
+def facts(config: RunConfig) -> frozenset[str]:
+    """What plain options provide, in the words that members' needs are written with."""
+    return frozenset(() if config.adapter.dropout else ("no_dropout",))
+
+
+def unmet(chosen: Mapping[str, Component], facts: frozenset[str] = frozenset()) -> Iterator[Problem]:
+    """A problem for every need of a member that nothing else fulfils.
+
+    Args:
+        chosen: option to its member.
+        facts: words that are provided whoever is chosen.
+    """
+    for path, member in chosen.items():
+        offered = facts.union(*(other.provides for place, other in chosen.items() if place != path))
+        for word in sorted(member.needs - offered):
+            text = f"{_named(path, member)} needs {_said(word)}, which nothing else here provides."
+            yield Problem(path, text, _remedy(path, word))
+
+
+def _remedy(path: str, word: str) -> str:
+    """Which options of the other axes would provide a word."""
+    if word == "no_dropout":
+        return "Set adapter.dropout to 0."
+    fitting = {_option(name): [m.kind for m in axis.members if word in m.provides] for name, axis in AXES.items()}
+    ways = [f"{option} to {' or '.join(kinds)}" for option, kinds in fitting.items() if kinds and option != path]
+    return f"Set {', or '.join(ways)}." if ways else f"Choose another {_label(path).lower()}."
+
+
+def _named(path: str, member: Component) -> str:
+    return f"{_label(path)} '{member.label}'"
+
+
+def _label(path: str) -> str:
+    return AXES[path.rpartition(".")[2]].label
+
+
+def _option(axis: str) -> str:
+    return "model.storage" if axis == "storage" else f"adapter.{axis}"
+
+
+def _said(word: str) -> str:
+    return WORDS.get(word, word.replace("_", " "))
+
+
+def _missing(config: RunConfig) -> Iterator[Problem]:
+    if not config.model.path:
+        yield Problem("model.path", "No model is chosen.", "Name a model folder or a GGUF file.")
+    if not config.data.path:
+        yield Problem("data.path", "No data is chosen.", "Name a file of examples.")
+
+
+def _loop(config: RunConfig) -> Iterator[Problem]:
+    """What the options of the training loop say together."""
+    train, data = config.train, config.data
+    if train.warmup >= 1 and train.warmup >= train.steps:
+        text = f"The warm-up of {train.warmup:g} steps takes all {train.steps}: the learning rate never gets there."
+        yield _warning("train.warmup", text, "A share such as 0.03 follows the number of steps.")
+    measured = data.held_out > 0 or data.held_out_path
+    if not measured and train.evaluate_every:
+        text = "Nothing is held out, so no evaluation takes place: the run cannot show whether it learns or memorises."
+        yield _warning("data.held_out", text, "Hold out a share such as 0.1, or set train.evaluate_every to 0.")
+    elif measured and train.evaluate_every > train.steps:
+        text = f"Evaluating every {train.evaluate_every} steps of {train.steps} means once, at the end."
+        yield _warning("train.evaluate_every", text, f"{max(1, train.steps // 4)} would show four points on the way.")
+
+
+def _layers(config: RunConfig, info: ModelInfo, plans: Sequence[LayerPlan]) -> Iterator[Problem]:
+    """What the chosen layers and the model say to the options."""
+    wide = [plan for plan in plans if plan.rank > min(plan.layer.out_features, plan.layer.in_features)]
+    if wide:
+        least = min(min(plan.layer.out_features, plan.layer.in_features) for plan in wide)
+        text = f"The rank is larger than the layer itself in {len(wide)} of {len(plans)} layers ({wide[0].name} first)."
+        yield _warning("adapter.rank", text, f"At most {least} adds anything there.")
+    if info.context and config.data.max_tokens > info.context:
+        text = f"Examples may have {config.data.max_tokens} tokens, but the model reads {info.context} at most."
+        yield _warning("data.max_tokens", text, f"Longer ones are cut at {info.context}.")
+    for option in ("ranks", "alphas"):
+        yield from _unused(config, info, plans, option)
+
+
+def _unused(config: RunConfig, info: ModelInfo, plans: Sequence[LayerPlan], option: str) -> Iterator[Problem]:
+    """Entries of `adapter.ranks` or `adapter.alphas` that concern no chosen layer."""
+    chosen = {plan.name for plan in plans}
+    for entry in getattr(config.adapter, option):
+        meant = select(info.layers, config.adapter.model_copy(update={"layers": (entry,), "ranks": {}, "alphas": {}}))
+        if chosen.isdisjoint(plan.name for plan in meant):
+            text = f"'{entry}' in adapter.{option} concerns no layer that is chosen."
+            yield _warning(f"adapter.{option}", text, "Choose its layers as well, or leave the entry out.")
+
+
+def _room(config: RunConfig, info: ModelInfo, plans: Sequence[LayerPlan]) -> Iterator[Problem]:
+    """Whether the machine has the memory."""
+    device = likely_device(config.train.device)
+    free = free_memory(device)
+    memory = forecast(info, plans, config)
+    if free is None or memory.total <= free:
+        return
+    where = "the graphics card" if device == "cuda" else "this machine"
+    text = f"The run will take about {_gigabytes(memory.total)}, and {where} has {_gigabytes(free)} free."
+    largest = max(("weights", "activations", "logits", "optimizer"), key=lambda name: getattr(memory, name))
+    yield _warning("train.batch", text, _ROOM_HINTS[largest])
+
+
+_LESS = "Lower train.batch (and raise train.accumulate for the same step), shorten data.max_tokens"
+_ROOM_HINTS = {
+    "weights": "Most of it is the model itself: take a smaller one, or another model.storage.",
+    "activations": f"{_LESS}, or switch train.gradient_checkpointing on.",
+    "logits": f"{_LESS}.",
+    "optimizer": "Most of it is the optimizer's: adapt fewer layers, or lower adapter.rank.",
+}
+
+
+def _gigabytes(number: int) -> str:
+    return f"{number / 1e9:.1f} GB"
+
+
+def _warning(path: str, text: str, hint: str) -> Problem:
+    return Problem(path, text, hint, blocking=False)
