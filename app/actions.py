@@ -37,12 +37,12 @@ class Actions(QObject):
     def start(self, config: RunConfig) -> str:
         """Make a run of a configuration and launch its worker; returns its id."""
         run_id = self._store.create_run(config)
-        self._launch(run_id)
+        self._launch(run_id, resume=False)
         return run_id
 
     def resume(self, run_id: str) -> None:
         """Go on with a run that was stopped, has failed or lost its worker, from its newest checkpoint."""
-        self._launch(run_id)
+        self._launch(run_id, resume=True)
 
     def command(self, run_id: str, command: Command) -> None:
         """Ask a running worker for something."""
@@ -94,8 +94,8 @@ class Actions(QObject):
         QGuiApplication.clipboard().setText(text)
         return text
 
-    def _launch(self, run_id: str) -> None:
-        launch(self._home, run_id)
+    def _launch(self, run_id: str, *, resume: bool) -> None:
+        launch(self._home, run_id, resume=resume)
         self._feed.watch(run_id)
         self._feed.poke()
         self.started.emit(run_id)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from core.errors import UserError
 from core.figures.trace import Trace
-from core.home import Home
-from core.launch import alive
-from core.state import Status, status
+from core.launch import observe
+from core.state import Status
 from core.store.store import RunRow, Store
 
 INTERVAL = 100
@@ -37,9 +37,12 @@ class Feed(QObject):
     runs_changed = Signal()
     """The list of runs may read differently; at most once a second."""
 
-    def __init__(self, home: Home, store: Store) -> None:
+    trouble = Signal(str)
+    """The database cannot be read, in a sentence; empty once it can again."""
+
+    def __init__(self, store: Store) -> None:
         super().__init__()
-        self._home = home
+        self._trouble = ""
         self._store = store
         self.row: RunRow | None = None
         self.trace: Trace | None = None
@@ -60,15 +63,12 @@ class Feed(QObject):
 
     def watch(self, run_id: str | None) -> None:
         """Put a run on show (None: none)."""
-        if run_id is None:
-            self.row = self.trace = self.status = None
-        else:
-            self.row = self._store.run(run_id)
-            self.trace = Trace(self._store, run_id)
-            self.status = self._status()
-        self.watched.emit()
+        self.row, self.trace, self.status = None, None, None
         if run_id is not None:
-            self._read()
+            self.row, self.status = observe(self._store, self._store.run(run_id))
+            self.trace = Trace(self._store, run_id)
+        self.watched.emit()
+        self._read()
 
     def poke(self) -> None:
         """Read at once: the window itself has written."""
@@ -78,11 +78,15 @@ class Feed(QObject):
     def look(self) -> None:
         """Ask whether anything has changed, and read it."""
         self._looks += 1
-        if self._store.changed():
-            self._list_is_old = True
-            self._read()
-        elif self._looks % _LIVENESS_EVERY == 0:
-            self._check_alive()
+        try:
+            if self._store.changed():
+                self._list_is_old = True
+                self._read()
+            elif self._looks % _LIVENESS_EVERY == 0 and self.row is not None and self.row.under_way:
+                self._read()
+            self._tell_trouble("")
+        except UserError as error:
+            self._tell_trouble(str(error))
         if self._list_is_old and self._looks % _LIST_EVERY == 0:
             self._list_is_old = False
             self.runs_changed.emit()
@@ -91,33 +95,17 @@ class Feed(QObject):
         """Read what is new of the run on show."""
         if self.row is None or self.trace is None:
             return
+        row, found = observe(self._store, self._store.run(self.row.id))
         changed = self.trace.update()
-        before = self.row
-        self.row = self._store.run(before.id)
-        if self.row != before:
-            changed.add("row")
-        changed |= self._new_status()
+        changed |= {"row"} if row != self.row else set()
+        if found != self.status:
+            changed.add("status")
+            self._list_is_old = True
+        self.row, self.status = row, found
         if changed:
             self.run_changed.emit(changed)
 
-    def _check_alive(self) -> None:
-        if changed := self._new_status():
-            self.run_changed.emit(changed)
-            self.runs_changed.emit()
-
-    def _new_status(self) -> set[str]:
-        found = self._status()
-        if found == self.status:
-            return set()
-        self.status = found
-        return {"status"}
-
-    def _status(self) -> Status | None:
-        """Alive first, then the state: a worker says its last word before it goes."""
-        if self.row is None:
-            return None
-        if not self.row.state.under_way:
-            return status(self.row.state, False)
-        living = alive(self._home.run(self.row.id))
-        self.row = self._store.run(self.row.id)
-        return status(self.row.state, living)
+    def _tell_trouble(self, text: str) -> None:
+        if text != self._trouble:
+            self._trouble = text
+            self.trouble.emit(text)

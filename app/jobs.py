@@ -35,7 +35,7 @@ class Job(QObject):
     ended = Signal()
     """After any of the three."""
 
-    def __init__(self, store: Store, id: Any, kind: str, parent: QObject) -> None:
+    def __init__(self, store: Store, id: int, kind: str, parent: QObject) -> None:
         super().__init__(parent)
         self._store = store
         self.id = id
@@ -58,9 +58,9 @@ class Job(QObject):
             return
         self.state = row.state
         if row.state == "done":
-            self.done.emit(row.result)
+            self.done.emit(row.result or {})
         elif row.state == "failed":
-            self.failed.emit(row.error_text or "The job failed.", row.error_hint or "", row.traceback or "")
+            self.failed.emit(row.error_text, row.error_hint, row.traceback)
         elif row.state == "cancelled":
             self.cancelled.emit()
 

@@ -55,6 +55,7 @@ QLabel[type="label"] {{ color: {t.muted}; }}
 QLabel[type="hint"] {{ color: {t.muted}; font-size: {text(12)}px; }}
 QLabel[type="small"] {{ color: {t.muted}; font-size: {text(11)}px; }}
 QLabel[type="mono"] {{ font-family: "{mono}"; font-size: {text(12)}px; }}
+QLabel[type="code"] {{ font-family: "{mono}"; font-size: {text(13)}px; font-weight: 600; }}
 {tones}"""
 
 
