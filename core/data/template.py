@@ -85,7 +85,8 @@ class Encoder:
 
     def text_ids(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Running text as ids, with nothing added."""
-        return [np.array(ids, dtype=np.int32) for ids in self._call(texts, specials=False)["input_ids"]]
+        called = self._call(texts, specials=False, offsets=False)
+        return [np.array(ids, dtype=np.int32) for ids in called["input_ids"]]
 
     def _pieces(self, rendered: Sequence[Rendered]) -> list[tuple[Any, Any]]:
         """Ids and offsets of every text."""
@@ -98,11 +99,11 @@ class Encoder:
                     found[index] = (piece[0], piece[1])
         return found
 
-    def _call(self, texts: Sequence[str], *, specials: bool) -> Any:
+    def _call(self, texts: Sequence[str], *, specials: bool, offsets: bool = True) -> Any:
         return self._tokenizer(
             list(texts),
             add_special_tokens=specials,
-            return_offsets_mapping=True,
+            return_offsets_mapping=offsets,
             return_attention_mask=False,
             return_token_type_ids=False,
             verbose=False,

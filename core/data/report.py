@@ -1,0 +1,47 @@
+"""A look at a run's data before it starts: the job behind the Data page.
+
+The counts and the sentences are drawn up in `core.data.summary`; the run itself gets the same ones from `prepare`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.config.run import RunConfig
+from core.data.prepare import survey
+from core.data.reading import Limit, Progress
+from core.data.summary import Problem, Report
+from core.home import Home
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["Problem", "Report", "inspect_job"]
+
+
+def inspect_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Look at a run's data for the window.
+
+    Args:
+        home: for models that have to be converted first.
+        body: `config`: the run file's mapping, of which `seed`, `model` and `data` are read. Without a model there are
+            no token counts.
+        progress: told how far it is.
+
+    Returns:
+        See `Report`.
+
+    Raises:
+        UserError: a file or a row that cannot be read.
+    """
+    given = body["config"]
+    config = RunConfig.from_dict({key: given[key] for key in ("seed", "model", "data") if key in given})
+    tokenizer = _tokenizer(home, config.model.path, progress) if config.model.path else None
+    return survey(config.data, tokenizer, config.seed, progress, limit=Limit()).report.to_dict()
+
+
+def _tokenizer(home: Home, path: str, progress: Progress) -> PreTrainedTokenizerBase:
+    from core.models.load import load_tokenizer, resolve
+
+    return load_tokenizer(resolve(home, Path(path), progress))
