@@ -85,8 +85,8 @@ def configuration(adapters: Adapters, *, base: str, modules: Collection[str]) ->
     """The mapping of `adapter_config.json`."""
     layers = adapters.layers
     root = all(layer.scale_rule.kind == ROOT_SCALE for layer in layers.values())
-    ranks = {name: layer.active_rank for name, layer in layers.items()}
-    alphas = {name: _alpha(layer, root=root) for name, layer in layers.items()}
+    ranks = {name: len(layer.factors()[1]) for name, layer in layers.items()}
+    alphas = {name: _alpha(layer, ranks[name], root=root) for name, layer in layers.items()}
     rank, alpha = _most_common(ranks.values()), _most_common(alphas.values())
     return {
         "peft_type": "LORA",
@@ -107,9 +107,8 @@ def configuration(adapters: Adapters, *, base: str, modules: Collection[str]) ->
     }
 
 
-def _alpha(layer: Adapted, *, root: bool) -> float:
-    """The alpha with which PEFT's rule gives the layer's own scale at its active rank: the user's, where it does."""
-    rank = layer.active_rank
+def _alpha(layer: Adapted, rank: int, *, root: bool) -> float:
+    """The alpha with which PEFT's rule gives the layer's own scale at this rank: the user's, where it does."""
     alpha = layer.scale * (math.sqrt(rank) if root else rank)
     alpha = layer.plan.alpha if math.isclose(alpha, layer.plan.alpha) else alpha
     return int(alpha) if alpha == int(alpha) else alpha

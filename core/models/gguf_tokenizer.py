@@ -109,7 +109,7 @@ def _build(header: GgufHeader, tokens: list[str], first: str | None) -> Tokenize
     merges = [tuple(merge.split(" ", 1)) for merge in header.fields.get("tokenizer.ggml.merges", [])]
     vocabulary = {token: index for index, token in enumerate(tokens) if types[index] != UNUSED}
     tokenizer = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=cutting.whole_words))
-    tokenizer.pre_tokenizer = _pre_tokenizer(cutting)
+    tokenizer.pre_tokenizer = pre_tokenizer_of(cutting)
     tokenizer.decoder = decoders.ByteLevel()
     if cutting.compose:
         tokenizer.normalizer = normalizers.NFC()
@@ -131,7 +131,8 @@ def _cutting(header: GgufHeader) -> Cutting:
     return CUTTINGS[name]
 
 
-def _pre_tokenizer(cutting: Cutting) -> PreTokenizer:
+def pre_tokenizer_of(cutting: Cutting) -> PreTokenizer:
+    """The rules as the library `tokenizers` has them; the export compares a model's own with these."""
     from tokenizers import Regex, pre_tokenizers
 
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not cutting.pattern)

@@ -19,6 +19,8 @@ from tests.tiny import VOCABULARY, tiny_model
 
 PROJECTIONS: dict[str, tuple[str, ...]] = {
     "llama": ("q_proj", "v_proj", "down_proj"),
+    "qwen2": ("q_proj", "v_proj", "down_proj"),
+    "qwen3": ("q_proj", "k_proj", "down_proj"),
     "gpt2": ("c_attn", "c_proj", "c_fc"),
     "gpt_neox": ("query_key_value", "dense_4h_to_h"),
 }

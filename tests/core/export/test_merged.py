@@ -13,25 +13,20 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from core.errors import Cancelled, UserError
 from core.export import merged, shards
 from core.export.saved import open_adapter
-from core.layers import LayerInfo
+from core.models.folder import describe_folder
 from core.models.headers import INDEX, WHOLE
 from tests.core.export.made import Made, logits, make
 from tests.tiny import tiny_tokenizer
-
-EMBED = LayerInfo("model.embed_tokens", "embed", None, 384, 32, "embedding")
-HEAD = LayerInfo("lm_head", "head", None, 384, 32)
 
 
 def silent(text: str, share: float | None) -> None:
     assert text and (share is None or 0 <= share <= 1)
 
 
-def exported(made: Made, out: Path, *, tied: bool = False, shard_bytes: int = shards.SHARD_BYTES) -> Path:
+def exported(made: Made, out: Path, *, shard_bytes: int = shards.SHARD_BYTES) -> Path:
     out.mkdir()
-    merged.write(
-        open_adapter(made.folder), made.base, out, layers=[EMBED, HEAD], tied=tied, progress=silent,
-        shard_bytes=shard_bytes,
-    )  # fmt: skip
+    adapters, info = open_adapter(made.folder), describe_folder(made.base)
+    merged.write(adapters, info, out, progress=silent, shard_bytes=shard_bytes)
     return out
 
 
@@ -97,7 +92,7 @@ def test_a_head_that_repeats_the_embedding_is_not_written_twice(tmp_path: Path) 
     assert "lm_head.weight" not in tensors
     tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
     save_file(tensors, made.base / WHOLE, metadata={"format": "pt"})
-    assert "lm_head.weight" not in all_tensors(exported(made, tmp_path / "out", tied=True))
+    assert "lm_head.weight" not in all_tensors(exported(made, tmp_path / "out"))
 
 
 def test_a_head_that_differs_from_the_embedding_is_kept(tmp_path: Path) -> None:
@@ -105,7 +100,7 @@ def test_a_head_that_differs_from_the_embedding_is_kept(tmp_path: Path) -> None:
     tensors = load_file(made.base / WHOLE)
     tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"] + 1
     save_file(tensors, made.base / WHOLE, metadata={"format": "pt"})
-    assert "lm_head.weight" in all_tensors(exported(made, tmp_path / "out", tied=True))
+    assert "lm_head.weight" in all_tensors(exported(made, tmp_path / "out"))
 
 
 def test_files_without_the_modules_prefix_are_found(tmp_path: Path) -> None:
@@ -121,11 +116,13 @@ def test_files_without_the_modules_prefix_are_found(tmp_path: Path) -> None:
 
 def test_a_layer_that_the_files_do_not_hold_is_refused_by_name(tmp_path: Path) -> None:
     made = make(tmp_path, "llama", rank=4)
+    name = "model.layers.1.self_attn.v_proj"
+    info = describe_folder(made.base)
     tensors = load_file(made.base / WHOLE)
-    del tensors["model.layers.1.self_attn.v_proj.weight"]
+    del tensors[f"{name}.weight"]
     save_file(tensors, made.base / WHOLE, metadata={"format": "pt"})
-    with pytest.raises(UserError, match=r"model\.layers\.1\.self_attn\.v_proj"):
-        exported(made, tmp_path / "out")
+    with pytest.raises(UserError, match=name.replace(".", r"\.")):
+        merged.write(open_adapter(made.folder), info, tmp_path, progress=silent)
 
 
 def test_quantised_weights_are_refused_in_words(tmp_path: Path) -> None:
@@ -149,7 +146,7 @@ def test_an_adapter_on_a_tied_head_is_refused(tmp_path: Path) -> None:
     adapters = open_adapter(made.folder)
     adapters.layers["lm_head"] = next(iter(adapters.layers.values()))
     with pytest.raises(UserError, match="embedding as well as its head"):
-        merged.refuse_tied(adapters, [EMBED, HEAD])
+        merged.refuse_tied(adapters, describe_folder(made.base).layers)
 
 
 def test_tokenizer_template_and_generation_settings_travel_along(tmp_path: Path) -> None:
@@ -174,7 +171,7 @@ def test_the_job_can_be_ended_between_two_tensors(tmp_path: Path) -> None:
 
     (tmp_path / "out").mkdir()
     with pytest.raises(Cancelled):
-        merged.write(open_adapter(made.folder), made.base, tmp_path / "out", layers=[], tied=False, progress=stop)
+        merged.write(open_adapter(made.folder), describe_folder(made.base), tmp_path / "out", progress=stop)
     assert len(told) == 3
 
 

@@ -1,0 +1,113 @@
+"""Everything that can be found out about a run before it starts, without its weights.
+
+First what the files' headers tell (`core.config.check`), then what only the tokenizer can: how many examples there
+are, and on how many tokens anything is learned. `check` prints it; `train` refuses to start on what blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.config.check import check_config
+from core.config.forecast import Memory, count, forecast
+from core.config.run import RunConfig
+from core.config.select import select
+from core.errors import UserError
+from core.home import Home
+from core.models.catalog import describe
+from core.problem import Problem
+
+if TYPE_CHECKING:
+    from core.data.prepare import Prepared
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found; None where something in the way kept it from being found out."""
+
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    trainable_parameters: int | None = None
+    memory: Memory | None = None
+    examples: int | None = None
+    held_out_examples: int | None = None
+    trained_tokens: int | None = None
+
+    def refuse_blocking(self) -> None:
+        """Go no further where something blocks.
+
+        Raises:
+            UserError: with every blocking problem in it.
+        """
+        if len(self.problems) == 1:
+            problem = self.problems[0]
+            raise UserError(problem.text, hint=problem.hint, path=problem.path)
+        if self.problems:
+            texts = " ".join(sentence(problem) for problem in self.problems)
+            raise UserError(f"The run cannot start. {texts}", path=self.problems[0].path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contract's JSON object."""
+        return {
+            "problems": [_row(problem) for problem in self.problems],
+            "warnings": [_row(problem) for problem in self.warnings],
+            "trainable_parameters": self.trainable_parameters,
+            "memory": None if self.memory is None else self.memory.to_dict(),
+            "examples": self.examples,
+            "held_out_examples": self.held_out_examples,
+            "trained_tokens": self.trained_tokens,
+        }
+
+
+def sentence(problem: Problem) -> str:
+    """A problem for people: where, what, and what to do."""
+    place = f"{problem.path}: " if problem.path else ""
+    return f"{place}{problem.text} {problem.hint}".strip()
+
+
+def _row(problem: Problem) -> dict[str, str]:
+    return {"path": problem.path, "text": problem.text, "hint": problem.hint}
+
+
+def problem_of(error: UserError, path: str = "") -> Problem:
+    """A failure as one of the problems."""
+    return Problem(error.path or path, error.text, error.hint)
+
+
+def examine(home: Home, config: RunConfig) -> Examination:
+    """Look at everything but the weights; whatever is wrong with the world comes back as a problem."""
+    try:
+        info = describe(config.model.path)
+        problems, warnings = check_config(config, info)
+        plans = select(info.layers, config.adapter)
+    except UserError as error:
+        return Examination((problem_of(error, "model.path"),), ())
+    trainable, memory = count(plans, config.adapter), forecast(info, plans, config)
+    try:
+        data = read_data(home, config)
+    except UserError as error:
+        problems = [*problems, problem_of(error, "data.path")]
+        return Examination(tuple(problems), tuple(warnings), trainable, memory)
+    found = data.report.problems
+    return Examination(
+        problems=(*problems, *(problem for problem in found if problem.blocking)),
+        warnings=(*warnings, *(problem for problem in found if not problem.blocking)),
+        trainable_parameters=trainable,
+        memory=memory,
+        examples=len(data.train),
+        held_out_examples=len(data.held_out),
+        trained_tokens=sum(example.targets for example in data.train),
+    )
+
+
+def read_data(home: Home, config: RunConfig) -> Prepared:
+    """The run's data as tokens; a GGUF file is converted first, since its tokenizer is needed.
+
+    Raises:
+        UserError: there is no tokenizer or no data, or the data cannot be read.
+    """
+    from core.data.prepare import prepare
+    from core.models.load import load_tokenizer, resolve
+
+    return prepare(config.data, load_tokenizer(resolve(home, config.model.path)), config.seed)

@@ -1,0 +1,57 @@
+"""`rankloom methods`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from core.adapters.names import DEFAULTS, METHODS, Method
+from core.commandline.command import Answer, Subcommand
+from core.commandline.document import table
+
+
+class Methods(Subcommand):
+    """List the methods that adapter.method takes, with what each says on the nine axes."""
+
+    name = "methods"
+
+    def run(self, arguments: Namespace) -> Answer:
+        rows = [(method.name, method.label, trainable_formula(method), method.paper) for method in METHODS]
+        text = table(("name", "label", "trained per layer", "arXiv"), rows)
+        summaries = "\n".join(f"{method.label}: {method.summary}" for method in METHODS)
+        return Answer([describe(method) for method in METHODS], f"{text}\n\n{summaries}")
+
+
+def describe(method: Method) -> dict[str, Any]:
+    """The contract's object for one method."""
+    return {
+        "name": method.name,
+        "label": method.label,
+        "axes": axes(method),
+        "trainable_formula": trainable_formula(method),
+        "paper": method.paper,
+        "summary": method.summary,
+    }
+
+
+def axes(method: Method) -> dict[str, Any]:
+    """What a method says on every one of the nine axes, as the run file would."""
+    return {**DEFAULTS, **method.axes, "storage": method.storage or "dense"}
+
+
+def trainable_formula(method: Method) -> str:
+    """The trained numbers of one layer in r, in and out, worked out from the delta and the magnitude themselves.
+
+    Each member is asked for its tensors at sizes so far apart that every number in a shape tells what it stands for.
+    """
+    from core.adapters.delta import DELTAS
+    from core.adapters.magnitude import MAGNITUDES
+    from core.layers import LayerInfo, LayerPlan
+
+    known = {"r": 7, "in": 1009, "out": 10007}
+    plan = LayerPlan(LayerInfo("layer", "q", 0, known["out"], known["in"]), known["r"], 1.0)
+    chosen = axes(method)
+    members = (DELTAS.parse(chosen["delta"]), MAGNITUDES.parse(chosen["magnitude"]))
+    params = [param for member in members for param in member.params(plan).values() if param.trainable]
+    words = {size: word for word, size in known.items()}
+    return " + ".join("·".join(words.get(size, str(size)) for size in param.shape if size > 1) for param in params)

@@ -1,0 +1,32 @@
+"""`rankloom resume RUN`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from core.commandline.command import Answer, Subcommand, home
+from core.errors import UserError
+
+
+class Resume(Subcommand):
+    """Go on with a run from its newest checkpoint, and follow it to its end."""
+
+    name = "resume"
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("id", metavar="RUN", help="the run's id, as `runs` lists it")
+
+    def run(self, arguments: Namespace) -> Answer:
+        from core.commandline import following
+        from core.state import Phase
+        from core.store.store import Store
+
+        workspace = home(arguments)
+        store = Store(workspace)
+        try:
+            row = store.run(arguments.id)
+            if row.phase is Phase.FINISHED:
+                raise UserError(f"The run {row.id} is finished: all its steps are done.")
+            return following.train(workspace, store, row.id, resume=True)
+        finally:
+            store.close()

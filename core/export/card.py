@@ -1,0 +1,124 @@
+"""The model card: README.md of whatever is exported, for people and for the sites that read its head."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.config.run import RunConfig
+from core.layers import LayerPlan
+
+LIBRARIES = {"adapter": "peft", "merged": "transformers", "gguf": "gguf"}
+OPENING = {
+    "adapter": """```python
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+model = AutoModelForCausalLM.from_pretrained("{base}")
+model = PeftModel.from_pretrained(model, "path/to/this/folder")
+```""",
+    "merged": """```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+```""",
+    "gguf": "`{file}` opens in llama.cpp, LM Studio and the like. For Ollama, put `FROM ./{file}` into a Modelfile.",
+}
+
+
+def card(
+    kind: str,
+    config: RunConfig,
+    plans: tuple[LayerPlan, ...],
+    *,
+    base: str,
+    step: int,
+    losses: Mapping[str, float | None],
+    notes: tuple[str, ...] = (),
+    agreement: str = "",
+    file: str = "",
+) -> str:
+    """The text of the card.
+
+    Args:
+        kind: "adapter", "merged" or "gguf".
+        config: the run.
+        plans: the layers that were trained.
+        base: the base model's name, never a path of this machine.
+        step: of the checkpoint.
+        losses: what to list under "Losses", by its name; None is left out.
+        notes: what a user of the base model should know ("de-quantised from 4 bits").
+        agreement: the sentence of the verification, where there was one.
+        file: the name of the GGUF file.
+    """
+    label = config.method_label
+    what = {"adapter": f"A {label} adapter for {base}", "merged": f"{base} with a {label} adapter merged into it"}
+    parts = [
+        f"---\n{yaml.safe_dump(head(kind, config, base=base), sort_keys=False, allow_unicode=True)}---",
+        f"# {config.name}",
+        f"{what.get(kind, f'{base} with a {label} adapter merged into it, as GGUF')}, trained with Rankloom.",
+        *notes,
+        OPENING[kind].format(base=base, file=file),
+        "## Training",
+        _table({**_facts(config, plans, step), **{name: f"{x:.4f}" for name, x in losses.items() if x is not None}}),
+    ]
+    if agreement:
+        parts += ["## Checked after export", agreement]
+    parts += ["## Versions", _table({name: version(name) for name in ("torch", "transformers", "safetensors")})]
+    return "\n\n".join(parts) + "\n"
+
+
+def head(kind: str, config: RunConfig, *, base: str) -> dict[str, Any]:
+    """The mapping in front of the card that model sites read."""
+    found: dict[str, Any] = {
+        "base_model": base,
+        "library_name": LIBRARIES[kind],
+        "pipeline_tag": "text-generation",
+        "tags": sorted({"lora", config.adapter.method, "rankloom"}),
+    }
+    if config.data.path:
+        found["datasets"] = [Path(config.data.path).name]
+    return found
+
+
+def _facts(config: RunConfig, plans: tuple[LayerPlan, ...], step: int) -> dict[str, str]:
+    """What somebody needs to judge or repeat the run."""
+    train = config.train
+    return {
+        "Method": config.method_label,
+        "Layers": f"{len(plans)} ({_counts([plan.layer.suffix for plan in plans])})",
+        "Rank": _counts([plan.rank for plan in plans]),
+        "Alpha": _counts([f"{plan.alpha:g}" for plan in plans]),
+        "Dropout": f"{config.adapter.dropout:g}",
+        "Data": Path(config.data.path).name,
+        "Loss on": config.data.train_on,
+        "Longest example": f"{config.data.max_tokens} tokens",
+        "Steps": f"{step} of {train.steps}",
+        "Batch": f"{train.batch} x {train.accumulate}",
+        "Learning rate": f"{train.learning_rate:g}, {train.schedule.kind}",
+        "Optimizer": train.optimizer.kind,
+        "Seed": str(config.seed),
+    }
+
+
+def _counts(values: list[Any]) -> str:
+    """`8`, or `8 (x 20), 16 (x 4)` where they differ, the most frequent first."""
+    counted = Counter(values).most_common()
+    return ", ".join(str(value) if len(counted) == 1 else f"{value} (x {count})" for value, count in counted)
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    """A two-column table; a name with a bar in it must not break it."""
+    lines = [f"| {name} | {value.replace('|', chr(92) + '|')} |" for name, value in rows.items()]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def is_dead_path(name: str) -> bool:
+    """Whether a base model's name is a path that means nothing on another machine."""
+    return Path(name).is_absolute() or name.startswith((".", "~")) or "\\" in name or name.count("/") > 1

@@ -1,0 +1,53 @@
+"""Room on the disk: asked for before a long job begins, and put into words where it runs out all the same."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from core.errors import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL_IN_WORDS = ("os error 28", "os error 112", "os error 122")
+"""How safetensors reports a full disk: Linux's and macOS's number, Windows's, and a quota's."""
+
+
+def free(path: Path) -> int:
+    """Bytes that are free where `path` is, or would be."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+@contextmanager
+def room_for(target: Path, needed: int) -> Iterator[None]:
+    """Write `needed` bytes to `target` inside the block.
+
+    Raises:
+        UserError: there is too little room, before or on the way, or the disk refuses for another reason.
+    """
+    target = target.absolute()
+    if free(target) < needed:
+        raise _too_full(target, needed)
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise _too_full(target, needed) from error
+        raise UserError(f"{error.filename or target} cannot be written: {error.strerror or error}.") from error
+    except SafetensorError as error:
+        if any(words in str(error) for words in FULL_IN_WORDS):
+            raise _too_full(target, needed) from error
+        raise UserError(f"{target} cannot be written: {error}.") from error
+
+
+def _too_full(target: Path, needed: int) -> UserError:
+    return UserError(
+        f"There is no room for the export in {target.parent}: it takes {needed:,} bytes and {free(target):,} are free.",
+        hint="Make room or choose another disk; nothing has been left behind.",
+    )
