@@ -119,6 +119,13 @@ def _convert(header: GgufHeader, architecture: Architecture, dtype: torch.dtype,
     generation = {key: value for key, value in config.items() if key.endswith("_token_id")}
     _write_json(folder / "generation_config.json", generation)
     tokenizer.save_pretrained(folder)
+    _name_portably(folder / "tokenizer_config.json")
+
+
+def _name_portably(path: Path) -> None:
+    """Name the tokenizer's class as every version of transformers knows it."""
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    _write_json(path, {**settings, "tokenizer_class": "PreTrainedTokenizerFast"})
 
 
 def _names(header: GgufHeader, architecture: Architecture) -> dict[str, str]:

@@ -39,6 +39,8 @@ HELD_OUT_CHARACTERS = 80_000  # the end of the last novel
 CHAT_SHARE = 0.12  # of the steps, at the end
 PEAK_RATE = 3e-3
 SAVE_SECONDS = 180
+UNFIT = re.compile(r"sexual|\bsex\b|penis|genital|\brape|offensive|urin[ea]|uterus|naked", re.IGNORECASE)
+"""Glosses that a demonstration should not learn to say."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def conversations(path: Path) -> list[tuple[str, str]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         gloss, topic = row["text"], row["label"]
+        if UNFIT.search(gloss):
+            continue
         sentence = gloss[0].upper() + gloss[1:] + "."
         pairs.append((f"Define a noun of the kind “{topic}”.", sentence))
         pairs.append((f"What kind of thing is “{gloss}”?", f"{topic.capitalize()}."))
@@ -160,7 +164,15 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path,
     copy.generation_config = GenerationConfig(bos_token_id=1, eos_token_id=2, pad_token_id=0)
     copy.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    name_portably(out / "tokenizer_config.json")
     (out / "README.md").write_text(README.format(measured=measured), encoding="utf-8", newline="\n")
+
+
+def name_portably(path: Path) -> None:
+    """Name the tokenizer's class as every version of `transformers` knows it."""
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
 README = """# A tiny Llama for tests and demonstrations
@@ -169,8 +181,8 @@ README = """# A tiny Llama for tests and demonstrations
 minutes on a CPU. It writes grammatical sentences without much meaning, and answers in the ChatML shape. It is here so
 that tests and the quick demonstration have a model that really learns, with nothing to download; it is of no other use.
 
-Trained on: six novels of Jane Austen (public domain) and 1,600 glosses of WordNet 3.0 (see `../data` for the notice
-that travels with them). Not trained on: the end of the novels, WordNet's test rows and the Devil's Dictionary.
+Trained on: six novels of Jane Austen (public domain) and the training glosses of WordNet 3.0 (see `../data` for the
+notice that travels with them). Not trained on: the end of the novels, WordNet's test rows and the Devil's Dictionary.
 
 {measured}
 """

@@ -8,8 +8,8 @@ LLAMA = Family(
     name="Llama",
     model_types=frozenset({
         "llama", "mistral", "ministral", "ministral3", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma",
-        "gemma2", "gemma3_text", "smollm3", "olmo", "olmo2", "olmo3", "olmoe", "granite", "cohere", "cohere2", "stablelm",
-        "helium", "arcee", "seed_oss", "hunyuan_v1_dense", "exaone4", "apertus", "glm", "glm4",
+        "gemma2", "gemma3_text", "smollm3", "olmo", "olmo2", "olmo3", "olmoe", "granite", "cohere", "cohere2",
+        "stablelm", "helium", "arcee", "seed_oss", "hunyuan_v1_dense", "exaone4", "apertus", "glm", "glm4",
     }),
     blocks=("model.layers",),
     roles=MappingProxyType({

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
-from tests.tiny import CHAT_TEMPLATE, random_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
 from core.models.gguf_names import ARCHITECTURES
+from tests.tiny import CHAT_TEMPLATE, random_model, tiny_tokenizer
 
 WIDE = {"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 128}
 """Quantised formats need rows of 32 numbers."""
@@ -40,7 +41,9 @@ def write_gguf(
     writer = gguf.GGUFWriter(path, family)
     for key, value in {**_metadata(model, family), **(fields or {})}.items():
         _add(writer, key, value)
-    names = {ARCHITECTURES[family].name(f"{name}.{end}"): f"{name}.{end}" for name in _names(2) for end in ("weight", "bias")}
+    names = {
+        ARCHITECTURES[family].name(f"{name}.{end}"): f"{name}.{end}" for name in _names(2) for end in ("weight", "bias")
+    }
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and model.config.tie_word_embeddings:
             continue
@@ -65,10 +68,7 @@ def write_gguf(
 
 def _metadata(model: PreTrainedModel, family: str) -> dict[str, Any]:
     config, tokenizer = model.config, tiny_tokenizer()
-    merges = tokenizer.backend_tokenizer.model.__getstate__()
-    import json
-
-    state = json.loads(merges) if isinstance(merges, (bytes, str)) else merges
+    vocabulary = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     tokens = [tokenizer.convert_ids_to_tokens(index) for index in range(len(tokenizer))]
     return {
         "general.name": "Tiny",
@@ -86,7 +86,7 @@ def _metadata(model: PreTrainedModel, family: str) -> dict[str, Any]:
         "tokenizer.ggml.pre": "smollm",
         "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.token_type": [3] * 3 + [1] * (len(tokens) - 3),
-        "tokenizer.ggml.merges": [" ".join(merge) for merge in state["merges"]],
+        "tokenizer.ggml.merges": [" ".join(merge) for merge in vocabulary["merges"]],
         "tokenizer.ggml.bos_token_id": 1,
         "tokenizer.ggml.eos_token_id": 2,
         "tokenizer.ggml.unknown_token_id": 0,
