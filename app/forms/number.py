@@ -29,9 +29,10 @@ class NumberEdit(QLineEdit):
     refused = Signal(str)
     """The text is no such number; the sentence says why. Empty when it is one again."""
 
-    def __init__(self, field: Field, parent: QWidget | None = None) -> None:
+    def __init__(self, field: Field, *, width: int = _WIDTH, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._field = field
+        self._room = width
         self._whole = field.annotation is int
         self._value: Any = field.default
         self._note = field.unit
@@ -43,6 +44,12 @@ class NumberEdit(QLineEdit):
     def value(self) -> Any:
         """The last sound number."""
         return self._value
+
+    def set_mixed(self) -> None:
+        """Show that there are several values; typing one, or stepping from the last, makes them equal."""
+        self.clear()
+        self.setPlaceholderText("mixed")
+        self.refused.emit("")
 
     def set_value(self, value: Any) -> None:
         """Show a number; a text that already means it is left as it was typed."""
@@ -83,7 +90,7 @@ class NumberEdit(QLineEdit):
         theme = Theme.current()
         room = QFontMetrics(theme.font(12)).horizontalAdvance(self._note) + theme.px(5) if self._note else 0
         self.setTextMargins(0, 0, room, 0)
-        self.setFixedWidth(theme.px(_WIDTH) + room)
+        self.setFixedWidth(theme.px(self._room) + room)
 
     def _read(self, text: str) -> None:
         """Judge what was typed."""

@@ -21,7 +21,7 @@ class Switch(QAbstractButton):
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.clicked.connect(self.edited)
+        self.clicked.connect(self.edited.emit)
         Theme.current().changed.connect(self.updateGeometry)
 
     def value(self) -> Any:

@@ -12,6 +12,7 @@ from app.forms.field import Field
 from app.forms.keys import left_to_window
 from app.style.theme import Theme
 
+
 class TextEdit(QLineEdit):
     """An editor for `str` options."""
 
@@ -19,7 +20,7 @@ class TextEdit(QLineEdit):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.textEdited.connect(self.edited)
+        self.textEdited.connect(self.edited.emit)
 
     def event(self, event: QEvent) -> bool:
         """Undo and redo belong to the window."""
@@ -86,7 +87,7 @@ class PathEdit(QWidget):
         self._label = field.label
         self.line = TextEdit()
         self.line.setMinimumWidth(Theme.current().px(160))
-        self.line.edited.connect(self.edited)
+        self.line.edited.connect(self.edited.emit)
         self.browse = QPushButton("Choose…")
         self.browse.setAccessibleName(f"Choose a file for {field.label.lower()}")
         self.browse.clicked.connect(self._choose)

@@ -313,7 +313,9 @@ class LayerMap(QAbstractScrollArea):
             return
         row, column = self.current
         if -1 in self.current:
-            place = f"Row head, block {self.grid.rows[row]}" if row >= 0 else f"Column head, {self.grid.columns[column]}"
+            place = (
+                f"Row head, block {self.grid.rows[row]}" if row >= 0 else f"Column head, {self.grid.columns[column]}"
+            )
         else:
             place = f"Block {self.grid.rows[row]}, {self.grid.columns[column]}"
         ranks = {self.ranks[index] for index in found}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _NUMBER_FITS = 14
 """Cells at least this high (at scale 1) carry their rank; lower ones share one number over a run of equal ranks."""
+_FINE_FROM = 11
+"""From this distance on, cells have round corners."""
 _DIM = {True: 0.2, False: 0.27}
 """Strength of the colour of cells that are not chosen, on dark and on light ground."""
 
@@ -56,39 +58,34 @@ class MapPainter:
         """The cells of these rows: fill, outline, number."""
         m, scale, tokens = self._map, self._map.scale, theme.tokens
         full, dim = _shades(), _shades(tokens.panel, _DIM[tokens.dark])
-        faded = _shades(tokens.panel, _DIM[tokens.dark] / 2.5)
+        faded, raised = _shades(tokens.panel, _DIM[tokens.dark] / 2.5), theme.color("raised")
         numbers = scale.pitch_y - scale.gap_y >= theme.px(_NUMBER_FITS)
-        radius = 3 if scale.pitch_y >= 14 else 2 if scale.pitch_y >= 10 else 1
-        outline = QPen(theme.color("text"), 1.5 if scale.pitch_y >= 14 else 1)
-        partly = QPen(theme.color("text"), 1, Qt.PenStyle.DotLine)
-        raised, nothing = theme.color("raised"), Qt.PenStyle.NoPen
+        draw = _Fine(painter, theme, scale.pitch_y) if scale.pitch_y >= _FINE_FROM else _Coarse(painter, theme)
         painter.setFont(theme.font(11, 600, mono=True))
-        for row in rows:
-            for column in range(len(m.grid.columns)):
-                found = m.grid.cells.get((row, column))
-                if found is None:
-                    continue
-                ranks = [m.ranks[index] for index in found]
-                chosen, any_chosen = all(ranks), any(ranks)
-                share = max((m.shares[index] or 0.0 for index in found), default=0.0)
-                known = any(m.shares[index] is not None for index in found)
-                away = m.matches is not None and not any(index in m.matches for index in found)
-                shades = full if any_chosen and not away else faded if away else dim
-                color = shades[round(share * 255)] if known else raised
-                rect = self.rect((row, column))
-                painter.setBrush(color)
-                if any_chosen:
-                    painter.setPen(outline if chosen else partly)
-                    painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
-                    if numbers:
-                        text = f"{max(ranks)}" if len(set(ranks)) == 1 else f"{max(ranks)} +"
-                        painter.setPen(text_on(share) if known and not away else theme.color("text"))
-                        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
-                else:
-                    painter.setPen(nothing)
-                    painter.drawRoundedRect(rect, radius, radius)
+        origin = self.rect((0, 0))
+        for (row, column), found in m.grid.cells.items():
+            if row not in rows:
+                continue
+            x, y = origin.x() + column * scale.pitch_x, origin.y() + row * scale.pitch_y
+            rect = QRectF(x, y, origin.width(), origin.height())
+            rank, whole, share = self._state(found)
+            away = m.matches is not None and m.matches.isdisjoint(found)
+            shades = faded if away else full if rank else dim
+            draw.cell(rect, raised if share is None else shades[round(share * 255)], rank > 0, whole)
+            if rank and numbers:
+                painter.setPen(theme.color("text") if away or share is None else text_on(share))
+                painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, f"{rank}" if whole else f"{rank} +")
         if not numbers:
             self._runs(painter, theme, rows)
+
+    def _state(self, found: tuple[int, ...]) -> tuple[int, bool, float | None]:
+        """Of a cell's layers: the highest rank, whether all have that rank, and the highest share of what colours them."""
+        ranks, shares = self._map.ranks, self._map.shares
+        if len(found) == 1:
+            return ranks[found[0]], True, shares[found[0]]
+        rank = max(ranks[index] for index in found)
+        known = [share for index in found if (share := shares[index]) is not None]
+        return rank, all(ranks[index] == rank for index in found), max(known, default=None)
 
     def _runs(self, painter: QPainter, theme: Theme, rows: range) -> None:
         """One number over each run of equal ranks down a column, where single cells are too low for a number."""
@@ -181,6 +178,38 @@ class MapPainter:
             painter.setPen(QPen(theme.color("accent"), 1.5, Qt.PenStyle.DashLine))
             painter.setBrush(theme.color("accent", 0.12))
             painter.drawRoundedRect(area, 5, 5)
+
+
+class _Fine:
+    """Cells with round corners and a smooth outline, where they are large enough to show it."""
+
+    def __init__(self, painter: QPainter, theme: Theme, pitch: int) -> None:
+        self._painter = painter
+        self._radius = 3 if pitch >= 14 else 2
+        self._whole = QPen(theme.color("text"), 1.5 if pitch >= 14 else 1)
+        self._partly = QPen(theme.color("text"), 1, Qt.PenStyle.DotLine)
+
+    def cell(self, rect: QRectF, color: QColor, chosen: bool, whole: bool) -> None:
+        """Paint one."""
+        self._painter.setBrush(color)
+        self._painter.setPen((self._whole if whole else self._partly) if chosen else Qt.PenStyle.NoPen)
+        rect = rect.adjusted(0.5, 0.5, -0.5, -0.5) if chosen else rect
+        self._painter.drawRoundedRect(rect, self._radius, self._radius)
+
+
+class _Coarse:
+    """Plain rectangles for maps of a thousand cells: several times faster, and no different to the eye."""
+
+    def __init__(self, painter: QPainter, theme: Theme) -> None:
+        self._painter = painter
+        self._edges = {True: theme.color("text"), False: theme.color("muted")}
+
+    def cell(self, rect: QRectF, color: QColor, chosen: bool, whole: bool) -> None:
+        """Paint one."""
+        if chosen:
+            self._painter.fillRect(rect, self._edges[whole])
+            rect = rect.adjusted(1, 1, -1, -1)
+        self._painter.fillRect(rect, color)
 
 
 @cache

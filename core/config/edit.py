@@ -18,6 +18,9 @@ from core.errors import UserError
 
 M = TypeVar("M", bound=BaseModel)
 
+MAY_BE_EMPTY = frozenset({"adapter.layers"})
+"""What a draft may leave empty though a run may not: one erases the last layer before choosing another."""
+
 
 def value_at(config: BaseModel, path: str) -> Any:
     """The value at a dotted path (`train.schedule`)."""
@@ -55,6 +58,8 @@ def rebuilt(part: M, fields: Mapping[str, Any]) -> M:
 
 def _validated(part: BaseModel, key: str, value: Any, path: str) -> Any:
     """What the field makes of the value, its bounds and validators applied."""
+    if path in MAY_BE_EMPTY and not value:
+        return ()
     required = {n: getattr(part, n) for n, field in type(part).model_fields.items() if field.is_required()}
     try:
         return getattr(type(part).model_validate({**required, key: value}), key)

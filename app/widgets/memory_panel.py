@@ -1,0 +1,78 @@
+"""The forecast of a run's memory beside what the machine has free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtWidgets import QWidget
+
+from app.style.theme import Theme
+from app.widgets.bar import Bar, Legend, Part
+from app.widgets.labels import label, set_property
+from app.widgets.panel import Panel
+from app.words import size
+
+_PARTS = (
+    ("Weights", ("weights",)), ("Adapter and gradients", ("adapter", "gradients")), ("Optimizer", ("optimizer",)),
+    ("Activations", ("activations",)), ("Logits", ("logits",)),
+)  # fmt: skip
+"""The rows, and which figures of the forecast each one adds up."""
+_TIGHT = 0.9
+
+
+class MemoryPanel(Panel):
+    """A stacked bar on a track as long as the free memory, and its rows."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Memory forecast", note=" ", parent=parent)
+        self.bar = Bar()
+        self.legend = Legend()
+        self.warning = label("", "hint", tone="amber", wrap=True)
+        self.warning.hide()
+        self.note.setProperty("type", "value")
+        self._last: tuple[Mapping[str, int], int | None] | None = None
+        self.add(self.bar)
+        self.add(self.legend)
+        self.add(self.warning)
+        self.body.addStretch(1)
+        Theme.current().changed.connect(self._again)
+
+    def show_forecast(self, memory: Mapping[str, int], free: int | None) -> None:
+        """Show a forecast in bytes by part, beside the bytes that are free (None where nobody knows)."""
+        self._last = (memory, free)
+        colors = Theme.current().tokens.parts
+        parts = [
+            Part(name, sum(memory[key] for key in keys), size(sum(memory[key] for key in keys)), color)
+            for (name, keys), color in zip(_PARTS, colors, strict=False)
+        ]
+        total = sum(part.value for part in parts)
+        self.bar.set(parts, free or 0.0)
+        self.legend.set(parts)
+        self.set_title("Memory forecast", _beside(total, free))
+        self._warn(total, free)
+
+    def _warn(self, total: float, free: int | None) -> None:
+        """Say so where it will not fit, or only just."""
+        text = ""
+        if free and total > free:
+            text = "This does not fit: try a smaller batch, shorter examples or gradient checkpointing."
+        elif free and total > _TIGHT * free:
+            text = "It will be tight: close other programs, or take a smaller batch."
+        self.warning.setText(text)
+        self.warning.setVisible(bool(text))
+        set_property(self.warning, "tone", "red" if free and total > free else "amber")
+        set_property(self.note, "tone", "red" if free and total > free else "text")
+
+    def _again(self) -> None:
+        if self._last:
+            self.show_forecast(*self._last)
+
+
+def _beside(total: float, free: int | None) -> str:
+    """`2.48 of 24.1 GB free`."""
+    if not free:
+        return size(total)
+    return (
+        " of ".join(f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}" for value in (total / 1e9, free / 1e9))
+        + " GB free"
+    )
