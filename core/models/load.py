@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
@@ -101,17 +102,35 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 def _load_model(folder: Path, compute: torch.dtype, options: dict[str, Any]) -> PreTrainedModel:
     """The model on the CPU (or where a quantisation puts it); attention is torch's own wherever the model allows it."""
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    opened: Any = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=compute,
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        output_loading_info=True,
-        **options,
-    )
+    try:
+        opened: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=compute,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are reported, and refused below
+            **options,
+        )
+    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"The model in {folder} cannot be built from its config.json: {why}") from error
     model: PreTrainedModel
     model, report = opened
+    _check_whole(folder, report)
+    return model
+
+
+def _check_whole(folder: Path, report: Mapping[str, Any]) -> None:
+    """Every weight of the model came from the folder."""
+    other = sorted(report["mismatched_keys"])
+    if other:
+        name, there, wanted = other[0]
+        raise UserError(
+            f"The weights in {folder} do not fit its config.json: {name} is {tuple(there)} and should be {tuple(wanted)}.",
+            hint="Download the model again, all of its files together.",
+        )
     missing = sorted(report["missing_keys"])
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -119,7 +138,6 @@ def _load_model(folder: Path, compute: torch.dtype, options: dict[str, Any]) -> 
             f"The weights in {folder} lack {missing[0]}{more}: the model would start with random numbers there.",
             hint="Choose a checkpoint of the whole model, with its head.",
         )
-    return model
 
 
 def _is_tied(model: PreTrainedModel) -> bool:
