@@ -156,7 +156,7 @@ def _block(
     kept += columns * (3 * info.heads * width if info.model_type in QUADRATIC else FLOAT)
     # Gate, its activation and up; a plain MLP written with tanh keeps four of its inner tensors.
     kept += (3 if roles & GATED else 4) * inner * width
-    kept += _inputs(info, [plan.layer for plan in plans], width)
+    kept += _inputs(info, [plan.layer for plan in plans if _keeps_input(plan, config.adapter)], width)
     kept += sum(plan.rank for plan in plans) * width
     if config.adapter.dropout:
         kept += sum(plan.layer.in_features * (width + 1) + plan.rank * width for plan in plans)
@@ -164,6 +164,13 @@ def _block(
     assert isinstance(magnitude, Magnitude)
     kept += sum(plan.layer.out_features for plan in plans if magnitude.params(plan)) * width
     return norms + kept
+
+
+def _keeps_input(plan: LayerPlan, adapter: AdapterConfig) -> bool:
+    """Whether a gradient needs the layer's input: not where only the out-side factor is trained (LoRA-FA)."""
+    delta = adapter.axis("delta")
+    assert isinstance(delta, Delta)
+    return any(param.trainable and param.role != "b" for param in delta.params(plan).values())
 
 
 def _inputs(info: ModelInfo, layers: Sequence[LayerInfo], width: int) -> int:

@@ -86,6 +86,8 @@ def test_activations_are_forecast_from_above_and_not_wildly(family: str, tmp_pat
         ({"dropout": 0.1}, 1.5),
         ({"method": "dora"}, 1.5),
         ({"method": "vera"}, 1.5),
+        ({"method": "lora-fa"}, 1.5),
+        ({"method": "adalora"}, 1.5),
     ],
 )
 def test_activations_follow_what_is_adapted(adapter: dict[str, Any], most: float, tmp_path: Path) -> None:
