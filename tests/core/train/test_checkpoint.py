@@ -15,7 +15,7 @@ from core.adapters import state as adapter_state
 from core.callback import Callback
 from core.commands import Command
 from core.errors import UserError
-from core.events import CheckpointSaved, Noticed
+from core.events import CheckpointSaved, Evaluated, Noticed, Sampled
 from core.train import checkpoint
 from core.train.trainer import train
 from tests.core.train.small import ListSink, adapter_values, small_training
@@ -60,7 +60,7 @@ def test_a_resumed_run_does_not_repeat_what_was_done_at_its_step(tmp_path: Path)
 
     train(second)
 
-    assert [event.step for event in sink.said if event.kind in ("Evaluated", "Sampled")] == [2, 2, 4, 4]
+    assert [event.step for event in sink.said if isinstance(event, (Evaluated, Sampled))] == [2, 2, 4, 4]
 
 
 @pytest.mark.parametrize("file", ["state.json", "optimizer.safetensors", "adapter/adapter.safetensors"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 
@@ -13,7 +14,8 @@ CPU = torch.device("cpu")
 
 
 def test_an_answer_is_the_most_likely_continuation() -> None:
-    model, tokenizer = random_model("llama"), tiny_tokenizer()
+    model = random_model("llama")
+    tokenizer: Any = tiny_tokenizer()
     ids = tokenizer.apply_chat_template(
         [{"role": "user", "content": "Define fox"}], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )["input_ids"]

@@ -1,0 +1,191 @@
+"""The worker, from a row in the store to its last event."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import VERSION, worker
+from core.commands import Command
+from core.errors import UserError
+from core.events import CheckpointSaved, Evaluated, Noticed, RunFailed, RunFinished, RunStarted, Sampled, StageChanged
+from core.home import Home
+from core.launch import RunLock, kill, launch, observe
+from core.state import Status
+from core.store.store import Store
+from tests.waiting import wait_until
+from tests.whole.small_runs import create
+
+ENDLESS = {"steps": 100_000, "checkpoint_every": 0, "evaluate_every": 0}
+
+
+@pytest.fixture
+def store(home: Home) -> Iterator[Store]:
+    """The window's store."""
+    store = Store(home)
+    yield store
+    for row in store.runs():
+        kill(row.folder)
+    store.close()
+
+
+def events(store: Store, run: str, kind: type) -> list[object]:
+    return [event for _, _, event in store.events(run) if isinstance(event, kind)]
+
+
+def test_a_run_goes_from_its_row_to_its_adapter(store: Store, tmp_path: Path) -> None:
+    run = create(store, tmp_path, train={"prompts": ["Define fox"], "sample_tokens": 2})
+
+    assert worker.main(store.home, run) == 0
+
+    row = store.run(run)
+    assert observe(store, row)[1] is Status.FINISHED
+    assert events(store, run, RunFinished) == [RunFinished(6)]
+    steps, losses = store.curve(run, "loss")
+    assert steps.tolist() == [1, 2, 3, 4, 5, 6] and np.isfinite(losses).all()
+    assert store.curve(run, "held_out")[0].tolist() == [0, 3, 6]
+    assert len(store.layers(run)) == 14
+    assert store.vectors(run, "delta_norm")[1].shape == (6, 14)
+    assert [row.step for row in store.samples(run)] == [0, 3, 6]
+    assert [row.step for row in store.checkpoints(run)][-1] == 6
+    assert len(events(store, run, Sampled)) == len(events(store, run, Evaluated)) == 3
+    assert {path.name for path in store.checkpoints(run)[-1].folder.iterdir()} >= {"adapter", "state.json"}
+
+
+def test_the_start_says_what_is_trained_where_and_with_what(store: Store, tmp_path: Path) -> None:
+    run = create(store, tmp_path, train={"steps": 1})
+
+    worker.main(store.home, run)
+
+    (started,) = events(store, run, RunStarted)
+    assert isinstance(started, RunStarted)
+    assert (started.step, started.steps, started.device, started.compute) == (0, 1, "cpu", "float32")
+    assert 0 < started.trainable_parameters < started.total_parameters
+    assert started.examples + started.held_out_examples == 24 and started.held_out_examples > 0
+    assert started.environment["rankloom"] == VERSION
+    assert {"python", "torch", "transformers", "platform", "device"} <= set(started.environment)
+    stages = [event.text for event in events(store, run, StageChanged) if isinstance(event, StageChanged)]
+    assert "Loading the model" in stages and "Putting the adapters on" in stages
+
+
+def test_equal_runs_end_with_equal_adapters_to_the_bit(store: Store, tmp_path: Path) -> None:
+    runs = [create(store, tmp_path, adapter={"dropout": 0.1}, train={"steps": 3}) for _ in range(2)]
+
+    for run in runs:
+        assert worker.main(store.home, run) == 0
+
+    first, second = (store.checkpoints(run)[-1].folder / "adapter" / "adapter.safetensors" for run in runs)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_packing_changes_no_loss(store: Store, tmp_path: Path) -> None:
+    packed, padded = (
+        create(store, tmp_path, data={"packing": packing}, train={"steps": 4, "batch": 4}) for packing in (True, False)
+    )
+
+    for run in (packed, padded):
+        assert worker.main(store.home, run) == 0
+
+    for key in ("loss", "held_out"):
+        np.testing.assert_allclose(store.curve(packed, key)[1], store.curve(padded, key)[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("part", "options", "words"),
+    [
+        ("model", {"path": "/nowhere/model"}, "nowhere"),
+        ("data", {"path": "/nowhere/data.jsonl"}, "nowhere"),
+        ("adapter", {"layers": ["q_prjo"]}, "q_prjo"),
+        ("train", {"device": "mps"}, "mps"),
+    ],
+)
+def test_what_is_wrong_in_the_world_fails_with_a_sentence(
+    store: Store, tmp_path: Path, part: str, options: dict[str, object], words: str
+) -> None:
+    if options.get("device") == sys.platform == "darwin":
+        pytest.skip("this machine has that device")
+    run = create(store, tmp_path, **{part: options})
+
+    assert worker.main(store.home, run) == 2
+
+    (failed,) = events(store, run, RunFailed)
+    assert isinstance(failed, RunFailed)
+    assert words in failed.text and not failed.traceback
+    assert observe(store, store.run(run))[1] is Status.FAILED
+
+
+def test_a_bug_is_kept_with_its_traceback(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr("core.train.prepare.attach", broken)
+    run = create(store, tmp_path)
+
+    assert worker.main(store.home, run) == 1
+
+    (failed,) = events(store, run, RunFailed)
+    assert isinstance(failed, RunFailed)
+    assert failed.text == "ZeroDivisionError: by nothing" and "in broken" in failed.traceback
+
+
+def test_a_run_that_is_being_trained_is_not_trained_twice(store: Store, tmp_path: Path) -> None:
+    run = create(store, tmp_path)
+
+    with RunLock(store.home.run(run)), pytest.raises(UserError, match="trained by another process"):
+        worker.main(store.home, run)
+
+    assert not store.events(run)
+
+
+def test_a_launched_run_pauses_goes_on_saves_and_stops_when_asked(store: Store, tmp_path: Path) -> None:
+    run = create(store, tmp_path, train=ENDLESS)
+    launch(store.home, run)
+    wait_until(lambda: store.curve(run, "loss")[0].size > 0, seconds=60)
+
+    store.command(run, Command.PAUSE)
+    wait_until(lambda: observe(store, store.run(run))[1] is Status.PAUSED)
+    paused_at = store.run(run).state.step
+    store.command(run, Command.EVALUATE)
+    store.command(run, Command.CHECKPOINT)
+    wait_until(lambda: len(store.checkpoints(run)) == 1)
+    assert store.checkpoints(run)[0].step == paused_at == store.run(run).state.step
+
+    store.command(run, Command.RESUME)
+    wait_until(lambda: store.run(run).state.step > paused_at)
+    store.command(run, Command.STOP)
+    wait_until(lambda: observe(store, store.run(run))[1] is Status.STOPPED)
+    assert store.checkpoints(run)[-1].step == store.run(run).state.step
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be asked to end there")
+def test_a_launched_run_that_is_asked_to_end_saves_a_checkpoint_first(store: Store, tmp_path: Path) -> None:
+    run = create(store, tmp_path, train=ENDLESS)
+    worker_process = launch(store.home, run)
+    wait_until(lambda: store.curve(run, "loss")[0].size > 0, seconds=60)
+
+    os.kill(worker_process.pid, signal.SIGTERM)
+    wait_until(lambda: observe(store, store.run(run))[1] is Status.STOPPED)
+
+    (saved,) = events(store, run, CheckpointSaved)
+    assert isinstance(saved, CheckpointSaved) and saved.step == store.run(run).state.step
+    state = json.loads((store.home.run(run) / saved.folder / "state.json").read_text(encoding="utf-8"))
+    assert state["progress"]["step"] == saved.step
+
+
+def test_a_model_that_cannot_be_packed_is_trained_without(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.train.prepare.packable", lambda _model: False)
+    run = create(store, tmp_path, train={"steps": 1})
+
+    assert worker.main(store.home, run) == 0
+
+    notices = [event.text for event in events(store, run, Noticed) if isinstance(event, Noticed)]
+    assert any("without packing" in text for text in notices)
