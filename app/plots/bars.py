@@ -52,7 +52,7 @@ class BarsPlot(QWidget):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer to save picture and table."""
-        saving_menu(self, lambda: self.figure).exec(event.globalPos())
+        saving_menu(self, lambda: self.figure).popup(event.globalPos())
 
     def event(self, event: QEvent) -> bool:
         """Show the whole name of the row under the pointer."""

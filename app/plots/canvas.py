@@ -172,7 +172,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer to save picture and table."""
-        saving_menu(self, lambda: self.figure).exec(event.globalPos())
+        saving_menu(self, lambda: self.figure).popup(event.globalPos())
 
     def leaveEvent(self, event: QEvent) -> None:
         """The pointer has left."""

@@ -25,7 +25,7 @@ _HEAD = 56
 def save_button(plot: QWidget, figure: Callable[[], Figure | None]) -> Button:
     """The button that opens the menu; put it in the head of the plot's panel."""
     button = Button("", "ghost", icon="download", name="Save this plot")
-    button.clicked.connect(lambda: saving_menu(plot, figure).exec(button.mapToGlobal(button.rect().bottomLeft())))
+    button.clicked.connect(lambda: saving_menu(plot, figure).popup(button.mapToGlobal(button.rect().bottomLeft())))
     return button
 
 
@@ -33,12 +33,16 @@ def saving_menu(plot: QWidget, figure: Callable[[], Figure | None]) -> QMenu:
     """A menu that saves or copies what `plot` shows of `figure`."""
     menu = QMenu(plot)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    for text, kind in (("Save as PNG", "png"), ("Save as SVG", "svg"), ("Save the numbers as CSV", "csv")):
-        menu.addAction(text, lambda kind=kind: _ask_and_save(plot, figure(), kind))
-    menu.addSeparator()
-    menu.addAction("Copy the picture", lambda: QGuiApplication.clipboard().setImage(picture(plot, figure())))
-    menu.setEnabled(figure() is not None)
+    add_saving(menu, plot, figure)
     return menu
+
+
+def add_saving(menu: QMenu, plot: QWidget, figure: Callable[[], Figure | None]) -> None:
+    """Add the ways to save and copy a plot to a menu."""
+    for text, kind in (("Save as PNG", "png"), ("Save as SVG", "svg"), ("Save the numbers as CSV", "csv")):
+        action = menu.addAction(text, lambda kind=kind: _ask_and_save(plot, figure(), kind))
+        action.setEnabled(figure() is not None)
+    menu.addAction("Copy the picture", lambda: QGuiApplication.clipboard().setImage(picture(plot, figure())))
 
 
 def save(plot: QWidget, figure: Figure, path: Path) -> None:

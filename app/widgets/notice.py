@@ -56,6 +56,11 @@ class Notice(QFrame):
         if not details:
             self._details.hide()
 
+    @property
+    def text(self) -> str:
+        """The sentence that it shows."""
+        return self._text.text()
+
     def add_button(self, button: Button) -> None:
         """Put a button at the right end."""
         self._buttons.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)

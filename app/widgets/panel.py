@@ -85,6 +85,10 @@ class Tile(QFrame):
         set_property(self._note, "tone", tone or "muted")
         self.setAccessibleName(f"{self._name.text()}: {value or 'nothing yet'} {note}".strip())
 
+    def rename(self, name: str) -> None:
+        """Show another name above the value."""
+        self._name.setText(name)
+
     @property
     def value(self) -> str:
         """What it shows."""

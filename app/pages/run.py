@@ -1,0 +1,302 @@
+"""Run: is it learning, which layers move, will it fit, when is it done.
+
+Everything shown is read from the store, so a run that is under way, one found again after the window was closed and
+one of last year are the same page. While the page is hidden it paints nothing; it catches up when it is shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from PySide6.QtWidgets import QGridLayout, QStackedLayout, QVBoxLayout, QWidget
+
+from app.errors import show_error
+from app.pages.page import Page
+from app.plots.panels import ChangedPanel, CurvePanel, LossPanel, NormsPanel, move_together
+from app.widgets import Badge, EmptyState, Notice, danger, plain, primary
+from app.widgets.run_tiles import RunTiles
+from app.widgets.starting import StartingView
+from app.widgets.status import WORDS
+from app.words import number
+from core.commands import Command
+from core.config.forecast import forecast
+from core.config.select import select
+from core.errors import UserError
+from core.events import Noticed
+from core.launch import LOG
+from core.models.catalog import describe
+from core.state import Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.context import Context
+    from core.config.run import RunConfig
+    from core.store.rows import RunRow
+
+_ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED, Status.LOST)
+_RESUMABLE = (Status.STOPPED, Status.FAILED, Status.LOST)
+_TAIL = 4000
+"""Characters of the worker's log that are shown with a failure."""
+
+
+class RunPage(Page):
+    """The run on show."""
+
+    key: ClassVar[str] = "run"
+    title: ClassVar[str] = "Run"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.feed = context.feed
+        self._stale: set[str] = set()
+        self._mark: float | None = None
+        self._forecast: int | None = None
+        self._dismissed = ""
+        self.badge = Badge()
+        self.add_beside_title(self.badge)
+        self._make_buttons()
+        self.tiles = RunTiles()
+        self.notice, self.news = Notice(), Notice(tone="amber")
+        self.loss, self.norms = LossPanel(context.settings), NormsPanel(context.settings)
+        self.changed, self.curve = ChangedPanel(), CurvePanel(context.settings)
+        self.starting = StartingView()
+        self._lay_out()
+        move_together([self.loss.plot, self.norms.plot, self.curve.plot], self._marked)
+        self.feed.run_changed.connect(self._changed)
+        self.feed.watched.connect(self._watched)
+        context.document.problems_changed.connect(self._show_empty)
+        self._watched()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run on show is finished."""
+        return self.feed.status is Status.FINISHED
+
+    def shown(self) -> None:
+        """Catch up."""
+        if self._stale:
+            self._refresh(self._stale)
+
+    # Making
+
+    def _make_buttons(self) -> None:
+        self.sample = plain("Sample", lambda: self._command(Command.SAMPLE), name="Answer the sample prompts now")
+        self.checkpoint = plain("Checkpoint", lambda: self._command(Command.CHECKPOINT), name="Save a checkpoint now")
+        self.pause = plain("Pause", self._pause_or_go_on)
+        self.stop = danger("Stop", lambda: self._command(Command.STOP), name="Save a checkpoint, then end the run")
+        self.resume = primary("Resume", self._resume, name="Go on from the newest checkpoint")
+        self.duplicate = plain("Duplicate", self._duplicate, name="Make a new configuration like this run's")
+        self.export = primary("Export", lambda: self.context.go("export"))
+        self.buttons = (self.sample, self.checkpoint, self.pause, self.stop, self.duplicate, self.resume, self.export)
+        for button in self.buttons:
+            self.add_action(button)
+
+    def _lay_out(self) -> None:
+        self._stack = QStackedLayout()
+        self.empty = EmptyState("There is no run yet.", "curve", ("Start a run", self._start_or_choose))
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(16)
+        column.addWidget(self.notice)
+        column.addWidget(self.news)
+        column.addWidget(self.tiles)
+        panels = QWidget()
+        grid = QGridLayout(panels)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(16)
+        for panel, row, at in ((self.loss, 0, 0), (self.changed, 0, 1), (self.norms, 1, 0), (self.curve, 1, 1)):
+            grid.addWidget(panel, row, at)
+        grid.setColumnStretch(0, 2)
+        grid.setColumnStretch(1, 1)
+        grid.setRowStretch(0, 10)
+        grid.setRowStretch(1, 11)
+        self._lower = QStackedLayout()
+        self._lower.addWidget(panels)
+        self._lower.addWidget(self.starting)
+        column.addLayout(self._lower, 1)
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(content)
+        self.body.addLayout(self._stack, 1)
+        self.news.add_button(plain("Dismiss", self._dismiss))
+
+    # Following
+
+    def _watched(self) -> None:
+        """Another run is on show."""
+        self._dismissed = ""
+        self._forecast = _forecast(self.feed.row.config) if self.feed.row is not None else None
+        for canvas in (self.loss.plot, self.norms.plot, self.curve.plot):
+            canvas.set_mark(None)
+            canvas.set_zoom(None)
+        self._mark = None
+        self._changed({"all"})
+
+    def _changed(self, keys: set[str]) -> None:
+        if self.isVisible():
+            self._refresh(keys | self._stale)
+        else:
+            self._stale |= keys
+        self.complete_changed.emit()
+
+    def _refresh(self, keys: set[str]) -> None:
+        """Show what has changed: `keys` as `Feed.run_changed` names it, or "all"."""
+        self._stale = set()
+        row, trace, status = self.feed.row, self.feed.trace, self.feed.status
+        if row is None or trace is None or status is None:
+            self._show_empty()
+            return
+        self._stack.setCurrentIndex(1)
+        if keys & {"all", "row", "status", "events"}:
+            self._show_header(row, status)
+            self._show_notices(row, status)
+        begun = len(trace.curve("loss")) > 0
+        self._lower.setCurrentIndex(0 if begun or status in _ENDED else 1)
+        self.starting.show_stage(row.state.message, row.state.share)
+        self.tiles.show_run(trace, row.state, status, mark=self._mark, forecast=self._forecast)
+        span = (0.0, float(row.state.steps or row.config.train.steps))
+        if keys & {"all", "loss", "held_out", "events"}:
+            self.loss.show_trace(trace, span, anew="all" in keys)
+        if keys & {"all", "delta_norm", "relative_norm"}:
+            self.norms.show_trace(trace, span)
+            if self._mark is None or "all" in keys:
+                self.changed.show_trace(trace, self._mark)
+        if keys & {"all", "events"}:
+            self.curve.offer_samples(bool(self.context.store.samples(row.id)))
+        if keys & {"all", "events", self.curve.chosen}:
+            self.curve.show_trace(trace, span)
+
+    def _show_empty(self) -> None:
+        if self.feed.row is not None:
+            return
+        self._stack.setCurrentIndex(0)
+        self.set_title(self.title)
+        self.badge.hide()
+        for button in self.buttons:
+            button.hide()
+        ready = not self.context.document.problems()
+        hint = "Everything is chosen: it can start." if ready else next(iter(self.context.document.problems().values()))
+        self.empty.set("There is no run yet.", hint)
+        if self.empty.button is not None:
+            self.empty.button.setText("Start the run" if ready else "Choose a model")
+
+    def _show_header(self, row: RunRow, status: Status) -> None:
+        self.set_title(row.name, _subtitle(row))
+        text, tone = WORDS[status]
+        self.badge.show()
+        self.badge.set(text, tone)
+        under_way = status in (Status.RUNNING, Status.PAUSED)
+        self.sample.setVisible(under_way and bool(row.config.train.prompts))
+        self.checkpoint.setVisible(under_way)
+        self.pause.setVisible(under_way)
+        self.pause.setText("Go on" if status is Status.PAUSED else "Pause")
+        self.stop.setVisible(under_way or status is Status.STARTING)
+        self.duplicate.setVisible(status in _ENDED)
+        saved = row.state.checkpoint is not None
+        self.resume.setVisible(status in _RESUMABLE and (saved or status is not Status.STOPPED))
+        self.resume.setText("Resume" if saved else "Start again")
+        self.export.setVisible(status is Status.FINISHED and saved)
+
+    def _show_notices(self, row: RunRow, status: Status) -> None:
+        saved = row.state.checkpoint
+        go_on = f"It can be resumed from step {number(saved)}." if saved else "It has no checkpoint: start it again."
+        shown = True
+        match status:
+            case Status.FAILED:
+                details = "\n".join(part for part in (row.state.traceback, _log_tail(row.folder)) if part)
+                hint = " ".join(part for part in (row.state.hint, go_on if saved else "") if part)
+                self.notice.set(row.state.message or "The run failed.", hint=hint, tone="red", details=details)
+            case Status.LOST:
+                self.notice.set("The worker has gone.", hint=go_on, tone="amber", details=_log_tail(row.folder))
+            case Status.STOPPED:
+                self.notice.set(f"Stopped at step {number(row.state.step)}.", hint=go_on, tone="muted")
+            case Status.FINISHED:
+                hint = "Export it, or duplicate it to try something else."
+                self.notice.set(f"All {number(row.state.step)} steps are done.", hint=hint, tone="accent")
+            case _:
+                shown = False
+        self.notice.setVisible(shown)
+        self._show_news()
+
+    def _show_news(self) -> None:
+        """What the worker wants the user to know: every notice of this run, until dismissed."""
+        events = self.feed.trace.events if self.feed.trace is not None else []
+        text = "\n".join(dict.fromkeys(event.text for _, event in events if isinstance(event, Noticed)))
+        self.news.set(text, tone="amber")
+        self.news.setVisible(bool(text) and text != self._dismissed)
+
+    # Doing
+
+    def _dismiss(self) -> None:
+        self._dismissed = self.news.text
+        self.news.hide()
+
+    def _marked(self, step: float | None) -> None:
+        self._mark = step
+        row, trace, status = self.feed.row, self.feed.trace, self.feed.status
+        if row is None or trace is None or status is None:
+            return
+        self.curve.plot.legend.setVisible(step is not None and self.curve.chosen != CurvePanel.SAMPLES)
+        self.tiles.show_run(trace, row.state, status, mark=step, forecast=self._forecast)
+        self.changed.show_trace(trace, step)
+
+    def _command(self, command: Command) -> None:
+        if self.feed.row is not None:
+            self._try(lambda run: self.context.actions.command(run, command))
+
+    def _pause_or_go_on(self) -> None:
+        self._command(Command.RESUME if self.feed.status is Status.PAUSED else Command.PAUSE)
+
+    def _resume(self) -> None:
+        self._try(self.context.actions.resume)
+
+    def _duplicate(self) -> None:
+        if self.feed.row is not None:
+            self.context.document.replace(self.feed.row.config, f"Duplicate {self.feed.row.name}")
+            self.context.go("method")
+
+    def _start_or_choose(self) -> None:
+        if self.context.document.problems():
+            self.context.go("model")
+        else:
+            try:
+                self.context.actions.start(self.context.document.config)
+            except UserError as error:
+                show_error(error, self.window())
+
+    def _try(self, action: object) -> None:
+        """Do something with the run on show; say it where it does not work."""
+        try:
+            if self.feed.row is not None and callable(action):
+                action(self.feed.row.id)
+        except UserError as error:
+            show_error(error, self.window())
+
+
+def _subtitle(row: RunRow) -> str:
+    adapter = row.config.adapter
+    layers = adapter.layers
+    where = layers.replace("-", " ") if isinstance(layers, str) else " ".join(dict.fromkeys(map(_suffix, layers)))
+    return "   ".join(part for part in (row.method, f"rank {adapter.rank}", where[:40], row.model, row.data) if part)
+
+
+def _suffix(name: str) -> str:
+    return name.rsplit(".", 1)[-1].removesuffix("_proj")
+
+
+def _forecast(config: RunConfig) -> int | None:
+    """Bytes that were to be expected; None where the model is no longer there."""
+    try:
+        info = describe(config.model.path)
+        return forecast(info, select(info.layers, config.adapter), config).total
+    except UserError:
+        return None
+
+
+def _log_tail(folder: Path) -> str:
+    """The end of the worker's log."""
+    try:
+        return (folder / LOG).read_text(encoding="utf-8", errors="replace")[-_TAIL:]
+    except OSError:
+        return ""
