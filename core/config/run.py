@@ -22,6 +22,7 @@ from core.adapters.scale import SCALES
 from core.adapters.selection import SELECTIONS
 from core.adapters.storage import STORAGES
 from core.component import Axis, Component, Part, option, sentences
+from core.data.formats import FORMATS
 from core.errors import UserError
 from core.optim.optimizers import OPTIMIZERS, Optimizer
 from core.optim.rates import RATES
@@ -92,6 +93,13 @@ class DataConfig(Part):
         "Packing",
         "Puts several short examples in one row, without their seeing each other: less padding, same loss.",
     )
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value != "auto":
+            FORMATS.parse(value)
+        return value
 
 
 class AdapterConfig(Part):

@@ -34,7 +34,7 @@ GROUP_TEXT = 2**20
 class Limit:
     """How much of the data a mere look reads, so that a huge file answers in seconds as well."""
 
-    rows: int = 20_000
+    rows: int = 10_000
     bytes: int = 8 * 2**20
 
 

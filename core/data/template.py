@@ -59,19 +59,15 @@ class Encoder:
         self._renderer = Renderer(tokenizer)
         self._train_on = train_on
         self._max_tokens = max_tokens
-        self.special = _special_ids(tokenizer)
         self.beginning = _beginning(tokenizer)
+        self.end = _id(tokenizer.eos_token_id)
+        self._begin = _id(tokenizer.bos_token_id)
+        self._special = _special(tokenizer)
 
     @property
     def own_template(self) -> bool:
         """Whether the model has a chat template of its own."""
         return self._renderer.own_template
-
-    @property
-    def end(self) -> int | None:
-        """The end-of-text token, where there is one."""
-        end = self._tokenizer.eos_token_id
-        return int(end) if isinstance(end, int) else None
 
     def encode(self, examples: Sequence[Example]) -> list[Tokens]:
         """Chats and plain examples as tokens, in one call of the tokenizer.
@@ -131,7 +127,7 @@ class Encoder:
     ) -> bool:
         """Mark an answer and its end in `trained`; whether it has an end marker."""
         starts, ends = offsets[:, 0], offsets[:, 1]
-        special = np.isin(ids, self.special)
+        special = self._special[ids]
         trained |= (starts < span.end) & (ends > span.start) & ~(special & (starts < span.start))
         after = ends > span.end
         closing = np.flatnonzero(special & after & (starts >= span.start) & (starts < span.tail))
@@ -155,7 +151,7 @@ class Encoder:
         self, ids: NDArray[np.int32], trained: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The example with its begin-of-text token once, and not as something to learn."""
-        begin = self._tokenizer.bos_token_id
+        begin = self._begin
         if begin is not None and len(ids) and ids[0] == begin and begin != self.end:
             twice = len(ids) > 1 and ids[1] == begin
             ids, trained = (ids[1:], trained[1:]) if twice else (ids, trained)
@@ -168,7 +164,7 @@ class Encoder:
         """The borders between prompt and answer that lie inside a token."""
         borders = []
         for span in rendered.spans:
-            over = (offsets[:, 0] < span.start) & (offsets[:, 1] > span.start) & ~np.isin(ids, self.special)
+            over = (offsets[:, 0] < span.start) & (offsets[:, 1] > span.start) & ~self._special[ids]
             if over.any() and self._renderer.prompt_end(example, rendered, span.turn) == span.start:
                 borders.append(span.start)
         return borders
@@ -241,10 +237,18 @@ def _window(ids: NDArray[np.int32], beginning: NDArray[np.int32], example: Examp
     return Tokens(np.concatenate((beginning, ids)), trained, example.file, example.row)
 
 
-def _special_ids(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int32]:
-    """Ids of tokens that are no text: what may mark the end of a turn."""
-    added = (id for id, token in tokenizer.added_tokens_decoder.items() if token.special)
-    return np.array(sorted({*tokenizer.all_special_ids, *added}), dtype=np.int32)
+def _id(value: Any) -> int | None:
+    """A token's id, where the tokenizer has one such token."""
+    return value if isinstance(value, int) else None
+
+
+def _special(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.bool_]:
+    """For every id whether it is no text: those may mark the end of a turn."""
+    added = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
+    ids = sorted({*tokenizer.all_special_ids, *added})
+    special = np.zeros(max(len(tokenizer), *tokenizer.get_vocab().values(), *ids, 0) + 1, dtype=np.bool_)
+    special[ids] = True
+    return special
 
 
 def _beginning(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int32]:
