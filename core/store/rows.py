@@ -22,7 +22,7 @@ class RunRow:
         id: its name on disk and on the command line.
         name: what the user calls it.
         created: seconds since 1970.
-        folder: where its files are; in the bin once it is deleted.
+        parent: the folder that its folder is in: the home's runs, or its bin.
         tags, notes: the user's own words.
         deleted: when it was put into the bin, else None.
         method, model, data: short names, as they were when it was made.
@@ -35,7 +35,7 @@ class RunRow:
     id: str
     name: str
     created: float
-    folder: Path
+    parent: Path
     tags: tuple[str, ...]
     notes: str
     deleted: float | None
@@ -49,6 +49,11 @@ class RunRow:
     seconds: float
     config_text: str
     state_text: str
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are; in the bin once it is deleted."""
+        return self.parent / self.id
 
     @cached_property
     def config(self) -> RunConfig:

@@ -22,7 +22,7 @@ from core.config.run import RunConfig
 from core.errors import UserError
 from core.events import Event, Launched
 from core.home import Home
-from core.lock import FileLock
+from core.lock import FileLock, held
 from core.state import UNDER_WAY, Phase
 from core.store.jobs import Jobs
 from core.store.readings import Readings
@@ -85,7 +85,8 @@ class Store(Readings):
         words = [f"%{_escaped(word)}%" for word in search.split()]
         matches = f" AND {_SEARCHED} LIKE ? ESCAPE '\\'" * len(words)
         query = f"{_RUN} WHERE deleted IS {'NOT ' if deleted else ''}NULL{matches} ORDER BY created DESC, id DESC"
-        return [self._run(row) for row in self._rows(query, *words)]
+        parent = self.home.bin if deleted else self.home.runs
+        return [_run(row, parent) for row in self._rows(query, *words)]
 
     def run(self, run: str) -> RunRow:
         """One run.
@@ -98,7 +99,7 @@ class Store(Readings):
             recent = [row[0] for row in self._rows("SELECT id FROM runs ORDER BY created DESC LIMIT 5")]
             hint = did_you_mean(run, recent) if recent else "There are none yet."
             raise UserError(f"There is no run '{run}' in {self.home.root}.", hint=hint)
-        return self._run(rows[0])
+        return _run(rows[0], self.home.runs if rows[0][5] is None else self.home.bin)
 
     def rename(self, run: str, name: str) -> None:
         """Give a run another name."""
@@ -119,11 +120,8 @@ class Store(Readings):
             UserError: it is being trained, or its folder cannot be moved.
         """
         row = self.run(run)
-        lock = FileLock(row.folder / LOCK) if row.folder.exists() else None
-        if lock and not lock.acquire():
+        if held(row.folder / LOCK):
             raise UserError(f"'{row.name}' is being trained.", hint="Stop it first.")
-        if lock:
-            lock.release()
         self._move(self.home.run(run), self.home.bin / run)
         self._write("UPDATE runs SET deleted = ? WHERE id = ?", time.time(), run)
 
@@ -216,24 +214,6 @@ class Store(Readings):
                 raise UserError(f"{folder} cannot be made: {error.strerror or error}.") from error
             return run, folder
 
-    def _run(self, row: tuple[Any, ...]) -> RunRow:
-        run, name, created, tags, notes, deleted, method, model, data, phase, *rest = row
-        folder = self.home.run(run) if deleted is None else self.home.bin / run
-        return RunRow(
-            run,
-            name,
-            created,
-            folder,
-            tuple(json.loads(tags)),
-            notes,
-            deleted,
-            method,
-            model,
-            data,
-            Phase(phase),
-            *rest,
-        )
-
     def _move(self, source: Path, target: Path) -> None:
         """Move a run's folder; one that is already there has been moved before a crash could note it."""
         try:
@@ -254,6 +234,14 @@ def short_name(path: str) -> str:
         if part.startswith("models--") and "snapshots" in parts:
             return part.removeprefix("models--").replace("--", "/")
     return parts[-1] if parts else ""
+
+
+def _run(row: tuple[Any, ...], parent: Path) -> RunRow:
+    run, name, created, tags, notes, deleted, method, model, data, phase, *rest = row
+    words = tuple(json.loads(tags)) if tags != "[]" else ()
+    return RunRow(
+        run, name, created, parent, words, notes, deleted, method, model, data, Phase(phase), *rest
+    )  # fmt: skip
 
 
 def _escaped(word: str) -> str:

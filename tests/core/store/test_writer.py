@@ -271,6 +271,7 @@ def test_what_a_worker_had_to_leave_is_taken_in_by_the_window(
         writer.event(RunFinished(20))
         writer.close()
         assert store.run(run).phase is Phase.RUNNING
+        store._database.execute("PRAGMA busy_timeout = 0")
         assert not store.recover(run)
     window = Store(home)
 
