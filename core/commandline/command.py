@@ -6,6 +6,7 @@ whichever was asked for, once, at the end: whatever a library prints meanwhile c
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
@@ -64,3 +65,10 @@ def home(arguments: Namespace) -> Home:
 def say(text: str) -> None:
     """Tell a person who waits, on stderr: stdout is for the answer alone."""
     print(text, file=sys.stderr, flush=True)
+
+
+def offline() -> None:
+    """Keep what is imported from now on away from the network; libraries look once, when they are imported."""
+    from core.launch import OFFLINE
+
+    os.environ.update({**OFFLINE, "TOKENIZERS_PARALLELISM": "false"})

@@ -70,7 +70,7 @@ def main(words: Sequence[str]) -> int:
 
 def parser() -> Parser:
     """The parser of the whole command line."""
-    shared = ArgumentParser(add_help=False, argument_default=SUPPRESS)
+    shared = Parser(add_help=False, argument_default=SUPPRESS)
     shared.add_argument("--home", metavar="DIR", help="where runs and converted models live, instead of RANKLOOM_HOME")
     shared.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     whole = Parser(
@@ -82,8 +82,10 @@ def parser() -> Parser:
     children = whole.add_subparsers(title="sub-commands", metavar="{" + ",".join(listed) + "}")
     for kind in SUBCOMMANDS:
         text = " ".join((kind.__doc__ or "").split())
-        shown = {} if kind.internal else {"help": text}
-        child = children.add_parser(kind.name, parents=[shared], description=text, **shown)
+        if kind.internal:
+            child = children.add_parser(kind.name, parents=[shared], description=text)
+        else:
+            child = children.add_parser(kind.name, parents=[shared], description=text, help=text)
         subcommand = kind()
         subcommand.arguments(child)
         child.set_defaults(subcommand=subcommand)

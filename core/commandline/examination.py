@@ -89,7 +89,7 @@ def examine(home: Home, config: RunConfig) -> Examination:
     except UserError as error:
         problems = [*problems, problem_of(error, "data.path")]
         return Examination(tuple(problems), tuple(warnings), trainable, memory)
-    found = data.report.problems
+    found = [Problem(one.path, one.text, one.hint, one.blocking) for one in data.report.problems]
     return Examination(
         problems=(*problems, *(problem for problem in found if problem.blocking)),
         warnings=(*warnings, *(problem for problem in found if not problem.blocking)),
@@ -107,7 +107,8 @@ def read_data(home: Home, config: RunConfig) -> Prepared:
     Raises:
         UserError: there is no tokenizer or no data, or the data cannot be read.
     """
-    from core.data.prepare import prepare
+    from core.data.prepare import survey
     from core.models.load import load_tokenizer, resolve
 
-    return prepare(config.data, load_tokenizer(resolve(home, config.model.path)), config.seed)
+    tokenizer = load_tokenizer(resolve(home, config.model.path))
+    return survey(config.data, tokenizer, config.seed, lambda text, share: None)

@@ -22,7 +22,7 @@ from core.commands import Command
 from core.events import CheckpointSaved, Evaluated, Event, Noticed, Sampled, StageChanged
 from core.home import Home
 from core.launch import LOG, launch, observe
-from core.state import RunState, Status
+from core.state import Phase, RunState, Status
 
 if TYPE_CHECKING:
     from core.store.store import Store
@@ -86,7 +86,7 @@ def _follow(store: Store, run: str, seen: int, presses: Presses) -> Status:
                 return now
             store.command(run, Command.STOP)
             say("Stopping after this step, with a checkpoint. Ctrl-C again leaves the run alone instead.")
-        if time.monotonic() - line >= LINE_SECONDS and state.step:
+        if state.phase is Phase.RUNNING and time.monotonic() - line >= LINE_SECONDS:
             line = time.monotonic()
             say(progress(state))
         time.sleep(POLL_SECONDS)
@@ -110,7 +110,7 @@ def sentence(event: Event) -> str:
 
 def progress(state: RunState) -> str:
     """One line about a run that is under way."""
-    left = state.seconds / state.step * (state.steps - state.step) if state.seconds else None
+    left = state.seconds / state.step * (state.steps - state.step) if state.step else None
     parts = [f"step {state.step}/{state.steps}", f"loss {number(state.last_loss)}"]
     return "  ".join([*parts, f"{duration(left)} left"] if left is not None else parts)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from core.commandline.command import Answer, Subcommand, home
-from core.errors import UserError
+from core.commandline.command import Answer, Subcommand, home, say
 
 
 class Resume(Subcommand):
@@ -18,7 +17,7 @@ class Resume(Subcommand):
 
     def run(self, arguments: Namespace) -> Answer:
         from core.commandline import following
-        from core.state import Phase
+        from core.state import Phase, Status
         from core.store.store import Store
 
         workspace = home(arguments)
@@ -26,7 +25,8 @@ class Resume(Subcommand):
         try:
             row = store.run(arguments.id)
             if row.phase is Phase.FINISHED:
-                raise UserError(f"The run {row.id} is finished: all its steps are done.")
+                say(f"The run {row.id} is finished: all its steps are done.")
+                return following.report(store, row.id, Status.FINISHED)
             return following.train(workspace, store, row.id, resume=True)
         finally:
             store.close()

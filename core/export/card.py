@@ -92,7 +92,7 @@ def _facts(config: RunConfig, plans: tuple[LayerPlan, ...], step: int) -> dict[s
     train = config.train
     return {
         "Method": config.method_label,
-        "Layers": f"{len(plans)} ({_counts([plan.layer.suffix for plan in plans])})",
+        "Layers": f"{len(plans)} ({', '.join(sorted({plan.layer.suffix for plan in plans}))})",
         "Rank": _counts([plan.rank for plan in plans]),
         "Alpha": _counts([f"{plan.alpha:g}" for plan in plans]),
         "Dropout": f"{config.adapter.dropout:g}",

@@ -183,7 +183,8 @@ def numbers(tensor: Planned, config: Any, architecture: Architecture) -> np.ndar
     if tensor.kind == "F16" and float(weight.abs().max()) > np.finfo(np.float16).max:
         raise UserError(f"{tensor.name} has numbers that float16 cannot hold.", hint="Choose the precision BF16.")
     plain = np.ascontiguousarray(weight.numpy())
-    return gguf.quantize(plain, gguf.GGMLQuantizationType[tensor.kind])
+    rounded: np.ndarray = gguf.quantize(plain, gguf.GGMLQuantizationType[tensor.kind])
+    return rounded
 
 
 def rotate(weight: Tensor, heads: int) -> Tensor:

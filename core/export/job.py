@@ -120,14 +120,23 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
     with room_for(request.out, needed(request, source, adapters)), new_folder(request.out, replace=True) as folder:
         file = write(request, source, adapters, folder, progress)
         (folder / CARD).write_text(describe_export(request, source, adapters, file=file), encoding="utf-8")
+        share(folder)
     agreement = None
     if request.verify:
         agreement = verify(home, request, source, adapters, progress)
         text = describe_export(request, source, adapters, file=file, agreement=agreement.sentence())
         write_text(request.out / CARD, text)
+        share(request.out)
     files = sorted(str(path.absolute()) for path in request.out.rglob("*") if path.is_file())
     verified = None if agreement is None else {**agreement.to_dict(), "sentence": agreement.sentence()}
     return {"files": files, "folder": str(request.out.absolute()), "step": source.step, "verified": verified}
+
+
+def share(folder: Path) -> None:
+    """Let everybody read what is made to be handed on; temporary files are born for their owner's eyes alone."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
 
 
 def refuse_existing(out: Path) -> None:
@@ -195,12 +204,12 @@ def cut(adapters: Adapters, rank: int | None) -> Adapters:
 
 def needed(request: Request, source: Source, adapters: Adapters) -> int:
     """Bytes that the export takes."""
-    if request.to == "adapter":
-        tensors = [tensor for layer in adapters.layers.values() for tensor in layer.own.values()]
-        return CARD_BYTES + sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    return CARD_BYTES + (
-        merged.size(source.info.path) if request.to == "merged" else gguf.size(source.info, request.precision)
-    )
+    if request.to == "merged":
+        return CARD_BYTES + merged.size(source.info.path)
+    if request.to == "gguf":
+        return CARD_BYTES + gguf.size(source.info, request.precision)
+    tensors = [tensor for layer in adapters.layers.values() for tensor in (*layer.own.values(), *layer.factors())]
+    return CARD_BYTES + sum(int(tensor.nbytes) for tensor in tensors)
 
 
 def write(request: Request, source: Source, adapters: Adapters, folder: Path, progress: Progress) -> str:

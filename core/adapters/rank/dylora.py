@@ -27,6 +27,7 @@ class Dylora(RankSchedule):
     label = "Drawn each step (DyLoRA)"
     paper = "2210.07558"
     needs = frozenset({"rank", "own_rank"})
+    provides = frozenset({"every_rank"})
 
     lowest: int = option(1, "Lowest rank", "The smallest rank that is drawn.", ge=1)
     distribution: Literal["uniform", "geometric"] = option(
