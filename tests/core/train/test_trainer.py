@@ -14,7 +14,9 @@ from core.commands import Command
 from core.errors import UserError
 from core.events import CheckpointSaved, Evaluated, Paused, Resumed, RunFinished, RunStopped, Sampled
 from core.optim.schedules.schedule import factor
+from core.train import checkpoint
 from core.train.interrupt import Interrupt
+from core.train.precision import Precision
 from core.train.prepare import checkpoint_gradients
 from core.train.seed import seed_everything
 from core.train.trainer import train
@@ -184,6 +186,73 @@ def test_looking_at_a_run_does_not_change_it(tmp_path: Path) -> None:
 
     first, second = adapter_values(watched), adapter_values(alone)
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_random_numbers_drawn_while_looking_are_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawing(*_: object, **__: object) -> str:
+        return str(torch.rand(3))
+
+    monkeypatch.setattr("core.train.callbacks.sampling.answer", drawing)
+    training = small_training(tmp_path, steps=2, evaluate_every=1, prompts=["Hello"])
+    sound = training.objective
+
+    def drawing_loss(batch: Any) -> torch.Tensor:
+        if not training.model.training:
+            torch.rand(3)
+        return sound(batch)
+
+    training.objective = drawing_loss  # type: ignore[assignment]
+    before = torch.get_rng_state()
+
+    train(training)
+
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def low_precision(training: Training, compute: torch.dtype) -> Training:
+    """The same training with the frozen model in fewer bits, as a GPU would have it."""
+    for layer in training.adapters.layers.values():
+        layer.base.to(compute)
+    for module in (training.model.model.embed_tokens, training.model.model.norm, training.model.lm_head):  # type: ignore[union-attr]
+        module.to(compute)  # type: ignore[union-attr, operator]
+    for block in training.model.model.layers:  # type: ignore[union-attr]
+        block.input_layernorm.to(compute)  # type: ignore[union-attr, operator]
+        block.post_attention_layernorm.to(compute)  # type: ignore[union-attr, operator]
+    training.precision = Precision(torch.device("cpu"), compute)
+    training.scaler = torch.amp.GradScaler("cpu", enabled=training.precision.scaled, init_scale=2.0**10)
+    return training
+
+
+@pytest.mark.parametrize("compute", [torch.bfloat16, torch.float16])
+def test_low_precision_trains_nearly_as_float32_does(tmp_path: Path, compute: torch.dtype) -> None:
+    exact, rough = ListSink(), ListSink()
+    train(small_training(tmp_path / "exact", sink=exact))
+    training = low_precision(small_training(tmp_path / "rough", sink=rough), compute)
+
+    train(training)
+
+    assert all(parameter.dtype == torch.float32 for parameter in training.adapters.parameters())
+    for key in ("loss", "held_out"):
+        assert rough.curves[key] == pytest.approx(exact.curves[key], rel=0.02)
+    assert rough.curves["gradient_norm"][1] == pytest.approx(exact.curves["gradient_norm"][1], rel=0.05)
+
+
+def test_a_float16_step_with_infinite_gradients_is_left_out_and_the_scale_lowered(tmp_path: Path) -> None:
+    sink = ListSink()
+    training = low_precision(small_training(tmp_path, sink=sink, steps=1), torch.float16)
+    training.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
+    before = adapter_values(training)
+
+    train(training)
+
+    assert not math.isfinite(sink.curves["gradient_norm"][1])
+    assert all(torch.equal(value, before[name]) for name, value in adapter_values(training).items())
+    assert training.scaler.get_scale() < 2.0**40
+    found, _ = checkpoint.newest(tmp_path)
+    again = low_precision(small_training(tmp_path), torch.float16)
+    assert found is not None
+    checkpoint.restore(again, found)
+    assert again.scaler.get_scale() == training.scaler.get_scale()
 
 
 def test_training_lowers_the_loss_of_what_it_sees(tmp_path: Path) -> None:
