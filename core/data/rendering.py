@@ -84,7 +84,7 @@ class Renderer:
             return _plain(example)
         text = self._text(example, example.turns)
         spans = tuple(
-            Span(turn, start, end, self._tail(example, turn, text, end))
+            Span(turn, self._start(example, turn, text, start), end, self._tail(example, turn, text, end))
             for turn, (start, end) in self._answers(example, text).items()
         )
         return Rendered(text, spans, specials=not self.own_template, closes=example.turns[-1].trained)
@@ -121,6 +121,14 @@ class Renderer:
             start = len(prompt) if text.startswith(prompt) else _common(text, before)
         end = len(text) - (len(after) if text.endswith(after) else _common(text[::-1], after[::-1]))
         return (start, end) if start <= end else None
+
+    def _start(self, example: Example, turn: int, text: str, start: int) -> int:
+        """Where the model begins to write: before a blank that the template puts there and the prompt does not have."""
+        if text[:start].endswith(" "):
+            prompt = self._prompt(example, turn)
+            if text.startswith(prompt) and text[len(prompt) : start].isspace():
+                return len(prompt)
+        return start
 
     def _tail(self, example: Example, turn: int, text: str, end: int) -> int:
         """Where the template's own text behind an answer ends: what follows it both here and at the end of a chat."""
