@@ -123,6 +123,10 @@ class Jobs(QObject):
         for job in self.under_way:
             job.cancel()
 
+    def stop(self) -> None:
+        """Look no more."""
+        self._timer.stop()
+
     def _look(self) -> None:
         self._looks += 1
         if self._looks % _ENSURE_EVERY == 0:

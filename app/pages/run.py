@@ -210,10 +210,10 @@ class RunPage(Page):
             case Status.LOST:
                 self.notice.set("The worker has gone.", hint=go_on, tone="amber", details=_log_tail(row.folder))
             case Status.STOPPED:
-                self.notice.set(f"Stopped at step {number(row.state.step)}.", hint=go_on, tone="muted")
+                self.notice.set(f"Stopped at step {number(row.state.step)}. {go_on}", tone="muted")
             case Status.FINISHED:
-                hint = "Export it, or duplicate it to try something else."
-                self.notice.set(f"All {number(row.state.step)} steps are done.", hint=hint, tone="accent")
+                then = "Export it, or duplicate it to try something else."
+                self.notice.set(f"All {number(row.state.step)} steps are done. {then}", tone="accent")
             case _:
                 shown = False
         self.notice.setVisible(shown)

@@ -11,6 +11,9 @@ from app.style.theme import Theme
 from app.style.viridis import viridis
 from core.figures.figure import Bars
 
+_USUAL = 10
+"""Rows that share the height where it is small; a tall plot shows more."""
+
 
 class BarsPlot(QWidget):
     """Named values as bars, coloured by their share."""
@@ -88,8 +91,7 @@ class BarsPlot(QWidget):
 
     def _row_height(self) -> float:
         theme = Theme.current()
-        count = len(self.figure.names) if self.figure else 1
-        return min(max(self.height() / max(count, 1), theme.px(19)), theme.px(29))
+        return min(max(self.height() / _USUAL, theme.px(19)), theme.px(28))
 
     def _rows(self) -> int:
         count = len(self.figure.names) if self.figure else 0

@@ -34,6 +34,7 @@ class LinesPlot(Canvas):
         super().__init__(name)
         self.legend.toggled.connect(self._toggle)
         self.getAxis("left").setGrid(255)
+        self.restyle()
 
     def set_log(self, log: bool) -> None:
         """Scale y by powers of ten, or evenly."""
@@ -92,11 +93,13 @@ class LinesPlot(Canvas):
     def _paint_marks(self, marks: tuple[Mark, ...]) -> None:
         self._clear_marks()
         theme = Theme.current()
+        extent = self._extent() or (0.0, 1.0)
         for mark in marks:
+            side = 1 if mark.x > extent[0] + 0.8 * (extent[1] - extent[0]) else 0
             line = pg.InfiniteLine(
                 mark.x, angle=90, movable=False, label=mark.text,
                 pen=pg.mkPen(theme.color("faint"), width=1, style=Qt.PenStyle.DashLine),
-                labelOpts={"position": 0.97, "color": theme.color("muted"), "anchors": [(0, 0), (1, 0)]},
+                labelOpts={"position": 0.97, "color": theme.color("muted"), "anchors": [(side, 0), (side, 0)]},
             )  # fmt: skip
             line.label.setFont(theme.font(11))
             line.setZValue(-5)

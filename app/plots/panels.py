@@ -146,7 +146,7 @@ class CurvePanel(Panel):
     SAMPLES = "samples"
 
     def __init__(self, settings: QSettings) -> None:
-        super().__init__("Learning rate")
+        super().__init__("More of the run")
         self._settings = settings
         self.plot = LinesPlot("Learning rate by step")
         self.samples = SamplesView()
@@ -157,7 +157,9 @@ class CurvePanel(Panel):
         self.choice.setCurrentIndex(max(self.choice.findData(settings.value("run/curve")), 0))
         self.choice.currentIndexChanged.connect(self._choose)
         self._save = save_button(self.plot, lambda: self.plot.figure)
-        for control in (self.plot.legend, self.choice, self._save):
+        self.title.hide()
+        self.head.insertWidget(0, self.choice)
+        for control in (self.plot.legend, self._save):
             self.add_control(control)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
@@ -189,7 +191,7 @@ class CurvePanel(Panel):
         self._stack.setCurrentIndex(int(samples))
         self.plot.legend.setVisible(not samples and self.plot.mark is not None)
         self._save.setVisible(not samples)
-        self.set_title(self.choice.currentText())
+        self.setAccessibleName(self.choice.currentText())
         if samples:
             self.samples.show_samples(trace.store.samples(trace.run))
         else:

@@ -65,7 +65,7 @@ QMainWindow, QDialog, QWidget[kind="page"] {{ background: {t.ground}; }}
 QFrame[kind="panel"], QFrame[kind="tile"] {{
     background: {t.panel}; border: 1px solid {t.line}; border-radius: 8px;
 }}
-QFrame[kind="notice"] {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 8px; }}
+QFrame[kind="notice"] {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px; }}
 QFrame[kind="notice"][tone="amber"] {{ border-left: 3px solid {t.amber}; }}
 QFrame[kind="notice"][tone="red"] {{ border-left: 3px solid {t.red}; }}
 QFrame[kind="notice"][tone="accent"] {{ border-left: 3px solid {t.accent}; }}
@@ -111,7 +111,12 @@ QToolButton {{ background: transparent; border: 1px solid transparent; border-ra
 QToolButton:hover {{ background: {t.hover}; }}
 QToolButton:focus {{ border: 1px solid {t.accent}; }}
 QToolButton::menu-indicator {{ image: none; }}
-QLabel[kind="badge"] {{ border: 1px solid {t.line}; border-radius: {px(12)}px; padding: {px(3)}px {px(12)}px;
+QPushButton[legend="true"], QPushButton[legend="true"]:checked {{ background: transparent; color: {t.muted};
+    padding: {px(3)}px {px(5)}px; font-weight: 400; }}
+QPushButton[legend="true"]:hover {{ color: {t.text}; }}
+QPushButton[legend="true"]:!checked {{ color: {t.faint}; }}
+QLabel[kind="badge"] {{ border: 1px solid {t.line}; border-radius: {px(11)}px; padding: {px(2)}px {px(12)}px;
+    min-height: {px(18)}px;
     font-size: {text(12)}px; font-weight: 600; }}
 QLabel[kind="badge"][tone="accent"] {{ border-color: {t.accent}; }}
 QLabel[kind="badge"][tone="amber"] {{ border-color: {t.amber}; }}

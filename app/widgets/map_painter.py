@@ -15,7 +15,7 @@ from app.widgets.map_grid import Cell
 if TYPE_CHECKING:
     from app.widgets.layer_map import LayerMap
 
-_NUMBER_FITS = 14
+_NUMBER_FITS = 12
 """Cells at least this high (at scale 1) carry their rank; lower ones share one number over a run of equal ranks."""
 _FINE_FROM = 11
 """From this distance on, cells have round corners."""

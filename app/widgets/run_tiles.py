@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.figures.trace import Trace
     from core.state import RunState
 
+_ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED, Status.LOST)
 _RECENT = 30
 """Steps whose speed says how long the rest will take."""
 
@@ -58,14 +59,13 @@ class RunTiles(QWidget):
         self.line.set(state.step / state.steps if state.steps else 0.0, _tone(status))
 
     def _show_time(self, trace: Trace, state: RunState, status: Status) -> None:
-        if status in (Status.RUNNING, Status.PAUSED):
-            left = _seconds_left(trace, state)
-            note = "paused" if status is Status.PAUSED else ""
-            self.time.rename("Time left")
-            self.time.set("" if left is None else clock(left), note)
-        else:
+        if status in _ENDED:
             self.time.rename("Training time")
             self.time.set(clock(state.seconds) if state.seconds else "")
+        else:
+            left = _seconds_left(trace, state)
+            self.time.rename("Time left")
+            self.time.set("" if left is None else clock(left), "paused" if status is Status.PAUSED else "")
 
 
 def _seconds_left(trace: Trace, state: RunState) -> float | None:

@@ -79,7 +79,7 @@ def norms(trace: Trace, key: str, *, span: tuple[float, float] | None = None) ->
     )
 
 
-def most_changed(trace: Trace, *, step: float | None = None, count: int = 10) -> Bars:
+def most_changed(trace: Trace, *, step: float | None = None, count: int = 24) -> Bars:
     """The layers whose weights have moved furthest in proportion, at `step` (None: the newest), as percentages."""
     value = Axis("dW / W", "%")
     measured = trace.vector("relative_norm")

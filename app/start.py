@@ -1,0 +1,57 @@
+"""Opens the window. Imports nothing heavy: the first paint comes before plots, and torch never comes at all."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from PySide6.QtCore import QSettings, Qt, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from app import errors
+from app.style.theme import Theme
+from app.window import Window
+from core.home import Home, find_home
+
+IDLE_AFTER = 250
+"""Milliseconds after the first paint at which the pages that nobody has opened yet are made."""
+
+
+def make_application() -> QApplication:
+    """The application object, in the style that the stylesheet is written for."""
+    QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("Rankloom")
+    app.setOrganizationName("Rankloom")
+    app.setStyle("Fusion")
+    return app
+
+
+def make_window(home: Home) -> Window:
+    """The window of a home, not yet shown. Choices are remembered in the home, so that each home has its own."""
+    settings = QSettings(str(home.root / "window.ini"), QSettings.Format.IniFormat)
+    theme = Theme(settings)
+    window = Window(home, settings, theme)
+    window.setWindowIcon(theme.icon("rankloom", "accent", 64))
+    return window
+
+
+def main(home: str | None = None) -> int:
+    """Open the window and stay until it is closed; returns the exit status.
+
+    Args:
+        home: the folder of database and runs; None for the usual place.
+
+    Raises:
+        UserError: the home or its database cannot be used.
+    """
+    found = find_home(home)
+    app = make_application()
+    errors.install()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    window = make_window(found)
+    window.show()
+    QTimer.singleShot(IDLE_AFTER, window, window.make_rest)
+    return app.exec()

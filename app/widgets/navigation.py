@@ -1,0 +1,195 @@
+"""The left side of the window: the steps of the work with their ticks, and the state of the machine below."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import psutil
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.style import icons
+from app.style.theme import Theme
+from app.widgets.bar import ProgressLine
+from app.widgets.buttons import Button
+from app.widgets.labels import ElidedLabel, label
+from core.config.machine import likely_device
+
+WIDTH = 200
+_LOOK_EVERY = 2000
+"""Milliseconds between two looks at the machine's memory."""
+
+
+class Entry(QAbstractButton):
+    """One page: its name, a bar at the left while it is in front, a tick once its step is done."""
+
+    def __init__(self, title: str, key: str) -> None:
+        super().__init__()
+        self.setText(title)
+        self._done = False
+        self.setCheckable(True)
+        self.setAutoExclusive(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setToolTip(key)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._describe()
+
+    def set_done(self, done: bool) -> None:
+        """Show or hide the tick."""
+        if done != self._done:
+            self._done = done
+            self._describe()
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        """Grows with the text."""
+        theme = Theme.current()
+        return QSize(theme.px(WIDTH - 24), theme.px(34))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint ground, bar, name and tick."""
+        theme = Theme.current()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        painter.setPen(theme.color("accent") if self.hasFocus() else Qt.PenStyle.NoPen)
+        painter.setBrush(
+            theme.color("raised") if self.isChecked() or self.underMouse() else theme.color("side"),
+        )
+        painter.drawRoundedRect(box, 6, 6)
+        if self.isChecked():
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.color("accent"))
+            painter.drawRoundedRect(QRectF(1, box.height() / 2 - theme.px(8), 2.5, theme.px(16)), 1, 1)
+        painter.setFont(theme.font(13, 600 if self.isChecked() else 500))
+        painter.setPen(theme.color("text" if self.isChecked() else "muted"))
+        painter.drawText(box.adjusted(theme.px(16), 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, self.text())
+        if self._done:
+            size = theme.px(16)
+            tick = icons.pixmap("check", theme.tokens.accent, size, self.devicePixelRatioF())
+            painter.drawPixmap(int(box.right() - size - theme.px(8)), int(box.center().y() - size / 2), tick)
+
+    def _describe(self) -> None:
+        self.setAccessibleName(f"{self.text()}, done" if self._done else self.text())
+
+
+class Navigation(QFrame):
+    """The pages in two groups, the menu button beside the name, and the machine at the bottom."""
+
+    chosen = Signal(str)
+
+    def __init__(self, groups: Sequence[Sequence[tuple[str, str]]]) -> None:
+        """Show `groups` of (key, title)."""
+        super().__init__()
+        self.setProperty("kind", "side")
+        self.setAccessibleName("Pages")
+        self.entries: dict[str, Entry] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 14, 12, 18)
+        column.setSpacing(4)
+        head = QHBoxLayout()
+        head.setContentsMargins(12, 0, 0, 6)
+        head.addWidget(label("Rankloom", "brand"), 1)
+        self.menu_button = Button("", "ghost", icon="menu", name="Menu")
+        head.addWidget(self.menu_button)
+        column.addLayout(head)
+        number = 0
+        for index, group in enumerate(groups):
+            if index:
+                column.addWidget(_Rule())
+            for key, title in group:
+                number += 1
+                entry = self.entries[key] = Entry(title, f"Ctrl+{number}")
+                entry.clicked.connect(lambda _=False, key=key: self.chosen.emit(key))
+                column.addWidget(entry)
+        column.addStretch(1)
+        column.addWidget(MachineView())
+        Theme.current().changed.connect(self._scale)
+        self._scale()
+
+    def show_page(self, key: str) -> None:
+        """Mark the page that is in front."""
+        self.entries[key].setChecked(True)
+
+    def set_done(self, key: str, done: bool) -> None:
+        """Show or hide a page's tick."""
+        self.entries[key].set_done(done)
+
+    def _scale(self) -> None:
+        self.setFixedWidth(Theme.current().px(WIDTH))
+
+
+class MachineView(QWidget):
+    """That nothing goes over the network, what will compute, and how full the memory is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 0, 12, 0)
+        column.setSpacing(6)
+        offline = QHBoxLayout()
+        offline.setSpacing(10)
+        offline.addWidget(label("Offline", "hint"))
+        offline.addWidget(_Dot(), 0, Qt.AlignmentFlag.AlignVCenter)
+        offline.addStretch(1)
+        column.addLayout(offline)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        self.device = ElidedLabel("", "small")
+        self.memory = label("", "small")
+        row.addWidget(self.device, 1)
+        row.addWidget(self.memory)
+        column.addLayout(row)
+        self.line = ProgressLine(name="Memory in use")
+        column.addWidget(self.line)
+        self.setToolTip("Nothing is sent or fetched: models and data stay on this machine.")
+        timer = QTimer(self, interval=_LOOK_EVERY)
+        timer.timeout.connect(self.look)
+        timer.start()
+        QTimer.singleShot(0, self, self._find_device)
+        self.look()
+
+    def look(self) -> None:
+        """Read the machine's memory."""
+        found = psutil.virtual_memory()
+        used = found.total - found.available
+        self.memory.setText(f"{used / 1e9:.1f} of {found.total / 1e9:.0f} GB")
+        share = used / found.total
+        self.line.set(share, "amber" if share > 0.9 else "accent")
+
+    def _find_device(self) -> None:
+        cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+        device = {"cuda": "GPU", "mps": "Apple GPU"}.get(likely_device("auto"), f"CPU  {cores} cores")
+        self.device.setText(device)
+
+
+class _Dot(QWidget):
+    """A small accent dot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedSize(7, 7)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint it."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(Theme.current().color("accent"))
+        painter.drawEllipse(self.rect())
+
+
+class _Rule(QWidget):
+    """A hairline with room above and below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(22)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the line."""
+        painter = QPainter(self)
+        painter.fillRect(QRectF(12, self.height() / 2, self.width() - 24, 1), Theme.current().color("line"))

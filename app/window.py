@@ -1,0 +1,284 @@
+"""The window: navigation at the left, one page at a time at the right, and what holds for all of them.
+
+Pages are imported when they are first needed, so that the window stands before anything heavy is loaded; the others
+follow one by one while nobody waits, because their ticks are shown in the navigation.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+from PySide6.QtCore import QEvent, QSettings, QTimer, QUrl
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QWidget
+
+from app.actions import Actions
+from app.context import Context
+from app.document import Document
+from app.errors import show_error
+from app.feed import Feed
+from app.jobs import Jobs
+from app.menu import window_menu
+from app.pages.page import Page
+from app.style.theme import Theme
+from app.widgets import Notice
+from app.widgets.navigation import Navigation
+from app.widgets.toast import DropHint, Toast
+from app.words import plural
+from core.errors import UserError
+from core.home import Home
+from core.state import UNDER_WAY
+from core.store.store import Store
+
+GROUPS = (
+    (("model", "Model"), ("data", "Data"), ("layers", "Layers"), ("method", "Method"), ("run", "Run")),
+    (("runs", "Runs"), ("export", "Export")),
+)
+"""The pages as the navigation shows them: key and title."""
+PAGES = {
+    "model": "app.pages.model:ModelPage",
+    "data": "app.pages.data:DataPage",
+    "layers": "app.pages.layers:LayersPage",
+    "method": "app.pages.method:MethodPage",
+    "run": "app.pages.run:RunPage",
+    "runs": "app.pages.runs:RunsPage",
+    "export": "app.pages.export:ExportPage",
+}
+"""Where each page's class is; imported on first use."""
+DATA_ENDINGS = frozenset({".jsonl", ".json", ".txt", ".md", ".csv", ".tsv", ".parquet"})
+
+
+class Window(QMainWindow):
+    """The one window of a home."""
+
+    def __init__(self, home: Home, settings: QSettings, theme: Theme) -> None:
+        super().__init__()
+        self.settings = settings
+        store = Store(home)
+        feed = Feed(store)
+        self.document = Document(home, taken=lambda: {row.name for row in store.runs()})
+        self.context = Context(
+            home=home, store=store, feed=feed, jobs=Jobs(home, store), actions=Actions(home, store, feed),
+            document=self.document, theme=theme, settings=settings, go=self.go,
+        )  # fmt: skip
+        self.pages: dict[str, Page] = {}
+        self.setWindowTitle("Rankloom")
+        self.setMinimumSize(1000, 640)
+        self.setAcceptDrops(True)
+        self._lay_out()
+        self._bind_keys()
+        self._connect()
+        self._restore_geometry()
+        self._show_first_page()
+
+    # Pages
+
+    def go(self, key: str) -> None:
+        """Bring a page to the front."""
+        page = self.page(key)
+        self._stack.setCurrentWidget(page)
+        self.navigation.show_page(key)
+        self.settings.setValue("page", key)
+        page.shown()
+        page.setFocus()
+
+    def page(self, key: str) -> Page:
+        """A page, made on first use."""
+        if key not in self.pages:
+            module, name = PAGES[key].split(":")
+            page = cast(Page, getattr(importlib.import_module(module), name)(self.context))
+            self.pages[key] = page
+            self._stack.addWidget(page)
+            page.complete_changed.connect(lambda: self.navigation.set_done(key, page.complete))
+            self.navigation.set_done(key, page.complete)
+        return self.pages[key]
+
+    @property
+    def current(self) -> str:
+        """The key of the page in front."""
+        return next(key for key, page in self.pages.items() if page is self._stack.currentWidget())
+
+    def make_rest(self) -> None:
+        """Make one page that nobody has asked for yet, and come back for the next when the window is idle."""
+        missing = [key for key in PAGES if key not in self.pages]
+        if missing:
+            self.page(missing[0])
+            QTimer.singleShot(30, self, self.make_rest)
+
+    # Doing
+
+    def start_run(self) -> None:
+        """Start a run of the configuration as it stands; where something is missing, say what."""
+        problems = self.document.problems()
+        try:
+            if problems:
+                raise UserError("The run cannot start yet.", hint=" ".join(problems.values()))
+            self.context.actions.start(self.document.config)
+        except UserError as error:
+            show_error(error, self)
+
+    def open_model(self) -> None:
+        """Ask for a model folder."""
+        if chosen := QFileDialog.getExistingDirectory(self, "Open a model folder"):
+            self.use(Path(chosen))
+
+    def open_gguf(self) -> None:
+        """Ask for a GGUF file."""
+        chosen, _ = QFileDialog.getOpenFileName(self, "Open a GGUF file", "", "GGUF models (*.gguf)")
+        if chosen:
+            self.use(Path(chosen))
+
+    def use(self, path: Path) -> None:
+        """Take a folder or GGUF file as the model, another file as the data."""
+        kind = kind_of(path)
+        if kind is None:
+            show_error(
+                UserError(
+                    f"{path.name} is neither a model nor data.",
+                    hint="A model is a folder or a .gguf file; data is a .jsonl or .txt file.",
+                ),
+                self,
+            )
+            return
+        self.document.set(f"{kind}.path", str(path))
+        self.document.remember(kind, str(path))
+        self.go(kind)
+
+    # Events
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Say what dropping would do."""
+        paths = _files(event.mimeData().urls())
+        kind = kind_of(paths[0]) if len(paths) == 1 else None
+        if kind is not None:
+            event.acceptProposedAction()
+            self._drop.say(f"Drop to use as the {kind}")
+
+    def dragLeaveEvent(self, event: QEvent) -> None:
+        """Nothing is dragged any more."""
+        self._drop.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Take what was dropped."""
+        self._drop.hide()
+        self.use(_files(event.mimeData().urls())[0])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep what floats in its place."""
+        super().resizeEvent(event)
+        self._toast.place()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Save and let go; trainings go on. Jobs of the warm worker would end with the window: ask first."""
+        if self.context.jobs.under_way and not self._may_end_jobs():
+            event.ignore()
+            return
+        self.settings.setValue("geometry", self.saveGeometry())
+        self.settings.sync()
+        self.document.flush()
+        self.context.feed.stop()
+        self.context.jobs.stop()
+        self.context.store.close()
+        event.accept()
+
+    # Making
+
+    def _lay_out(self) -> None:
+        self.navigation = Navigation(GROUPS)
+        self.navigation.chosen.connect(self.go)
+        self.navigation.menu_button.clicked.connect(self._open_menu)
+        self._stack = QStackedWidget()
+        centre = QWidget()
+        row = QHBoxLayout(centre)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.navigation)
+        row.addWidget(self._stack, 1)
+        self.setCentralWidget(centre)
+        self._toast = Toast(self._stack)
+        self._drop = DropHint(self._stack)
+        self._trouble = Notice(tone="red")
+        self.statusBar().setSizeGripEnabled(False)
+        self.statusBar().addWidget(self._trouble, 1)
+        self.statusBar().hide()
+
+    def _bind_keys(self) -> None:
+        keys: list[tuple[str | QKeySequence.StandardKey, Callable[[], object]]] = [
+            (f"Ctrl+{number}", lambda key=key: self.go(key)) for number, key in enumerate(PAGES, start=1)
+        ]
+        theme, undo = self.context.theme, self.document.undo
+        keys += [
+            ("Ctrl+Return", self.start_run), ("Ctrl+Enter", self.start_run),
+            ("Ctrl+Z", undo.undo), ("Ctrl+Y", undo.redo), ("Ctrl+Shift+Z", undo.redo),
+            ("Ctrl+O", self.open_model), ("Ctrl+Shift+O", self.open_gguf), ("Ctrl+Q", self.close),
+            ("Ctrl++", lambda: theme.zoom(1)), ("Ctrl+=", lambda: theme.zoom(1)),
+            ("Ctrl+-", lambda: theme.zoom(-1)), ("Ctrl+0", lambda: theme.zoom(0)),
+        ]  # fmt: skip
+        for key, action in keys:
+            QShortcut(QKeySequence(key), self).activated.connect(action)
+
+    def _connect(self) -> None:
+        actions, feed = self.context.actions, self.context.feed
+        actions.started.connect(self._started)
+        actions.deleted.connect(self._deleted)
+        feed.trouble.connect(self._show_trouble)
+        feed.watched.connect(self._name_window)
+        QTimer.singleShot(0, self, feed.start)
+
+    def _restore_geometry(self) -> None:
+        geometry = self.settings.value("geometry")
+        if geometry is None or not self.restoreGeometry(geometry):
+            self.resize(1440, 900)
+
+    def _show_first_page(self) -> None:
+        """The run that is under way, else the page that was in front last time, else the first."""
+        runs = self.context.store.runs()
+        busy = next((row for row in runs if row.phase in UNDER_WAY), None)
+        shown = busy or next(iter(runs), None)
+        if shown is not None:
+            self.context.feed.watch(shown.id)
+        remembered = str(self.settings.value("page", "model"))
+        self.go("run" if busy is not None else remembered if remembered in PAGES else "model")
+
+    # Following
+
+    def _started(self, run_id: str) -> None:
+        self.document.take_next_name()
+        self.go("run")
+
+    def _deleted(self, runs: list[str]) -> None:
+        undo = ("Undo", lambda: self.context.actions.restore(runs))
+        self._toast.say(f"{plural(len(runs), 'run')} moved to the bin.", undo)
+
+    def _show_trouble(self, text: str) -> None:
+        self._trouble.set(text, tone="red")
+        self.statusBar().setVisible(bool(text))
+
+    def _name_window(self) -> None:
+        row = self.context.feed.row
+        self.setWindowTitle("Rankloom" if row is None else f"{row.name} – Rankloom")
+
+    def _open_menu(self) -> None:
+        button = self.navigation.menu_button
+        window_menu(self).popup(button.mapToGlobal(button.rect().bottomLeft()))
+
+    def _may_end_jobs(self) -> bool:
+        answer = QMessageBox.question(
+            self, "Rankloom", "Closing the window ends what it is working on: "
+            f"{plural(len(self.context.jobs.under_way), 'job')}. Trainings go on. Close it?",
+        )  # fmt: skip
+        return answer == QMessageBox.StandardButton.Yes
+
+
+def kind_of(path: Path) -> str | None:
+    """What a dropped path is: "model", "data", or neither."""
+    if path.is_dir() or path.suffix.lower() == ".gguf":
+        return "model"
+    return "data" if path.suffix.lower() in DATA_ENDINGS else None
+
+
+def _files(urls: list[QUrl]) -> list[Path]:
+    return [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
