@@ -1,8 +1,9 @@
 """Turn a GGUF file into a folder that can be trained: de-quantised weights, configuration, tokenizer, chat template.
 
-Done once per file, by a worker. Llama's, Qwen2's and Qwen3's files are read here, a shard of work in memory at a time;
-the other architectures go through the reader in `transformers`. What comes out is not the original checkpoint: the
-numbers are those of the quantised file, and the folder's README says so.
+Done once per file, by a worker, tensor by tensor, with a shard of weights in memory at a time. What comes out is not
+the original checkpoint: the numbers are those of the quantised file, and the folder's README says so. `transformers`
+has a reader of its own, which takes several times as long, holds the whole model in memory, and cuts numbers and code
+otherwise than the original tokenizer; here it serves as the judge in the tests.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from core import atomic
 from core.errors import UserError
 from core.home import Home
 from core.models.conversion import converted, fingerprint, folder_for
+from core.models.families import family_of
 from core.models.folder import SOURCE
 from core.models.gguf_config import config_of
 from core.models.gguf_describe import ALMOST_EXACT, describe_gguf, dtype_of
 from core.models.gguf_header import TYPES, GgufHeader, GgufTensor, read_gguf
 from core.models.gguf_names import Architecture, architecture_of
-from core.models.gguf_tokenizer import is_byte_level, tokenizer_of
+from core.models.gguf_tokenizer import tokenizer_of
 from core.models.headers import INDEX, WHOLE
 
 if TYPE_CHECKING:
@@ -72,8 +74,7 @@ def convert(home: Home, path: Path, progress: Progress | None = None) -> Path:
     _check_room(home, header, dtype)
     target = folder_for(home, path)
     with atomic.new_folder(target, replace=True) as folder:
-        native = architecture.native and is_byte_level(header)
-        (_convert if native else _convert_with_transformers)(header, architecture, dtype, folder, tell)
+        _convert(header, architecture, dtype, folder, tell)
         _write_notes(header, dtype, folder)
         tell("Writing the last bytes", 1.0)
     return target
@@ -107,14 +108,14 @@ def _check_room(home: Home, header: GgufHeader, dtype: torch.dtype) -> None:
 
 
 def _convert(header: GgufHeader, architecture: Architecture, dtype: torch.dtype, folder: Path, tell: Progress) -> None:
-    """The native way: tensor by tensor, shard by shard."""
+    """Configuration and tokenizer first, since they are quick to fail; then the weights."""
     with header.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
         given = header.tensors.get("rope_freqs.weight")
         frequencies = _numbers(view, given).numpy() if given else None
         config = config_of(header, architecture, dtype=str(dtype).removeprefix("torch."), frequencies=frequencies)
-        tokenizer = tokenizer_of(header, context=config["max_position_embeddings"])
+        tokenizer = tokenizer_of(header, context=header.of("context_length"))
         names = _names(header, architecture)
-        _write_shards(header, names, config, dtype, folder, view, tell)
+        _write_shards(header, names, dtype, folder, view, tell)
     _write_json(folder / "config.json", config)
     generation = {key: value for key, value in config.items() if key.endswith("_token_id")}
     _write_json(folder / "generation_config.json", generation)
@@ -147,7 +148,6 @@ def _names(header: GgufHeader, architecture: Architecture) -> dict[str, str]:
 def _write_shards(
     header: GgufHeader,
     names: dict[str, str],
-    config: dict[str, Any],
     dtype: torch.dtype,
     folder: Path,
     view: mmap.mmap,
@@ -163,9 +163,10 @@ def _write_shards(
         weights = {}
         for given in shard:
             tell(f"De-quantising {names[given]}", done / total)
-            tensor = _numbers(view, header.tensors[given], dtype)
-            weights[names[given]] = _unrotate(tensor, given, header, config)
-            done += tensor.numel()
+            source = header.tensors[given]
+            plain = _numbers(view, source, dtype if len(source.shape) > 1 else torch.float32)
+            weights[names[given]] = _restore(plain, given, header).to(dtype)
+            done += source.numel
         save_file(weights, folder / file, metadata={"format": "pt"})
         places |= dict.fromkeys(weights, file)
         size += sum(tensor.nbytes for tensor in weights.values())
@@ -206,45 +207,26 @@ def _numbers(view: mmap.mmap, tensor: GgufTensor, dtype: torch.dtype = torch.flo
     return out.reshape(tensor.shape)
 
 
-def _unrotate(tensor: Tensor, given: str, header: GgufHeader, config: dict[str, Any]) -> Tensor:
-    """Undo llama.cpp's order of the rows of q and k: it keeps the two halves of a rotated pair side by side.
+def _restore(tensor: Tensor, given: str, header: GgufHeader) -> Tensor:
+    """Undo what llama.cpp's converter did to the numbers; the shape is then that of transformers."""
+    architecture = architecture_of(header.architecture, str(header.path))
+    part = given.split(".")[-2]
+    if architecture.norm_offset and part.endswith("norm"):
+        return tensor - architecture.norm_offset
+    if architecture.rotated and part in ("attn_q", "attn_k"):
+        return _unrotate(tensor, header.of(f"attention.head_count{'_kv' if part == 'attn_k' else ''}"))
+    if given.startswith("blk.") and tensor.ndim == 2 and family_of(architecture.model_type).kind == "conv1d":
+        return tensor.T.contiguous()
+    return tensor
+
+
+def _unrotate(tensor: Tensor, heads: int) -> Tensor:
+    """Put the rows of q or k back: llama.cpp keeps the two halves of a rotated pair side by side.
 
     Rows (heads, head_dim / 2, 2) become (heads, 2, head_dim / 2); weights (rows, in) and biases (rows,) alike.
     """
-    part = given.split(".")[-2]
-    if not architecture_of(header.architecture, str(header.path)).rotated or part not in ("attn_q", "attn_k"):
-        return tensor
-    heads = config["num_attention_heads"] if part == "attn_q" else config["num_key_value_heads"]
     pairs = tensor.reshape(heads, tensor.shape[0] // heads // 2, 2, *tensor.shape[1:])
     return pairs.transpose(1, 2).reshape(tensor.shape).contiguous()
-
-
-def _convert_with_transformers(
-    header: GgufHeader, architecture: Architecture, dtype: torch.dtype, folder: Path, tell: Progress
-) -> None:
-    """The long way, for architectures whose configuration transformers knows: slower, and whole in memory."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils.quantization_config import GgufConfig
-
-    where, name = header.path.parent, header.path.name
-    tell("Reading the tokenizer", 0.05)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(where, gguf_file=name, local_files_only=True)
-        tell("Reading the weights", 0.3)
-        model = AutoModelForCausalLM.from_pretrained(
-            where,
-            gguf_file=name,
-            dtype=dtype,
-            local_files_only=True,
-            quantization_config=GgufConfig(dequantize=True),
-        )
-    except (OSError, ValueError, KeyError, ImportError, NotImplementedError) as error:
-        raise UserError(
-            f"{header.path} cannot be converted: {error}", hint="Choose the model's original folder instead."
-        ) from error
-    tell("Writing the folder", 0.8)
-    model.save_pretrained(folder, max_shard_size=SHARD)
-    tokenizer.save_pretrained(folder)
 
 
 def _write_notes(header: GgufHeader, dtype: torch.dtype, folder: Path) -> None:

@@ -1,7 +1,6 @@
 """How GGUF names the tensors of an architecture, and what `transformers` calls the same ones.
 
-One row per architecture. `native` ones are converted here, tensor by tensor; the others go through the reader in
-`transformers`, which knows their configuration, and this table serves only to show their map before that.
+One row per architecture, with what llama.cpp's converter did to the numbers on the way in, so that it can be undone.
 """
 
 from __future__ import annotations
@@ -67,9 +66,10 @@ class Architecture:
     inside: Mapping[str, str]
     outside: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(_OUTSIDE))
     blocks: str = "model.layers"
-    native: bool = False
     rotated: bool = False
     """Whether the rows of q and k are stored in another order than transformers has them."""
+    norm_offset: float = 0.0
+    """What the file has added to the weights of every norm."""
 
     def name(self, tensor: str) -> str | None:
         """What transformers calls a tensor of the file; None where it has no such tensor."""
@@ -82,11 +82,11 @@ class Architecture:
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "llama": Architecture("llama", "LlamaForCausalLM", _LLAMA, native=True, rotated=True),
-    "qwen2": Architecture("qwen2", "Qwen2ForCausalLM", _LLAMA, native=True),
-    "qwen3": Architecture("qwen3", "Qwen3ForCausalLM", _LLAMA, native=True),
-    "gemma2": Architecture("gemma2", "Gemma2ForCausalLM", _GEMMA),
-    "gemma3": Architecture("gemma3_text", "Gemma3ForCausalLM", _GEMMA),
+    "llama": Architecture("llama", "LlamaForCausalLM", _LLAMA, rotated=True),
+    "qwen2": Architecture("qwen2", "Qwen2ForCausalLM", _LLAMA),
+    "qwen3": Architecture("qwen3", "Qwen3ForCausalLM", _LLAMA),
+    "gemma2": Architecture("gemma2", "Gemma2ForCausalLM", _GEMMA, norm_offset=1.0),
+    "gemma3": Architecture("gemma3_text", "Gemma3ForCausalLM", _GEMMA, norm_offset=1.0),
     "phi3": Architecture("phi3", "Phi3ForCausalLM", _PHI3),
     "gpt2": Architecture(
         "gpt2", "GPT2LMHeadModel", _GPT2, outside=MappingProxyType(_OUTSIDE_GPT2), blocks="transformer.h"

@@ -1,8 +1,9 @@
-"""The tokenizer inside a GGUF file as a tokenizer of `transformers`, for the byte-level kind that most models have.
+"""The tokenizer inside a GGUF file as a tokenizer of `transformers`, for the two kinds that nearly all models have.
 
-The file names its way of cutting text before merging ("smollm", "llama-bpe", "qwen2"); the rules behind the names are
-llama.cpp's. Wrong rules give a tokenizer that is right on most text and quietly wrong on the rest (numbers, code), so a
-name that is not listed here is refused rather than guessed.
+Byte-level ones (`gpt2`) name their way of cutting text before merging ("smollm", "llama-bpe", "qwen2"); the rules
+behind the names are llama.cpp's. Wrong rules give a tokenizer that is right on most text and quietly wrong on the rest
+(numbers, code), so a name that is not listed here is refused rather than guessed. SentencePiece ones (`llama`) keep a
+score for every piece instead of merges, and the merges follow from the scores.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 """What `tokenizer.ggml.token_type` says of a token."""
+
+SPACE = "▁"
+"""How SentencePiece writes a space."""
 
 _GPT4_ENDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _GPT4_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -66,11 +70,6 @@ CUTTINGS: dict[str, Cutting] = {
 """`tokenizer.ggml.pre` to the rules it stands for."""
 
 
-def is_byte_level(header: GgufHeader) -> bool:
-    """Whether the tokenizer is of the kind that is built here."""
-    return bool(header.fields.get("tokenizer.ggml.model") == "gpt2")
-
-
 def tokenizer_of(header: GgufHeader, *, context: int) -> PreTrainedTokenizerFast:
     """The tokenizer of a file whose header was read with its lists.
 
@@ -102,23 +101,66 @@ def tokenizer_of(header: GgufHeader, *, context: int) -> PreTrainedTokenizerFast
 
 def _build(header: GgufHeader, tokens: list[str], first: str | None) -> Tokenizer:
     """Vocabulary, merges, cutting and special tokens put together."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
+    from tokenizers import AddedToken
 
-    cutting = _cutting(header)
+    kind = header.fields.get("tokenizer.ggml.model")
     types = header.fields.get("tokenizer.ggml.token_type") or [NORMAL] * len(tokens)
-    merges = [tuple(merge.split(" ", 1)) for merge in header.fields.get("tokenizer.ggml.merges", [])]
     vocabulary = {token: index for index, token in enumerate(tokens) if types[index] != UNUSED}
+    if kind == "gpt2":
+        cutting = _cutting(header)
+        tokenizer, begins = _byte_level(header, vocabulary, cutting), cutting.begins
+    elif kind == "llama":
+        tokenizer, begins = _pieces(header, tokens, vocabulary), True
+    else:
+        raise UserError(
+            f"The tokenizer of {header.path} is of the kind '{kind}', which is not known here.",
+            hint="Choose the model's original folder instead.",
+        )
+    for index, token in enumerate(tokens):
+        if types[index] in (CONTROL, USER_DEFINED, UNKNOWN):
+            added = [AddedToken(token, special=types[index] != USER_DEFINED, normalized=False)]
+            tokenizer.add_special_tokens(added) if added[0].special else tokenizer.add_tokens(added)
+    _frame(tokenizer, header, first, default=begins)
+    return tokenizer
+
+
+def _byte_level(header: GgufHeader, vocabulary: dict[str, int], cutting: Cutting) -> Tokenizer:
+    """GPT-2's kind: every byte is a letter, the file lists the merges."""
+    from tokenizers import Tokenizer, decoders, models, normalizers
+
+    merges = [tuple(merge.split(" ", 1)) for merge in header.fields.get("tokenizer.ggml.merges", [])]
     tokenizer = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=cutting.whole_words))
     tokenizer.pre_tokenizer = pre_tokenizer_of(cutting)
     tokenizer.decoder = decoders.ByteLevel()
     if cutting.compose:
         tokenizer.normalizer = normalizers.NFC()
-    for index, token in enumerate(tokens):
-        if types[index] in (CONTROL, USER_DEFINED, UNKNOWN):
-            added = [AddedToken(token, special=types[index] != USER_DEFINED, normalized=False)]
-            tokenizer.add_special_tokens(added) if added[0].special else tokenizer.add_tokens(added)
-    _frame(tokenizer, header, first, default=cutting.begins)
     return tokenizer
+
+
+def _pieces(header: GgufHeader, tokens: list[str], vocabulary: dict[str, int]) -> Tokenizer:
+    """SentencePiece's kind: spaces are letters (▁), unknown letters fall back to their bytes."""
+    from tokenizers import Tokenizer, decoders, models, normalizers
+
+    unknown = tokens[header.fields.get("tokenizer.ggml.unknown_token_id", 0)]
+    merges = merges_of(vocabulary, header.fields.get("tokenizer.ggml.scores") or [])
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True))
+    prefix = header.fields.get("tokenizer.ggml.add_space_prefix", True)
+    spaces = normalizers.Replace(" ", SPACE)
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(SPACE), spaces]) if prefix else spaces
+    steps = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
+    tokenizer.decoder = decoders.Sequence([*steps, decoders.Strip(" ", 1, 0)] if prefix else steps)
+    return tokenizer
+
+
+def merges_of(vocabulary: dict[str, int], scores: list[float]) -> list[tuple[str, str]]:
+    """The merges that scores amount to: every way to put a piece together from two, the best-scored pieces first."""
+    found = []
+    for token, index in vocabulary.items():
+        for cut in range(1, len(token)):
+            left, right = vocabulary.get(token[:cut]), vocabulary.get(token[cut:])
+            if left is not None and right is not None:
+                found.append((-scores[index] if index < len(scores) else 0.0, left, right, token[:cut], token[cut:]))
+    return [(left, right) for *_, left, right in sorted(found)]
 
 
 def _cutting(header: GgufHeader) -> Cutting:
@@ -143,19 +185,28 @@ def pre_tokenizer_of(cutting: Cutting) -> PreTokenizer:
     return byte_level
 
 
+def _pre_tokenizer(cutting: Cutting) -> PreTokenizer:
+    from tokenizers import Regex, pre_tokenizers
+
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not cutting.pattern)
+    if cutting.digits:
+        return pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
+    if cutting.pattern:
+        return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(cutting.pattern), "isolated"), byte_level])
+    return byte_level
+
+
 def _frame(tokenizer: Tokenizer, header: GgufHeader, first: str | None, *, default: bool) -> None:
     """Put the first token in front of every text where the model was trained so."""
     from tokenizers import processors
 
-    begins = header.fields.get("tokenizer.ggml.add_bos_token", default)
-    if not begins or first is None:
-        tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    if not header.fields.get("tokenizer.ggml.add_bos_token", default) or first is None:
         return
-    index = tokenizer.token_to_id(first)
-    template = processors.TemplateProcessing(
-        single=f"{first}:0 $A:0", pair=f"{first}:0 $A:0 {first}:1 $B:1", special_tokens=[(first, index)]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{first}:0 $A:0",
+        pair=f"{first}:0 $A:0 {first}:1 $B:1",
+        special_tokens=[(first, tokenizer.token_to_id(first))],
     )
-    tokenizer.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), template])
 
 
 def special_ids(header: GgufHeader) -> dict[str, Any]:

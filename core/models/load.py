@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from core.errors import UserError
@@ -26,6 +26,10 @@ from core.models.walk import walk
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+_UNFIT = (OSError, ValueError, KeyError, TypeError, StrictDataclassError)
+"""What transformers raises where a configuration has a value that no model can have."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def load(
             hint="For causal-lm choose a model that writes text, such as Llama, Qwen or GPT-2.",
             path="model.path",
         )
+    _check_config(folder)
     tokenizer = load_tokenizer(folder)
     model = _load_model(folder, compute, dict(options or {})).to(device)  # type: ignore[arg-type]
     model.config.use_cache = False  # a cache of past tokens is for writing; training would only fill it
@@ -99,6 +104,19 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def _check_config(folder: Path) -> None:
+    """The configuration makes sense to transformers; the tokenizer reads it too, and would be blamed for it."""
+    try:
+        AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except _UNFIT as error:
+        raise _no_model(folder, error) from error
+
+
+def _no_model(folder: Path, error: Exception) -> UserError:
+    why = " ".join(str(error).split())
+    return UserError(f"The model in {folder} cannot be built from its config.json: {why}")
+
+
 def _load_model(folder: Path, compute: torch.dtype, options: dict[str, Any]) -> PreTrainedModel:
     """The model on the CPU (or where a quantisation puts it); attention is torch's own wherever the model allows it."""
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -113,9 +131,8 @@ def _load_model(folder: Path, compute: torch.dtype, options: dict[str, Any]) -> 
             ignore_mismatched_sizes=True,  # so that they are reported, and refused below
             **options,
         )
-    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
-        why = " ".join(str(error).split())
-        raise UserError(f"The model in {folder} cannot be built from its config.json: {why}") from error
+    except _UNFIT as error:
+        raise _no_model(folder, error) from error
     model: PreTrainedModel
     model, report = opened
     _check_whole(folder, report)
@@ -127,8 +144,9 @@ def _check_whole(folder: Path, report: Mapping[str, Any]) -> None:
     other = sorted(report["mismatched_keys"])
     if other:
         name, there, wanted = other[0]
+        sizes = f"{name} is {tuple(there)} and should be {tuple(wanted)}"
         raise UserError(
-            f"The weights in {folder} do not fit its config.json: {name} is {tuple(there)} and should be {tuple(wanted)}.",
+            f"The weights in {folder} do not fit its config.json: {sizes}.",
             hint="Download the model again, all of its files together.",
         )
     missing = sorted(report["missing_keys"])

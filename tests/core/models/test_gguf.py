@@ -22,7 +22,9 @@ from core.models import gguf as conversion
 from core.models.catalog import describe
 from core.models.conversion import converted
 from core.models.gguf import convert
-from core.models.gguf_config import llama3_frequencies
+from core.models.gguf_config import config_of, llama3_frequencies
+from core.models.gguf_header import read_gguf
+from core.models.gguf_names import ARCHITECTURES
 from core.models.load import load, resolve
 from tests.core.models.gguf_files import write_gguf
 from tests.tiny import TEXT, tiny_tokenizer
@@ -53,14 +55,67 @@ def opened(folder: Path) -> PreTrainedModel:
     return load(folder, compute=torch.float32, device="cpu").model
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", ARCHITECTURES)
 @pytest.mark.parametrize("tied", [True, False])
-def test_an_exact_file_gives_the_model_it_was_written_from(family: str, tied: bool, home: Home, tmp_path: Path) -> None:
+def test_an_exact_file_gives_the_model_it_was_written_from(
+    family: str, tied: bool, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion, "target_dtype", lambda header: torch.float32)
     model = write_gguf(tmp_path / "m.gguf", family, kind=F32, tie_word_embeddings=tied)
     loaded = load(convert(home, tmp_path / "m.gguf"), compute=torch.float32, device="cpu")
-    assert torch.equal(logits(loaded.model), logits(model))
+    torch.testing.assert_close(logits(loaded.model), logits(model), rtol=0, atol=1e-6)
     assert loaded.info.tied == tied
     assert loaded.info.dtype == "float32"
+
+
+@pytest.mark.parametrize(("kind", "family", "dtype"), [
+    (F32, "llama", "float32"), (F16, "llama", "float16"), (Q8_0, "llama", "float16"), (F16, "gemma3", "bfloat16"),
+])  # fmt: skip
+def test_the_folder_is_written_in_two_bytes_unless_the_file_has_four(
+    kind: Any, family: str, dtype: str, home: Home, tmp_path: Path
+) -> None:
+    write_gguf(tmp_path / "m.gguf", family, kind=kind)
+    assert describe(convert(home, tmp_path / "m.gguf")).dtype == dtype
+
+
+def test_a_model_whose_heads_turn_only_in_part_keeps_that(home: Home, tmp_path: Path) -> None:
+    rope = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}
+    model = write_gguf(tmp_path / "m.gguf", "phi3", kind=F32, rope_parameters=rope)
+    assert torch.equal(logits(opened(convert(home, tmp_path / "m.gguf"))), logits(model))
+
+
+def test_the_largest_gemmas_scale_their_attention_by_another_width(home: Home, tmp_path: Path) -> None:
+    write_gguf(tmp_path / "m.gguf", "gemma2", fields={"gemma2.block_count": 46})
+    header = read_gguf(tmp_path / "m.gguf", lists=True)
+    config = config_of(header, ARCHITECTURES["gemma2"], dtype="bfloat16", frequencies=None)
+    assert (config["query_pre_attn_scalar"], config["head_dim"]) == (64 // 4, 16)
+    wider = write_gguf(tmp_path / "wide.gguf", "gemma2", fields={"gemma2.block_count": 46}, head_dim=32)
+    config = config_of(read_gguf(tmp_path / "wide.gguf"), ARCHITECTURES["gemma2"], dtype="bfloat16", frequencies=None)
+    assert (config["query_pre_attn_scalar"], config["head_dim"]) == (16, wider.config.head_dim)
+
+
+def test_a_sentencepiece_vocabulary_cuts_text_by_its_scores(home: Home, tmp_path: Path) -> None:
+    """Spaces are letters, a space stands in front, unknown letters fall back to bytes, and a text begins with <s>."""
+    letters = ["▁", *"abcdefghijklmnopqrstuvwxyz."]
+    words = ["he", "ll", "hell", "o", "hello", "▁hello", "wor", "ld", "or", "▁w"]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *letters, *words[:3], *words[4:]]
+    types = [2, 3, 3, *[6] * 256, *[1] * (len(tokens) - 259)]
+    fields = {
+        "tokenizer.ggml.model": "llama", "tokenizer.ggml.pre": None, "tokenizer.ggml.merges": None,
+        "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types,
+        "tokenizer.ggml.scores": [-float(index) for index in range(len(tokens))],
+    }  # fmt: skip
+    write_gguf(tmp_path / "m.gguf", fields=fields, vocab_size=len(tokens))
+    tokenizer = AutoTokenizer.from_pretrained(convert(home, tmp_path / "m.gguf"))
+    assert tokenizer.tokenize("hello wé") == ["▁hello", "▁w", "<0xC3>", "<0xA9>"]
+    ids = tokenizer("hello  w. <s>x")["input_ids"]
+    assert ids[0] == 1
+    assert tokenizer.decode(ids[1:]) == "hello  w. <s> x"
+    judge = AutoTokenizer.from_pretrained(tmp_path, gguf_file="m.gguf")
+    for text in ("hello world", "hello hello  world", "held, or wor é ld."):
+        assert (
+            tokenizer(text, add_special_tokens=False)["input_ids"] == judge(text, add_special_tokens=False)["input_ids"]
+        )
 
 
 @pytest.mark.parametrize("kind", [F16, Q8_0, Q4_1])
@@ -83,7 +138,7 @@ def test_biases_are_turned_like_their_rows(home: Home, tmp_path: Path) -> None:
     assert torch.equal(logits(loaded), logits(model))
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", ARCHITECTURES)
 def test_the_map_of_the_file_is_the_map_of_its_folder(family: str, home: Home, tmp_path: Path) -> None:
     write_gguf(tmp_path / "m.gguf", family)
     file, folder = describe(tmp_path / "m.gguf"), describe(convert(home, tmp_path / "m.gguf"))
@@ -229,6 +284,7 @@ def test_a_full_disk_is_noticed_before_the_work(home: Home, tmp_path: Path, monk
             "stretches positions in the way 'longrope'",
         ),
         ({"llama.embedding_length": None}, "does not say its llama.embedding_length"),
+        ({"tokenizer.ggml.model": "rwkv"}, "of the kind 'rwkv'"),
         ({"tokenizer.ggml.tokens": None}, "has no tokenizer in it"),
         ({"llama.expert_count": 8}, "mixture of 8 experts"),
         ({"split.count": 3}, "one of 3 parts"),
