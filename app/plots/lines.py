@@ -187,7 +187,7 @@ class Legend(QWidget):
         self._series = tuple(series)
         self._entries = {}
         for one in series:
-            entry = Button(one.name, "ghost", name=f"Show {one.name}")
+            entry = Button(f" {one.name}", "ghost", name=f"Show {one.name}")
             entry.setCheckable(True)
             entry.setChecked(one.name not in hidden)
             entry.toggled.connect(lambda on, name=one.name: self.toggled.emit(name, on))
@@ -203,7 +203,7 @@ class Legend(QWidget):
             self._where.setText(where)
         for name, entry in self._entries.items():
             value = values.get(name)
-            text = name if value is None or x is None else f"{name}  {value:.4g}"
+            text = f" {name}" if value is None or x is None else f" {name}  {value:.4g}"
             if entry.text() != text:
                 entry.setText(text)
 

@@ -180,7 +180,7 @@ QTableView::item:selected, QTreeView::item:selected, QListView::item:selected {{
 QTableView:focus, QTreeView:focus, QListView:focus {{ border: 1px solid {t.accent}; border-radius: 6px; }}
 QHeaderView {{ background: {t.panel}; border: none; }}
 QHeaderView::section {{ background: {t.panel}; color: {t.muted}; border: none; border-bottom: 1px solid {t.line};
-    padding: {px(6)}px {px(8)}px; font-weight: 500; font-size: {text(12)}px; }}
+    padding: {px(6)}px {px(11)}px; font-weight: 500; font-size: {text(12)}px; }}
 QHeaderView::section:hover {{ color: {t.text}; }}
 QTableCornerButton::section {{ background: {t.panel}; border: none; }}
 QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; }}

@@ -1,0 +1,298 @@
+"""Runs: everything that was ever trained here; search, compare, note, repeat, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer
+from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QMenu,
+    QSplitter,
+    QStackedLayout,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.errors import show_error
+from app.models.runs import COLUMNS, CREATED, RunsModel
+from app.pages.page import Page
+from app.plots.comparison import MOST, Comparison
+from app.widgets import Button, EmptyState, Panel, danger, label, plain
+from app.widgets.run_details import RunDetails
+from app.widgets.status import WORDS
+from app.words import plural
+from core.errors import UserError
+from core.launch import observe
+from core.state import Status
+
+if TYPE_CHECKING:
+    from app.context import Context
+    from core.store.rows import RunRow
+
+_SEARCH_AFTER = 150
+_WIDTHS = (92, 220, 84, 170, 140, 92, 88, 112, 100)
+_ELASTIC = (1, 3, 4, 8)
+"""Columns that share what room the others leave."""
+_RESUMABLE = (Status.STOPPED, Status.FAILED, Status.LOST)
+
+
+class RunsPage(Page):
+    """The table of runs, with the chosen ones below it."""
+
+    key: ClassVar[str] = "runs"
+    title: ClassVar[str] = "Runs"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._stale = True
+        self.model = RunsModel(lambda row: observe(context.store, row)[1], self)
+        self.search = QLineEdit()
+        self.filter = QComboBox()
+        self.table = QTableView()
+        self.comparison = Comparison(context.store, context.settings)
+        self.details = RunDetails()
+        self._make_buttons()
+        self._set_up_table()
+        self._lay_out()
+        self._connect()
+
+    def shown(self) -> None:
+        """Catch up."""
+        if self._stale:
+            self.refresh()
+
+    @property
+    def chosen(self) -> list[RunRow]:
+        """The runs that are selected, in the table's order."""
+        rows = sorted(index.row() for index in self.table.selectionModel().selectedRows())
+        return [self.model.rows[row] for row in rows]
+
+    def refresh(self) -> None:
+        """Read the list again, keeping what is selected."""
+        self._stale = False
+        chosen = {row.id for row in self.chosen}
+        rows = self.context.store.runs(search=self.search.text())
+        wanted = self.filter.currentData()
+        if wanted is not None:
+            rows = [row for row in rows if self._status(row) is wanted]
+        self.model.show(rows)
+        self._select(chosen)
+        self.set_subtitle(plural(len(rows), "run") if rows else "")
+        nothing = not rows and not self.search.text() and wanted is None
+        self._stack.setCurrentIndex(0 if nothing else 1)
+        self.nothing_found.setVisible(not rows)
+        self._show_chosen()
+
+    # Making
+
+    def _make_buttons(self) -> None:
+        self.open = plain("Open", self._open, name="Show this run on the Run page")
+        self.resume = plain("Resume", lambda: self._each_first(self.context.actions.resume))
+        self.duplicate = plain("Duplicate", self._duplicate, name="Make a new configuration like this run's")
+        self.more = Button("", "ghost", icon="more", name="More for the chosen runs")
+        self.more.clicked.connect(lambda: self._open_menu(self.more.mapToGlobal(self.more.rect().bottomLeft())))
+        self.delete = danger("Delete", self._delete, name="Move to the bin; can be undone")
+        for button in (self.open, self.resume, self.duplicate, self.delete, self.more):
+            self.add_action(button)
+
+    def _set_up_table(self) -> None:
+        table = self.table
+        table.setModel(self.model)
+        table.setAccessibleName("Runs")
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        table.setShowGrid(False)
+        table.setWordWrap(False)
+        table.setTabKeyNavigation(False)
+        table.verticalHeader().hide()
+        table.setSortingEnabled(True)
+        table.sortByColumn(CREATED, Qt.SortOrder.DescendingOrder)
+        table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header = table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setStretchLastSection(True)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        self.context.theme.changed.connect(self._scale)
+        self._scale()
+
+    def _lay_out(self) -> None:
+        self.search.setPlaceholderText("Search names, tags, notes, models and data")
+        self.search.setAccessibleName("Search runs")
+        self.search.setClearButtonEnabled(True)
+        self.filter.setAccessibleName("Filter by status")
+        self.filter.addItem("Every status", None)
+        for status, (text, _) in WORDS.items():
+            self.filter.addItem(text, status)
+        self._stack = QStackedLayout()
+        start = ("Choose a model", lambda: self.context.go("model"))
+        self.empty = EmptyState("Nothing was trained yet.", "table", start, hint="Every run is kept and listed here.")
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(12)
+        bar = QHBoxLayout()
+        bar.setSpacing(10)
+        bar.addWidget(self.search, 1)
+        bar.addWidget(self.filter)
+        column.addLayout(bar)
+        self.nothing_found = label("No run matches.", "label")
+        column.addWidget(self.nothing_found)
+        self.splitter = QSplitter(Qt.Orientation.Vertical)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.setHandleWidth(16)
+        frame = Panel()
+        frame.layout().setContentsMargins(4, 4, 4, 4)
+        frame.add(self.table, 1)
+        self.splitter.addWidget(frame)
+        self.splitter.addWidget(self._lower())
+        self.splitter.setSizes([480, 340])
+        column.addWidget(self.splitter, 1)
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(content)
+        self.body.addLayout(self._stack, 1)
+
+    def _lower(self) -> QWidget:
+        lower = QWidget()
+        row = QHBoxLayout(lower)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(16)
+        row.addWidget(self.comparison, 2)
+        row.addWidget(self.details, 1)
+        return lower
+
+    def _connect(self) -> None:
+        store, actions = self.context.store, self.context.actions
+        self._timer = QTimer(self, singleShot=True, interval=_SEARCH_AFTER)
+        self._timer.timeout.connect(self.refresh)
+        self.search.textChanged.connect(lambda: self._timer.start())
+        self.filter.currentIndexChanged.connect(self.refresh)
+        self.table.selectionModel().selectionChanged.connect(lambda: self._show_chosen())
+        self.model.modelReset.connect(self._show_chosen)
+        self.table.doubleClicked.connect(lambda _: self._open())
+        self.table.customContextMenuRequested.connect(lambda at: self._open_menu(self.table.viewport().mapToGlobal(at)))
+        self.context.feed.runs_changed.connect(self._runs_changed)
+        actions.started.connect(lambda _: self._runs_changed())
+        self.details.renamed.connect(lambda run, name: self._change(lambda: store.rename(run, name)))
+        self.details.tagged.connect(lambda run, tags: self._change(lambda: store.set_tags(run, tags)))
+        self.details.noted.connect(lambda run, notes: self._change(lambda: store.set_notes(run, notes)))
+        for key, action in (("Delete", self._delete), ("Return", self._open)):
+            shortcut = QShortcut(QKeySequence(key), self.table)
+            shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
+            shortcut.activated.connect(action)
+        QShortcut(QKeySequence("Ctrl+F"), self).activated.connect(self.search.setFocus)
+
+    # Following
+
+    def _runs_changed(self) -> None:
+        if self.isVisible():
+            self.refresh()
+        else:
+            self._stale = True
+
+    def _status(self, row: RunRow) -> Status:
+        return observe(self.context.store, row)[1]
+
+    def _select(self, runs: set[str]) -> None:
+        """Select these runs again; where none is left, the newest, so that there is something to look at."""
+        model = self.table.selectionModel()
+        places = [place for place, row in enumerate(self.model.rows) if row.id in runs]
+        if not places and self.model.rows:
+            places = [0]
+        if {self.model.rows[place].id for place in places} == {row.id for row in self.chosen}:
+            return
+        model.blockSignals(True)
+        model.clearSelection()
+        for place in places:
+            flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+            model.select(self.model.index(place, 0), flags)
+        model.blockSignals(False)
+
+    def _show_chosen(self) -> None:
+        chosen = self.chosen
+        one = len(chosen) == 1
+        self.open.setEnabled(one)
+        self.duplicate.setEnabled(one)
+        self.resume.setVisible(one and self.model.status(chosen[0]) in _RESUMABLE)
+        self.delete.setEnabled(bool(chosen))
+        self.more.setEnabled(bool(chosen))
+        self.details.setVisible(one)
+        if one:
+            self.details.show_run(chosen[0])
+        self.comparison.show_runs(chosen)
+        more = len(chosen) - MOST
+        self.comparison.note.setText(f"the first {MOST} of {len(chosen)}")
+        self.comparison.note.setVisible(more > 0)
+
+    # Doing
+
+    def _open(self) -> None:
+        if len(self.chosen) == 1:
+            self.context.feed.watch(self.chosen[0].id)
+            self.context.go("run")
+
+    def _duplicate(self) -> None:
+        def duplicate() -> None:
+            row = self.chosen[0]
+            self.context.document.replace(row.config, f"Duplicate {row.name}")
+            self.context.go("method")
+
+        if self.chosen:
+            self._change(duplicate)
+
+    def _delete(self) -> None:
+        if self.chosen:
+            self._change(lambda: self.context.actions.delete([row.id for row in self.chosen]))
+
+    def _each_first(self, action: Callable[[str], object]) -> None:
+        if self.chosen:
+            self._change(lambda: action(self.chosen[0].id))
+
+    def _change(self, action: Callable[[], object]) -> None:
+        """Do something; say it where it does not work."""
+        try:
+            action()
+        except UserError as error:
+            show_error(error, self.window())
+        if self.isVisible():
+            self.refresh()
+
+    def _open_menu(self, at: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        one = len(self.chosen) == 1
+        actions = self.context.actions
+        entries: tuple[tuple[str, Callable[[], object], bool], ...] = (
+            ("Open", self._open, one),
+            ("Duplicate", self._duplicate, one),
+            ("Copy as command", lambda: self._each_first(actions.copy_as_command), one),
+            ("Open its folder", lambda: self._each_first(actions.open_folder), one),
+            ("Delete", self._delete, bool(self.chosen)),
+        )
+        for text, action, enabled in entries:
+            entry = menu.addAction(text, action)
+            entry.setEnabled(enabled)
+        menu.popup(at)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the columns the room that there is."""
+        super().resizeEvent(event)
+        QTimer.singleShot(0, self, self._scale)
+
+    def _scale(self) -> None:
+        theme = self.context.theme
+        stiff = sum(theme.px(width) for column, width in enumerate(_WIDTHS) if column not in _ELASTIC)
+        elastic = sum(theme.px(_WIDTHS[column]) for column in _ELASTIC)
+        stretch = max((self.table.viewport().width() - stiff) / elastic, 0.55)
+        for column in range(len(COLUMNS)):
+            width = theme.px(_WIDTHS[column])
+            self.table.setColumnWidth(column, int(width * stretch) if column in _ELASTIC else width)
+        self.table.verticalHeader().setDefaultSectionSize(theme.px(32))
