@@ -231,8 +231,9 @@ def _partly_empty(parts: Parts) -> Problem | None:
     nothing = np.flatnonzero(tokens.targets == 0)
     if not len(nothing):
         return None
-    text = f"{_count(len(nothing), 'example')} of {len(tokens):,} hold nothing to learn and are left out"
-    return Problem("data.path", f"{text}, first {tokens[int(nothing[0])].place}.", "Look at these rows.")
+    place = tokens[int(nothing[0])].place
+    text = f"Nothing to learn in {len(nothing):,} of {len(tokens):,} examples, which are left out (first: {place})."
+    return Problem("data.path", text, "Look at these rows.")
 
 
 def _truncated(data: DataConfig, parts: Parts) -> Problem | None:
@@ -243,20 +244,17 @@ def _truncated(data: DataConfig, parts: Parts) -> Problem | None:
         return None
     place = tokens[int(long[0])].place
     lost = int(cut[:, 1].sum())
-    what = f"{_count(lost, 'trained token')} are lost" if lost else "only prompts lose by it"
-    text = (
-        f"{_count(len(long), 'example')} of {len(tokens):,} are cut at {data.max_tokens} tokens, first {place}: {what}."
-    )
+    text = f"Cut at {data.max_tokens:,} tokens: {len(long):,} of {len(tokens):,} examples (first: {place})"
+    text += f", with a loss of {_count(lost, 'trained token')}." if lost else "; only prompts lose by it."
     longest = int((tokens.lengths + cut[:, 0]).max())
     return Problem("data.max_tokens", text, f"With data.max_tokens at {longest} nothing is cut.")
 
 
 def _held_out(data: DataConfig, parts: Parts) -> Problem | None:
     if parts.shared:
-        text = f"{_count(parts.shared, 'held-out example')} of {len(parts.held_out)} are trained on as well"
-        return Problem(
-            "data.held_out_path", text + ": the held-out loss will be too good.", "Take them out of one file."
-        )
+        text = f"Trained on as well: {parts.shared:,} of {len(parts.held_out):,} held-out examples."
+        hint = "The held-out loss will be too good; take them out of one file."
+        return Problem("data.held_out_path", text, hint)
     if (data.held_out or data.held_out_path) and not len(parts.held_out):
         text = "Nothing is held out: there is no second example that differs from the first."
         if data.held_out_path:
@@ -268,14 +266,15 @@ def _held_out(data: DataConfig, parts: Parts) -> Problem | None:
 def _repeated(parts: Parts) -> Problem | None:
     if not parts.duplicates:
         return None
-    text = f"{_count(parts.duplicates, 'example')} repeat an earlier one, and count more for it."
+    total = len(parts.reading.tokens)
+    text = f"Equal to an earlier one: {parts.duplicates:,} of {total:,} examples, which count more for it."
     return Problem("data.path", text, "They never stand on both sides of the held-out split.")
 
 
 def _spoken(parts: Parts) -> Problem | None:
     """What concerns the end of answers and the template."""
     if parts.reading.empty:
-        text = f"{_count(parts.reading.empty, 'answer')} say nothing: the model learns to stop at once."
+        text = f"Answers without a word: {parts.reading.empty:,}. From them the model learns to stop at once."
         return Problem("data.path", text, "Leave such rows out.")
     if not parts.ends:
         text = "The tokenizer has no end-of-text token, so the model may not learn where an answer ends."

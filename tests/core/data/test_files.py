@@ -48,7 +48,7 @@ def test_a_mark_at_the_start_of_a_file_is_no_part_of_it(tmp_path: Path) -> None:
         ('[\n{"a": 1}\n]\n', "a.jsonl is one JSON array."),
         ("", "a.jsonl is empty"),
         ("\n \n", "a.jsonl is empty"),
-        ("[" * 100_000, "a.jsonl is one JSON array."),
+        ("[" * 100_000, "a.jsonl, row 1: nested too deeply"),
         ('{"a":' * 100_000, "a.jsonl, row 1: nested too deeply"),
         (b'{"a": "x"}\n{"a": "caf\xe9"}\n', "a.jsonl, line 2, column 11: the byte 0xE9 is not UTF-8."),
         (b'{"a": "\xc3\xa9\xe9"}\n', "a.jsonl, line 1, column 9: the byte 0xE9 is not UTF-8."),

@@ -82,10 +82,8 @@ def test_examples_without_an_answer_are_left_out_and_named(tmp_path: Path) -> No
     prepared = run(lines(tmp_path / "a.jsonl", [spoken, silent, silent]), held_out=0)
     assert [each.row for each in prepared.train] == [1]
     assert prepared.report.without_targets == 2
-    assert (
-        prepared.report.problems[0].text
-        == "2 examples of 3 hold nothing to learn and are left out, first a.jsonl, row 2."
-    )
+    wanted = "Nothing to learn in 2 of 3 examples, which are left out (first: a.jsonl, row 2)."
+    assert prepared.report.problems[0].text == wanted
 
 
 def test_truncation_is_counted_in_examples_and_in_lost_tokens(tmp_path: Path) -> None:
@@ -94,15 +92,15 @@ def test_truncation_is_counted_in_examples_and_in_lost_tokens(tmp_path: Path) ->
     lost = whole.report.trained_tokens - short.report.trained_tokens
     assert (short.report.truncated, short.report.cut_trained_tokens) == (1, lost)
     problem = only_problem(short)
-    assert problem.text.startswith("1 example of 5 are cut at 60 tokens, first a.jsonl, row 5: ")
-    assert f"{lost} trained tokens are lost" in problem.text
+    assert problem.text.startswith("Cut at 60 tokens: 1 of 5 examples (first: a.jsonl, row 5)")
+    assert f"with a loss of {lost} trained tokens." in problem.text
     assert str(max(len(each) for each in whole.train)) in problem.hint
 
 
 def test_equal_examples_are_counted_and_stay_together(tmp_path: Path) -> None:
     prepared = run(lines(tmp_path / "a.jsonl", [*pairs(10), *pairs(10)]), held_out=0.3)
     assert prepared.report.duplicates == 10
-    assert "10 examples repeat" in only_problem(prepared).text
+    assert "10 of 20 examples, which count more" in only_problem(prepared).text
     trained, held = ({each.ids.tobytes() for each in side} for side in (prepared.train, prepared.held_out))
     assert trained
     assert held
@@ -111,10 +109,10 @@ def test_equal_examples_are_counted_and_stay_together(tmp_path: Path) -> None:
 
 def test_a_held_out_file_is_read_whole_and_its_overlap_is_told(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.jsonl", pairs(10))
-    other = lines(tmp_path / "b.jsonl", [*pairs(2), {"messages": []}][:2] + [{"instruction": "New", "response": "Yes"}])
+    other = lines(tmp_path / "b.jsonl", [*pairs(2), {"instruction": "New", "response": "Yes"}])
     prepared = run(path, held_out_path=str(other))
     assert (len(prepared.train), len(prepared.held_out)) == (10, 3)
-    assert only_problem(prepared).text.startswith("2 held-out examples of 3 are trained on as well")
+    assert only_problem(prepared).text.startswith("Trained on as well: 2 of 3 held-out examples.")
 
 
 def test_one_row_is_trained_on_and_nothing_is_held_out(tmp_path: Path) -> None:
@@ -132,7 +130,7 @@ def test_a_row_of_another_shape_is_named_with_what_it_has(tmp_path: Path) -> Non
 
 def test_an_empty_answer_is_told(tmp_path: Path) -> None:
     prepared = run(lines(tmp_path / "a.jsonl", [*pairs(3), {"instruction": "Q", "response": " "}]), held_out=0)
-    assert only_problem(prepared).text.startswith("1 answer say nothing")
+    assert only_problem(prepared).text.startswith("Answers without a word: 1.")
 
 
 def test_a_model_without_a_template_is_told(tmp_path: Path) -> None:
