@@ -16,8 +16,9 @@ import pytest
 from core.commands import Command
 from core.config.run import RunConfig
 from core.errors import UserError
+from core.events import RunStarted
 from core.home import Home
-from core.launch import RunLock, alive, kill, launch, observe, terminate
+from core.launch import OFFLINE, RunLock, alive, kill, launch, observe, terminate
 from core.state import Phase, Status
 from core.store.store import Store
 from tests.waiting import wait_until
@@ -64,9 +65,24 @@ def test_a_run_goes_from_starting_to_running_to_stopped(store: Store) -> None:
 def test_a_worker_runs_without_a_network_and_its_output_is_kept(store: Store) -> None:
     run = start(store, "finish")
     wait_until(lambda: seen(store, run) is Status.FINISHED)
+    started = next(event for _, _, event in store.events(run) if isinstance(event, RunStarted))
 
-    assert store.run(run).state.device == "1"
+    assert OFFLINE.items() <= started.environment.items()
     assert (store.run(run).folder / "worker.log").exists()
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "passive"), ("active", "active")])
+def test_threads_of_a_worker_sleep_while_they_wait_unless_the_user_says_otherwise(
+    store: Store, monkeypatch: pytest.MonkeyPatch, own: str | None, expected: str
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if own is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", own)
+    run = start(store, "finish")
+    wait_until(lambda: seen(store, run) is Status.FINISHED)
+    started = next(event for _, _, event in store.events(run) if isinstance(event, RunStarted))
+
+    assert started.environment["OMP_WAIT_POLICY"] == expected
 
 
 def test_a_killed_worker_is_lost_and_can_be_launched_again(store: Store) -> None:
