@@ -172,7 +172,7 @@ def _below(folder: Path, origin: Origin, *, depth: int) -> Iterator[Found]:
         if not folder.is_dir() or (folder.name.startswith(".") and folder.name.endswith(".part")):
             return
         if _is_model(folder):
-            yield Found(folder, folder.name, "folder", origin)
+            yield Found(folder, name_of(folder), "folder", origin)
             return
         entries = sorted(folder.iterdir())
     except OSError:

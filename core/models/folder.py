@@ -201,7 +201,7 @@ def _has_chat_template(folder: Path) -> bool:
 
 
 def name_of(folder: Path) -> str:
-    """The folder's name; of a snapshot in the hub cache, the model's (`Qwen/Qwen3-0.6B`)."""
+    """The folder's name; of a converted GGUF file that file's, of a snapshot in the hub cache the model's."""
     source = read_source(folder).get("file")
     if source:
         return Path(str(source)).stem

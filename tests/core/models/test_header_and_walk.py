@@ -138,3 +138,20 @@ def test_encoders_are_known_not_to_write(tmp_path: Path) -> None:
     info = describe(tiny_model("bert", tmp_path))
     assert not info.writes_text
     assert any("does not write" in note for note in info.notes)
+
+
+def test_of_a_model_that_sees_only_the_language_part_is_offered(tmp_path: Path) -> None:
+    text = {
+        "vocab_size": 384, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8,
+    }  # fmt: skip
+    eyes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
+    model = random_model("gemma3", text_config=text, vision_config={**eyes, "image_size": 28, "patch_size": 14})
+    model.save_pretrained(tmp_path)
+    described = describe(tmp_path)
+    assert described.layers == walk(model)
+    assert {layer.name.rsplit(".", 2)[0] for layer in described.adaptable} == {
+        "model.language_model.layers.0",
+        "model.language_model.layers.1",
+    }
+    assert (described.blocks, described.hidden, described.vocabulary) == (2, 32, 384)
