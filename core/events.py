@@ -132,7 +132,7 @@ class RunStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunFailed(Event):
-    """An error ended it: `text` and `hint` for the user; `traceback` one click further, empty for the world's failures."""
+    """An error ended it: `text` and `hint` for the user; `traceback` is empty where the world failed, not we."""
 
     step: int
     text: str
