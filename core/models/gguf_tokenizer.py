@@ -26,13 +26,18 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 SPACE = "▁"
 """How SentencePiece writes a space."""
 
-_GPT4_ENDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+_CLITICS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_GPT4_ENDS = _CLITICS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _GPT4_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 _UPPER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
 _TEKKEN = (
     rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*|"
     r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_GPT4O = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CLITICS}?|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_CLITICS}?|"
+    r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
 
@@ -65,6 +70,7 @@ CUTTINGS: dict[str, Cutting] = {
     "llama-bpe": _LLAMA3, "llama3": _LLAMA3, "llama-v3": _LLAMA3, "falcon3": _LLAMA3, "dbrx": _LLAMA3,
     "smaug-bpe": _LLAMA3,
     "qwen2": _QWEN2, "deepseek-r1-qwen": _QWEN2, "megrez": _QWEN2,
+    "gpt-4o": Cutting(_GPT4O),
     "tekken": Cutting(_TEKKEN, whole_words=True, begins=True),
 }  # fmt: skip
 """`tokenizer.ggml.pre` to the rules it stands for."""
@@ -175,17 +181,6 @@ def _cutting(header: GgufHeader) -> Cutting:
 
 def pre_tokenizer_of(cutting: Cutting) -> PreTokenizer:
     """The rules as the library `tokenizers` has them; the export compares a model's own with these."""
-    from tokenizers import Regex, pre_tokenizers
-
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not cutting.pattern)
-    if cutting.digits:
-        return pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
-    if cutting.pattern:
-        return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(cutting.pattern), "isolated"), byte_level])
-    return byte_level
-
-
-def _pre_tokenizer(cutting: Cutting) -> PreTokenizer:
     from tokenizers import Regex, pre_tokenizers
 
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not cutting.pattern)

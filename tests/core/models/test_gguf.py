@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
 from transformers.utils.quantization_config import GgufConfig
 
 from core.errors import Cancelled, UserError
@@ -25,6 +26,7 @@ from core.models.gguf import convert
 from core.models.gguf_config import config_of, llama3_frequencies
 from core.models.gguf_header import read_gguf
 from core.models.gguf_names import ARCHITECTURES
+from core.models.gguf_tokenizer import CUTTINGS, pre_tokenizer_of
 from core.models.load import load, resolve
 from tests.core.models.gguf_files import write_gguf
 from tests.tiny import TEXT, tiny_tokenizer
@@ -328,3 +330,18 @@ def test_a_file_cut_short_is_refused(share: float, tmp_path: Path) -> None:
     (tmp_path / "m.gguf").write_bytes(data[: int(len(data) * share)])
     with pytest.raises(UserError, match="cut short"):
         describe(tmp_path / "m.gguf")
+
+
+@pytest.mark.parametrize("name", sorted(CUTTINGS.keys() & GGUF_PRE_TOKENIZER_SPLITS.keys()))
+def test_the_rules_of_cutting_are_those_that_transformers_has_where_it_has_some(name: str) -> None:
+    assert CUTTINGS[name].pattern == GGUF_PRE_TOKENIZER_SPLITS[name]
+
+
+def test_numbers_are_cut_as_each_model_was_trained() -> None:
+    pieces = {
+        name: [piece for piece, _ in pre_tokenizer_of(CUTTINGS[name]).pre_tokenize_str("a 1234")] for name in CUTTINGS
+    }
+    assert pieces["gpt-2"] == ["a", "\u01201234"]
+    assert pieces["smollm"] == ["a", "\u0120", "1", "2", "3", "4"]
+    assert pieces["llama-bpe"] == pieces["gpt-4o"] == ["a", "\u0120", "123", "4"]
+    assert pieces["qwen2"] == pieces["tekken"] == ["a", "\u0120", "1", "2", "3", "4"]
