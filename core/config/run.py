@@ -162,7 +162,7 @@ class TrainConfig(Part):
     """The training loop."""
 
     steps: int = option(200, "Steps", "How many times the adapter is changed.", unit="steps", ge=1)
-    batch: int = option(8, "Batch", "Rows in one forward pass.", unit="rows", ge=1)
+    batch: int = option(8, "Batch", "Examples in one forward pass.", unit="examples", ge=1)
     accumulate: int = option(1, "Accumulate", "Forward passes whose gradients make one step.", unit="passes", ge=1)
     learning_rate: float = option(2e-4, "Learning rate", "Size of a step.", gt=0)
     optimizer: Annotated[Optimizer, BeforeValidator(OPTIMIZERS.parse), _SERIAL] = option(
