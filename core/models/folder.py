@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -125,6 +126,7 @@ def _check_architecture(folder: Path, config: Mapping[str, Any]) -> None:
     )
 
 
+@cache
 def known_model_types() -> frozenset[str]:
     """The architectures of the installed transformers, read from its source: importing it would load torch."""
     found = importlib.util.find_spec("transformers")

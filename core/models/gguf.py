@@ -13,6 +13,7 @@ import mmap
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from safetensors.torch import save_file
 from core import atomic
 from core.errors import UserError
 from core.home import Home
+from core.lock import FileLock
 from core.models.conversion import converted, fingerprint, folder_for
 from core.models.families import family_of
 from core.models.folder import SOURCE
@@ -71,13 +73,30 @@ def convert(home: Home, path: Path, progress: Progress | None = None) -> Path:
     header = read_gguf(path, lists=True)
     architecture = architecture_of(header.architecture, str(path))
     dtype = target_dtype(header)
-    _check_room(home, header, dtype)
-    target = folder_for(home, path)
-    with atomic.new_folder(target, replace=True) as folder:
-        _convert(header, architecture, dtype, folder, tell)
-        _write_notes(header, dtype, folder)
-        tell("Writing the last bytes", 1.0)
+    home.models.mkdir(parents=True, exist_ok=True)
+    with _alone(home, tell):
+        done = converted(home, path)
+        if done:
+            return done
+        _check_room(home, header, dtype)
+        target = folder_for(home, path)
+        with atomic.new_folder(target, replace=True) as folder:
+            _convert(header, architecture, dtype, folder, tell)
+            _write_notes(header, dtype, folder)
+            tell("Writing the last bytes", 1.0)
     return target
+
+
+@contextmanager
+def _alone(home: Home, tell: Progress) -> Iterator[None]:
+    """One conversion at a time: a preview and a training that begin together must not write one folder twice."""
+    lock = FileLock(home.root / "convert.lock")
+    while not lock.acquire(patience=0.5):
+        tell("Waiting for another conversion", None)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _silent(text: str, share: float | None) -> None:
@@ -96,7 +115,6 @@ def target_dtype(header: GgufHeader) -> torch.dtype:
 
 def _check_room(home: Home, header: GgufHeader, dtype: torch.dtype) -> None:
     """Say before the work that the disk is too full for it."""
-    home.models.mkdir(parents=True, exist_ok=True)
     needed = int(sum(tensor.numel for tensor in header.tensors.values()) * dtype.itemsize * SPARE)
     free = shutil.disk_usage(home.models).free
     if free < needed:

@@ -19,9 +19,10 @@ from transformers.utils.quantization_config import GgufConfig
 
 from core.errors import Cancelled, UserError
 from core.home import Home
+from core.lock import FileLock
 from core.models import gguf as conversion
 from core.models.catalog import describe
-from core.models.conversion import converted
+from core.models.conversion import converted, folder_for
 from core.models.gguf import convert
 from core.models.gguf_config import config_of, llama3_frequencies
 from core.models.gguf_header import read_gguf
@@ -257,6 +258,25 @@ def test_a_cancelled_conversion_leaves_nothing(home: Home, tmp_path: Path) -> No
     with pytest.raises(Cancelled):
         convert(home, tmp_path / "m.gguf", cancel)
     assert list(home.models.iterdir()) == []
+
+
+def test_a_second_conversion_of_the_same_file_waits_and_takes_the_first_ones_folder(home: Home, tmp_path: Path) -> None:
+    write_gguf(tmp_path / "m.gguf")
+    home.models.mkdir(parents=True)
+    said: list[str] = []
+    other = FileLock(home.root / "convert.lock")
+    assert other.acquire()
+
+    def follow(text: str, share: float | None) -> None:
+        said.append(text)
+        if text.startswith("Waiting") and said.count(text) == 1:
+            folder_for(home, tmp_path / "m.gguf").mkdir()
+            (folder_for(home, tmp_path / "m.gguf") / "config.json").write_text("{}", encoding="utf-8")
+            other.release()
+
+    folder = convert(home, tmp_path / "m.gguf", follow)
+    assert said == ["Reading the GGUF file", "Waiting for another conversion"]
+    assert [path.name for path in folder.iterdir()] == ["config.json"]
 
 
 def test_progress_rises_from_nothing_to_everything(home: Home, tmp_path: Path) -> None:
