@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from core import VERSION
 from core.errors import Cancelled, UserError
-from core.events import Event, Noticed, RunFailed, RunStarted, RunStopped, StageChanged
+from core.events import Noticed, RunFailed, RunFinished, RunStarted, RunStopped, StageChanged
 from core.home import Home
 from core.launch import OFFLINE, RunLock
 from core.store.rows import RunRow
@@ -55,12 +55,13 @@ def main(home: Home, run_id: str, *, resume: bool = False) -> int:
         try:
             end, status = _run(row, home, sink, resume=resume)
             sink.event(end)
+            _log.info("The run ended: %s after step %d", end.kind, end.step)
         finally:
             sink.close()
     return status
 
 
-def _run(row: RunRow, home: Home, sink: Sink, *, resume: bool) -> tuple[Event, int]:
+def _run(row: RunRow, home: Home, sink: Sink, *, resume: bool) -> tuple[RunFinished | RunStopped | RunFailed, int]:
     """Everything between taking the lock and saying how it ended."""
     sink.event(StageChanged("Starting"))
     training: Training | None = None
@@ -92,6 +93,7 @@ def _prepared(row: RunRow, home: Home, sink: Sink, interrupt: Interrupt, *, resu
         if interrupt.asked:
             raise Cancelled("The run was stopped before its first step.")
         sink.event(StageChanged(text, share))
+        _log.info("%s", text)
 
     checkpoint.clean(row.folder)
     training = prepare(row.config, home=home, folder=row.folder, sink=sink, interrupt=interrupt, say=say)

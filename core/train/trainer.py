@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import UserError
-from core.events import Event, RunFinished, RunStopped
+from core.events import RunFinished, RunStopped
 from core.optim.schedules.schedule import factor
 from core.train.memory import explained
 from core.train.training import Measured, Training
@@ -23,7 +23,7 @@ PAUSE = 0.1
 """Seconds between two looks at the commands while paused."""
 
 
-def train(training: Training) -> Event:
+def train(training: Training) -> RunFinished | RunStopped:
     """Run until the last step or until somebody stops it.
 
     Returns:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from core.adapters import state as adapter_state
+from core.adapters.names import METHODS
 from core.callback import Callback
 from core.commands import Command
 from core.errors import UserError
@@ -282,3 +283,20 @@ def small_disk(tmp_path: Path) -> Any:
         pytest.skip("not allowed to mount")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("method", [method.name for method in METHODS if method.storage is None])
+def test_every_method_goes_on_to_the_bit(tmp_path: Path, method: str) -> None:
+    options: dict[str, Any] = {"steps": 5, "evaluate_every": 0, "adapter": {"method": method, "dropout": 0.2}}
+    whole = small_training(tmp_path / "whole", **options)
+    train(whole)
+
+    train(small_training(tmp_path / "parts", sink=ListSink(asked={3: [Command.STOP]}), **options))
+    second = small_training(tmp_path / "parts", **options)
+    found, _ = checkpoint.newest(tmp_path / "parts")
+    assert found is not None
+    checkpoint.restore(second, found)
+    train(second)
+
+    expected = adapter_values(whole)
+    assert all(torch.equal(value, expected[name]) for name, value in adapter_values(second).items())
