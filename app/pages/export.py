@@ -102,10 +102,13 @@ class ExportPage(Page):
         left.addWidget(self.trouble)
         left.addStretch(1)
         columns.addLayout(left, 1)
-        self._right = QStackedLayout()
+        right = QVBoxLayout()
         self._about = self._about_run()
-        self._right.addWidget(self._about)
-        columns.addLayout(self._right, 1)
+        self._result: ExportResult | None = None
+        self._right = right
+        right.addWidget(self._about)
+        right.addStretch(1)
+        columns.addLayout(right, 1)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
         self.body.addLayout(self._stack, 1)
@@ -124,7 +127,7 @@ class ExportPage(Page):
             radio.setAccessibleDescription(FORMS[key][1])
             panel.add(radio)
             hint = label(FORMS[key][1], "hint", wrap=True)
-            hint.setContentsMargins(25, 0, 0, 6)
+            hint.setContentsMargins(28, 0, 0, 6)
             panel.add(hint)
         self.forms["merged"].setChecked(True)
         return panel
@@ -156,7 +159,6 @@ class ExportPage(Page):
         self._facts = {name: StatRow(name) for name in names}
         for fact in self._facts.values():
             panel.add(fact)
-        panel.body.addStretch(1)
         return panel
 
     def _connect(self) -> None:
@@ -186,7 +188,7 @@ class ExportPage(Page):
         self._show_facts(row)
         self._suggest()
         if self._job is None:
-            self._right.setCurrentWidget(self._about)
+            self._show_result(None)
 
     def _show_facts(self, row: RunRow) -> None:
         state = row.state
@@ -260,14 +262,18 @@ class ExportPage(Page):
     def _done(self, result: dict[str, Any]) -> None:
         self._job = None
         self._show_working(False)
-        panel = ExportResult(result)
-        while self._right.count() > 1:
-            old = self._right.widget(1)
-            self._right.removeWidget(old)
-            old.deleteLater()
-        self._right.addWidget(panel)
-        self._right.setCurrentWidget(panel)
+        self._show_result(ExportResult(result))
         self._suggest()
+
+    def _show_result(self, result: ExportResult | None) -> None:
+        """Show what was exported in the place of what is known of the run."""
+        if self._result is not None:
+            self._right.removeWidget(self._result)
+            self._result.deleteLater()
+        self._result = result
+        self._about.setVisible(result is None)
+        if result is not None:
+            self._right.insertWidget(0, result)
 
     def _failed(self, text: str, hint: str, traceback: str) -> None:
         self._job = None

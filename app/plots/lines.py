@@ -96,11 +96,12 @@ class LinesPlot(Canvas):
         extent = self._extent() or (0.0, 1.0)
         for mark in marks:
             side = 1 if mark.x > extent[0] + 0.8 * (extent[1] - extent[0]) else 0
-            line = pg.InfiniteLine(
-                mark.x, angle=90, movable=False, label=mark.text,
-                pen=pg.mkPen(theme.color("faint"), width=1, style=Qt.PenStyle.DashLine),
-                labelOpts={"position": 0.97, "color": theme.color("muted"), "anchors": [(side, 0), (side, 0)]},
-            )  # fmt: skip
+            words = {
+                "position": 0.97, "color": theme.color("muted"), "fill": theme.color("panel"),
+                "anchors": [(side, 0), (side, 0)],
+            }  # fmt: skip
+            pen = pg.mkPen(theme.color("faint"), width=1, style=Qt.PenStyle.DashLine)
+            line = pg.InfiniteLine(mark.x, angle=90, movable=False, pen=pen, label=mark.text, labelOpts=words)
             line.label.setFont(theme.font(11))
             line.setZValue(-5)
             self.addItem(line, ignoreBounds=True)

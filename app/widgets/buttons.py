@@ -37,7 +37,7 @@ class Button(QPushButton):
         key: str = "",
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(text, parent)
+        super().__init__(f" {text}" if icon and text else text, parent)
         self._icon = icon
         self.setProperty("kind", kind)
         self.setAccessibleName(name or text)

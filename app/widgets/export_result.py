@@ -38,7 +38,6 @@ class ExportResult(Panel):
         row.addWidget(Button("Open the folder", do=self._open))
         row.addWidget(Button("Copy its path", do=lambda: QGuiApplication.clipboard().setText(str(self.folder))))
         row.addStretch(1)
-        self.body.addStretch(1)
         self.add(row)
 
     def _add_verified(self, verified: dict[str, Any] | None) -> None:

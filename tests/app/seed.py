@@ -102,7 +102,7 @@ class Seeded:
     def advance(self, to: int) -> Seeded:
         """Measure every step up to and with `to`."""
         while self.step <= to:
-            self._measure(self.step)
+            self.measure(self.step)
             self.step += 1
         self.writer.flush()
         return self
@@ -148,7 +148,8 @@ class Seeded:
         self._writer = None
         return self
 
-    def _measure(self, step: int) -> None:
+    def measure(self, step: int) -> None:
+        """Everything that a worker measures at a step."""
         steps = self.config.train.steps
         done = step / max(steps, 1)
         falling = 3.35 + 1.2 * np.exp(-5 * done) + 0.1 * (1 - done)

@@ -1,0 +1,135 @@
+"""How smooth the window is while a run streams: the longest time in which it does not answer.
+
+    python -m tests.benchmarks.window_frames [--seconds 60] [--rate 50] [--before 0] [--blocks 32]
+
+Another process writes an invented run of 224 layers (32 blocks of 7 roles) through the real writer, `--rate` steps a
+second, after `--before` steps that are already there. The window shows it on the Run page at 1440 x 900 with every
+plot. A timer that ought to fire every 4 ms measures how long the event loop is busy in one piece: a frame. Reported
+are the median, the 99th percentile and the longest frame in milliseconds, the most processor time that one took (which
+other programs on the machine do not lengthen), and the memory at the start and at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import psutil
+
+from core.home import find_home
+from core.store.store import LOCK, Store
+from tests.app.seed import Seeded, config
+
+SETTLE = 3.0
+"""Seconds before frames count: pages are made and fonts are laid out."""
+
+
+def main() -> None:
+    """Measure, and print one JSON document."""
+    arguments = _arguments()
+    if arguments.write:
+        _write(arguments)
+        return
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    with tempfile.TemporaryDirectory() as folder:
+        writer = _start_writer(folder, arguments)
+        try:
+            print(json.dumps(_watch(folder, arguments, writer), indent=2))
+        finally:
+            writer.terminate()
+            writer.wait()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long to measure")
+    parser.add_argument("--rate", type=float, default=50.0, help="steps a second")
+    parser.add_argument("--before", type=int, default=0, help="steps that are there at the start")
+    parser.add_argument("--blocks", type=int, default=32, help="transformer blocks, of 7 layers each")
+    parser.add_argument("--write", default="", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _start_writer(folder: str, arguments: argparse.Namespace) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "tests.benchmarks.window_frames", "--write", folder]
+    words += [f"--{name}={getattr(arguments, name)}" for name in ("rate", "before", "blocks")]
+    writer = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    return writer
+
+
+def _write(arguments: argparse.Namespace) -> None:
+    """The writing process: says a line once the steps before are there, then goes on until it is ended."""
+    from core.lock import FileLock
+
+    home = find_home(arguments.write)
+    seeded = Seeded(home, Store(home), config=config(steps=200_000), blocks=arguments.blocks)
+    FileLock(home.run(seeded.run) / LOCK).acquire()
+    seeded.begin()
+    for to in range(999, arguments.before, 1000):
+        seeded.advance(to)
+    print("ready", flush=True)
+    start, first = time.monotonic(), seeded.step
+    while True:
+        due = first + int((time.monotonic() - start) * arguments.rate)
+        while seeded.step < due:
+            seeded.measure(seeded.step)
+            seeded.step += 1
+        time.sleep(0.005)
+
+
+def _watch(folder: str, arguments: argparse.Namespace, writer: subprocess.Popen[str]) -> dict[str, float]:
+    from PySide6.QtCore import QTimer
+
+    from app.start import make_application, make_window
+
+    app = make_application()
+    begun = time.perf_counter()
+    window = make_window(find_home(folder))
+    window.resize(1440, 900)
+    window.show()
+    app.processEvents()
+    opened = time.perf_counter() - begun
+    window.make_rest()
+    gaps: list[float] = []
+    work: list[float] = []
+    clock = {"last": time.perf_counter(), "memory": 0.0, "worked": time.thread_time()}
+
+    def tick() -> None:
+        now = time.perf_counter()
+        if now - begun > SETTLE:
+            clock["memory"] = clock["memory"] or psutil.Process().memory_info().rss
+            gaps.append(1000 * (now - clock["last"]))
+            work.append(1000 * (time.thread_time() - clock["worked"]))
+        clock["last"], clock["worked"] = now, time.thread_time()
+
+    timer = QTimer(interval=4)
+    timer.timeout.connect(tick)
+    timer.start()
+    QTimer.singleShot(int(1000 * (SETTLE + arguments.seconds)), app.quit)
+    app.exec()
+    trace = window.context.feed.trace
+    steps = trace.curve("loss").last_step + 1 if trace is not None else 0
+    window.close()
+    return {
+        "opened_ms": round(1000 * opened),
+        "steps_shown": steps,
+        "median_ms": round(float(np.median(gaps)), 1),
+        "p99_ms": round(float(np.percentile(gaps, 99)), 1),
+        "longest_work_ms": round(max(work), 1),
+        "longest_ms": round(max(gaps), 1),
+        "frames_over_50_ms": int(np.sum(np.array(gaps) > 50)),
+        "memory_start_mb": round(clock["memory"] / 1e6),
+        "memory_end_mb": round(psutil.Process().memory_info().rss / 1e6),
+    }
+
+
+if __name__ == "__main__":
+    main()
