@@ -1,55 +1,25 @@
-"""From files to rows: JSON lines and plain text, streamed, so that a file larger than memory works.
+"""From a data path to rows: a file, a folder of files, or a folder that the `datasets` library has saved.
 
-A row's number is its line in the file, because that is where an editor finds it. Every complaint names file, line and,
-where it is known, column. A folder is all the files of one kind in it, in the order of their names.
+A row's number is its line in the file, because that is where an editor finds it (in arrays and tables its place). Every
+complaint names file, row and, where it is known, column. A folder is all the files of one kind in it, in the order of
+their names; files that are named as the test or validation part are never trained on by accident.
 """
 
 from __future__ import annotations
 
-import codecs
-import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from core.data.example import place
+from core.data.readers import GZIP, KINDS, KNOWN, kind_of
+from core.data.readers.columns import SAVED, SPLITS, folder_size, saved_rows
+from core.data.row import Position, Row
 from core.errors import UserError
 
-JSON_LINES = (".jsonl", ".ndjson", ".json")
-PLAIN_TEXT = (".txt", ".text", ".md", ".markdown")
-KNOWN = ", ".join((*JSON_LINES[:2], *PLAIN_TEXT))
-
-LONGEST_ROW = 64 * 2**20
-"""Bytes. A longer JSON line is a broken file rather than a row."""
-PIECE = 2**20
-"""Bytes of plain text read at once where a line does not end."""
-BLOCK = 2**16
-"""Characters of running text in a row; cut at the next blank line, or the next line from four times as much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the data, before anybody knows what it means.
-
-    Attributes:
-        file: the file's name, relative to the data's folder.
-        number: its line, counted from 1.
-        value: the fields; plain text is `{"text": ...}`.
-        plain: whether it comes from a file of running text.
-        ends: False where a text goes on in the next row.
-    """
-
-    file: str
-    number: int
-    value: dict[str, Any]
-    plain: bool = False
-    ends: bool = True
-
-    @property
-    def place(self) -> str:
-        """How messages name it."""
-        return place(self.file, self.number)
+HELD_BACK = re.compile(r"(test|validation|valid|val|dev|eval)(?![a-z])", re.IGNORECASE)
+TRAIN = re.compile(r"train(?![a-z])", re.IGNORECASE)
+"""Beginnings of the names that files or folders of a split data set have."""
 
 
 @dataclass
@@ -58,30 +28,39 @@ class Source:
 
     Attributes:
         root: what the user named.
-        files: what is read, in order.
+        files: what is read, in order; a folder in it is one that `datasets` has saved.
         notes: what the user should know about the choice of files.
-        size: bytes in all of them.
-        done: bytes read so far; `done / size` is the progress.
+        position: how far the reading is.
     """
 
     root: Path
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
-    size: int = 0
-    done: int = field(default=0)
+    position: Position = field(default_factory=Position)
+
+    @property
+    def size(self) -> int:
+        """Bytes in all of the files."""
+        return self.position.size
+
+    @property
+    def done(self) -> int:
+        """Bytes read so far; `done / size` is the progress."""
+        return self.position.done
 
     def rows(self) -> Iterator[Row]:
         """Every row of every file.
 
         Raises:
-            UserError: a file cannot be read, holds no rows, is not UTF-8 or not JSON, at the place that it names.
+            UserError: a file cannot be read, or holds no rows, at the place that it names.
         """
-        self.done = 0
+        self.position.done = 0
         for file in self.files:
             name = file.name if file == self.root else file.relative_to(self.root).as_posix()
-            read = _json_rows if file.suffix.lower() in JSON_LINES else _text_rows
+            kind = kind_of(file)
+            read = saved_rows if kind is None else kind.read
             empty = True
-            for row in read(self, file, name):
+            for row in read(file, name, self.position):
                 empty = False
                 yield row
             if empty:
@@ -101,136 +80,50 @@ def find(path: str | Path) -> Source:
         return _folder(root)
     if not root.exists():
         raise UserError(f"There is no data at {root}.", hint="Check the path.", path="data.path")
-    if root.suffix.lower() not in (*JSON_LINES, *PLAIN_TEXT):
-        kind = f"'{root.suffix}' files" if root.suffix else "files without an ending"
+    if kind_of(root) is None:
+        ending = "".join(root.suffixes[-2:]) if root.suffix == GZIP else root.suffix
+        kind = f"'{ending}' files" if ending else "files without an ending"
         raise UserError(f"{root.name}: {kind} cannot be read as data.", hint=f"Use {KNOWN}.", path="data.path")
-    return Source(root, (root,), size=root.stat().st_size)
+    return Source(root, (root,), position=Position(root.stat().st_size))
 
 
 def _folder(root: Path) -> Source:
+    if (root / SAVED).is_file():
+        return Source(root, (root,), position=Position(folder_size(root)))
+    if (root / SPLITS).is_file():
+        return _saved_parts(root)
     inside = sorted(path for path in root.rglob("*") if path.is_file())
     seen = [path for path in inside if not any(part.startswith(".") for part in path.relative_to(root).parts)]
-    rows = tuple(path for path in seen if path.suffix.lower() in JSON_LINES)
-    texts = tuple(path for path in seen if path.suffix.lower() in PLAIN_TEXT)
-    if not rows and not texts:
+    by_kind = {kind.label: tuple(path for path in seen if kind_of(path) is kind) for kind in KINDS}
+    found = {label: paths for label, paths in by_kind.items() if paths}
+    if not found:
         raise UserError(f"{root} holds no data file.", hint=f"Put {KNOWN} files into it.", path="data.path")
-    notes: tuple[str, ...] = ()
-    if rows and texts:
-        notes = (f"The JSON-lines files are read; {len(texts)} text file(s) beside them are left out.",)
-    files = rows or texts
-    return Source(root, files, notes=notes, size=sum(file.stat().st_size for file in files))
+    label, files = next(iter(found.items()))
+    others = [f"{len(paths)} {other} file(s)" for other, paths in found.items() if other != label]
+    notes = [f"The {label} files are read; {' and '.join(others)} beside them are left out."] if others else []
+    files, note = _training_part(root, files)
+    return Source(
+        root, files, notes=(*notes, *note), position=Position(sum(file.stat().st_size for file in files))
+    )  # fmt: skip
 
 
-def _json_rows(source: Source, path: Path, name: str) -> Iterator[Row]:
-    for number, line in _lines(source, path, name, LONGEST_ROW):
-        if len(line) >= LONGEST_ROW // 4 and not line.endswith("\n"):
-            _refuse_endless(name, number, line)
-        if line.isspace() or not line:
-            continue
-        yield Row(name, number, _object(name, number, line))
+def _training_part(root: Path, files: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Of a data set in parts the one to train on; all files where their names do not speak of parts."""
+    train = tuple(file for file in files if any(TRAIN.match(part) for part in file.relative_to(root).parts))
+    held = [file for file in files if any(HELD_BACK.match(part) for part in file.relative_to(root).parts)]
+    if not train or not held or set(train) & set(held):
+        return files, ()
+    first = held[0].relative_to(root).as_posix()
+    note = f"The files of the train part are read; {len(held)} of a test or validation part are left out"
+    return train, (f"{note} ({first}: name it as the held-out file to measure with it).",)
 
 
-def _refuse_endless(name: str, number: int, line: str) -> None:
-    if len(line.encode()) >= LONGEST_ROW:
-        raise UserError(
-            f"{place(name, number)}: longer than {LONGEST_ROW // 2**20} MB.",
-            hint="Each line must hold one example.",
-            path="data.path",
-        )
-
-
-def _object(name: str, number: int, line: str) -> dict[str, Any]:
-    """The JSON object of a line, or a sentence on why it is none."""
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        if number == 1 and line.lstrip().startswith("["):
-            raise _is_array(name) from None
-        where = f"{place(name, number)}, column {error.colno}"
-        raise UserError(
-            f"{where}: not JSON ({error.msg}).", hint="Each line must hold one JSON object.", path="data.path"
-        ) from None
-    except RecursionError:
-        raise UserError(f"{place(name, number)}: nested too deeply to be an example.", path="data.path") from None
-    if isinstance(value, dict):
-        return value
-    if number == 1 and isinstance(value, list):
-        raise _is_array(name)
-    found = {list: "a list", str: "a string", type(None): "null", bool: "a truth value"}.get(type(value), "a number")
-    raise UserError(
-        f"{place(name, number)}: expected an object in braces, found {found}.",
-        hint='Each line must look like {"instruction": "...", "response": "..."}.',
-        path="data.path",
-    )
-
-
-def _is_array(name: str) -> UserError:
-    return UserError(
-        f"{name} is one JSON array.", hint="Write one object a line instead (JSON lines).", path="data.path"
-    )
-
-
-def _text_rows(source: Source, path: Path, name: str) -> Iterator[Row]:
-    """Blocks of a text, at least one paragraph each; the last one says that the text ends there."""
-    waiting: Row | None = None
-    block: list[str] = []
-    size, first = 0, 1
-    for number, line in _lines(source, path, name, PIECE):
-        if not block:
-            first = number
-        block.append(line)
-        size += len(line)
-        if size >= BLOCK and (not line.strip() or size >= 4 * BLOCK):
-            if waiting:
-                yield waiting
-            waiting = Row(name, first, {"text": "".join(block)}, plain=True, ends=False)
-            block, size = [], 0
-    rest = "".join(block)
-    if rest.strip():
-        if waiting:
-            yield waiting
-        yield Row(name, first, {"text": rest}, plain=True)
-    elif waiting:
-        yield Row(waiting.file, waiting.number, waiting.value, plain=True)
-
-
-def _lines(source: Source, path: Path, name: str, longest: int) -> Iterator[tuple[int, str]]:
-    """Numbered lines of a UTF-8 file, with or without a mark at its start; `\\n` ends each but perhaps the last.
-
-    A line of more than `longest` bytes comes in pieces with one number.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    number, column = 1, 0
-    try:
-        with path.open("rb") as file:
-            start = file.read(3)
-            _refuse_wide(name, start)
-            if start != codecs.BOM_UTF8:
-                file.seek(0)
-            while piece := file.readline(longest):
-                source.done += len(piece)
-                ends = piece.endswith(b"\n")
-                line = _decode(decoder, piece, ends, f"{name}, line {number}", column)
-                yield number, line[:-2] + "\n" if line.endswith("\r\n") else line
-                number, column = (number + 1, 0) if ends else (number, column + len(line))
-        _decode(decoder, b"", True, f"{name}, line {number}", column)
-    except OSError as error:
-        raise UserError(f"{name} cannot be read: {error.strerror or error}.", path="data.path") from None
-
-
-def _decode(decoder: codecs.IncrementalDecoder, piece: bytes, final: bool, where: str, column: int) -> str:
-    try:
-        return decoder.decode(piece, final)
-    except UnicodeDecodeError as error:
-        column += len(error.object[: error.start].decode()) + 1
-        byte = error.object[error.start]
-        raise UserError(
-            f"{where}, column {column}: the byte 0x{byte:02X} is not UTF-8.",
-            hint="Save the file as UTF-8; it may be in a Windows encoding (cp1252).",
-            path="data.path",
-        ) from None
-
-
-def _refuse_wide(name: str, start: bytes) -> None:
-    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise UserError(f"{name} is in UTF-16.", hint="Save the file as UTF-8.", path="data.path")
+def _saved_parts(root: Path) -> Source:
+    """A folder of several saved tables: the one called train, or the only one."""
+    parts = sorted(path.parent for path in root.glob(f"*/{SAVED}"))
+    if not parts:
+        raise UserError(f"{root} is a saved data set without a part in it.", path="data.path")
+    chosen = next((part for part in parts if part.name == "train"), parts[0])
+    others = [part.name for part in parts if part != chosen]
+    notes = (f"The part '{chosen.name}' is read; {', '.join(others)} left out.",) if others else ()
+    return Source(root, (chosen,), notes=notes, position=Position(folder_size(chosen)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.data.files import Row
 from core.data.formats import FORMATS, Format
+from core.data.row import Row
 from core.errors import UserError
 
 LOOKED_AT = 50

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.example import Example
-from core.data.files import Row, Source, find
+from core.data.files import Source, find
 from core.data.formats import Format
 from core.data.guess import LOOKED_AT, Guess, guess
+from core.data.row import Row
 from core.data.template import Encoder, windows
 from core.data.tokens import TokenList, Tokens
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from core.data.example import Example, Turn
-from core.data.files import Row
 from core.data.formats.format import Format, missing, text_of
 from core.data.formats.turns import turns_of
+from core.data.row import Row
 
 
 class Conversations(Format):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from core.component import Component
 from core.data.example import Example
-from core.data.files import Row
+from core.data.row import Row
 from core.errors import UserError
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from core.data.example import Example, Turn
-from core.data.files import Row
 from core.data.formats.format import Format, first_of, missing, text_of, wrong
+from core.data.row import Row
 
 QUESTIONS = ("instruction", "question", "prompt")
 ANSWERS = ("output", "response", "answer")

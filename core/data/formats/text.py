@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from core.data.example import Example, Turn
-from core.data.files import Row
 from core.data.formats.format import Format, missing, text_of
+from core.data.row import Row
 
 
 class Text(Format):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.data.example import Role, Turn
-from core.data.files import Row
 from core.data.formats.format import text_of, wrong
+from core.data.row import Row
 
 ROLES: Mapping[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.data.files import BLOCK, LONGEST_ROW, find
+from core.data.files import find
+from core.data.readers.running_text import BLOCK
+from core.data.row import LONGEST_ROW
 from core.errors import UserError
 
 
@@ -44,8 +49,11 @@ def test_a_mark_at_the_start_of_a_file_is_no_part_of_it(tmp_path: Path) -> None:
         ('{"a": 1}\n[1]\n', "a.jsonl, row 2: expected an object in braces, found a list."),
         ('{"a": 1}\n"x"\n', "a.jsonl, row 2: expected an object in braces, found a string."),
         ("null\n", "a.jsonl, row 1: expected an object in braces, found null."),
-        ('[{"a": 1}]\n', "a.jsonl is one JSON array."),
-        ('[\n{"a": 1}\n]\n', "a.jsonl is one JSON array."),
+        ('[{"a": 1}, 2]\n', "a.jsonl, row 2: expected an object in braces, found a number."),
+        ('[\n{"a": 1},\n{"a" 2}]\n', "a.jsonl, line 3, column 6: not JSON (Expecting ':' delimiter)."),
+        ('[\n{"a": 1}\n', "a.jsonl, line 3, column 1: not JSON (Expecting ',')."),
+        ('[{"a": 1}] x', "a.jsonl, line 1, column 12: not JSON (Extra data)."),
+        ("[]", "a.jsonl is empty"),
         ("", "a.jsonl is empty"),
         ("\n \n", "a.jsonl is empty"),
         ("[" * 100_000, "a.jsonl, row 1: nested too deeply"),
@@ -68,7 +76,7 @@ def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: P
 def test_paths_that_hold_no_data_are_named(tmp_path: Path) -> None:
     assert complaint("") == "No data has been chosen."
     assert complaint(tmp_path / "gone.jsonl").startswith("There is no data at")
-    assert complaint(write(tmp_path, "a.parquet", "x")) == "a.parquet: '.parquet' files cannot be read as data."
+    assert complaint(write(tmp_path, "a.docx", "x")) == "a.docx: '.docx' files cannot be read as data."
     assert complaint(write(tmp_path, "plain", "x")) == "plain: files without an ending cannot be read as data."
     (tmp_path / "empty").mkdir()
     assert complaint(tmp_path / "empty").endswith("holds no data file.")
@@ -128,3 +136,117 @@ def test_how_far_a_reading_is_can_be_told(tmp_path: Path) -> None:
     assert source.size == 90
     assert len(list(rows)) == 9
     assert source.done == source.size
+
+
+ROWS = [{"text": f"number {n}", "label": n % 2} for n in range(600)]
+
+
+def packed(path: Path) -> Path:
+    target = path.with_name(f"{path.name}.gz")
+    target.write_bytes(gzip.compress(path.read_bytes()))
+    return target
+
+
+def values(path: Path) -> list[dict[str, Any]]:
+    return [row.value for row in find(path).rows()]
+
+
+def test_an_array_is_read_object_by_object_and_numbered_by_its_place(tmp_path: Path) -> None:
+    text = json.dumps(ROWS, ensure_ascii=False)
+    for content in (text, json.dumps(ROWS, indent=2), f"\n {text} \n"):
+        rows = list(find(write(tmp_path, "a.json", content)).rows())
+        assert [row.value for row in rows] == ROWS
+        assert [row.number for row in rows] == list(range(1, 601))
+
+
+def test_a_long_array_in_one_line_is_not_held_whole(tmp_path: Path) -> None:
+    rows = [{"text": "word " * 100, "n": n} for n in range(6000)]
+    path = write(tmp_path, "a.json", json.dumps(rows)[:-1] + ", oops]")
+    source = find(path)
+    with pytest.raises(UserError, match=f"line 1, column {path.stat().st_size - 4}: not JSON"):
+        for number, row in enumerate(source.rows()):
+            assert row.value["n"] == number
+            assert source.done < source.size or number > 3000
+
+
+def test_tables_give_the_rows_of_their_lines(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", 'text,label\n"two\nlines, and ""quotes""",1\n\nplain,0\n')
+    rows = [(row.number, row.value) for row in find(path).rows()]
+    assert rows == [(2, {"text": 'two\nlines, and "quotes"', "label": "1"}), (5, {"text": "plain", "label": "0"})]
+    assert values(write(tmp_path, "b.tsv", "text\tlabel\na, b\t1\n")) == [{"text": "a, b", "label": "1"}]
+    assert values(write(tmp_path, "c.csv", "text;label\na, b;1\n")) == [{"text": "a, b", "label": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a,b\n1,2\n1,2,3\n", "a.csv, row 3: 3 fields, and the first line names 2 columns."),
+        ('a,b\n1,"2\n3\n', "a.csv, row 2: a quote that opens there never ends."),
+        ("a,a\n1,2\n", "a.csv: the column 'a' is there twice."),
+        ("a,b\n", "a.csv is empty"),
+        (b"a,b\n1,\xff\n", "a.csv, line 2, column 3: the byte 0xFF is not UTF-8."),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_with_its_place(tmp_path: Path, content: str | bytes, said: str) -> None:
+    assert complaint(write(tmp_path, "a.csv", content)).startswith(said)
+
+
+def test_text_of_any_kind_may_be_packed(tmp_path: Path) -> None:
+    lines = "".join(json.dumps(row) + "\n" for row in ROWS)
+    for name, content in (("a.jsonl", lines), ("b.json", json.dumps(ROWS)), ("c.csv", "text,label\na,1\n")):
+        path = write(tmp_path, name, content)
+        source = find(packed(path))
+        assert [row.value for row in source.rows()] == values(path)
+        assert source.done == source.size == path.with_name(f"{name}.gz").stat().st_size
+    assert values(packed(write(tmp_path, "d.txt", "words\n"))) == [{"text": "words\n"}]
+
+
+def test_a_torn_package_is_named(tmp_path: Path) -> None:
+    whole = packed(write(tmp_path, "a.jsonl", '{"a": "' + "x" * 9999 + '"}\n'))
+    whole.write_bytes(whole.read_bytes()[:-12])
+    assert complaint(whole).startswith("a.jsonl.gz cannot be unpacked")
+
+
+def test_parquet_and_arrow_files_are_read_in_order(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.Table.from_pylist(ROWS)
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pyarrow.ipc.new_file(str(tmp_path / "b.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    with pyarrow.ipc.new_stream(str(tmp_path / "c.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    for name in ("a.parquet", "b.arrow", "c.arrow"):
+        source = find(tmp_path / name)
+        rows = list(source.rows())
+        assert [row.value for row in rows] == ROWS
+        assert (rows[-1].number, source.done) == (600, source.size)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
+def test_a_damaged_table_is_named(tmp_path: Path, name: str) -> None:
+    assert complaint(write(tmp_path, name, b"PAR1 nothing of the kind PAR1")).startswith(f"{name} cannot be read: ")
+
+
+def test_a_saved_data_set_is_read_with_the_names_of_its_classes(tmp_path: Path) -> None:
+    import datasets
+
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
+    table = datasets.Dataset.from_list(ROWS, features=features)
+    datasets.DatasetDict({"test": table.select(range(3)), "train": table}).save_to_disk(str(tmp_path / "both"))
+    table.select([5, 3]).save_to_disk(str(tmp_path / "one"))
+    both = find(tmp_path / "both")
+    assert [row.value["label"] for row in both.rows()] == ["no", "yes"] * 300
+    assert both.notes == ("The part 'train' is read; test left out.",)
+    assert [row.value["text"] for row in find(tmp_path / "one").rows()] == ["number 5", "number 3"]
+    next((tmp_path / "one").glob("*.arrow")).write_bytes(b"torn")
+    assert "cannot be read" in complaint(tmp_path / "one")
+
+
+def test_the_test_part_of_a_data_set_is_not_trained_on_by_accident(tmp_path: Path) -> None:
+    for name in ("train-00000.jsonl", "train-00001.jsonl", "test-00000.jsonl", "testing.txt"):
+        write(tmp_path, name, json.dumps({"text": name}) + "\n")
+    source = find(tmp_path)
+    assert [row.file for row in source.rows()] == ["train-00000.jsonl", "train-00001.jsonl"]
+    assert "1 of a test or validation part are left out (test-00000.jsonl" in source.notes[1]

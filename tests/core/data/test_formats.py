@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from core.data.example import Example
-from core.data.files import Row
 from core.data.formats import FORMATS
 from core.data.guess import guess
+from core.data.row import Row
 from core.errors import UserError
 
 MESSAGES = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
