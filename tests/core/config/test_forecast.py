@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from core.adapters.attach import attach
-from core.config.forecast import Memory, count, forecast
+from core.config.forecast import SLACK, Memory, count, forecast
 from core.config.run import RunConfig
 from core.config.select import select
 from core.models.catalog import describe
@@ -74,23 +74,23 @@ def test_activations_are_forecast_from_above_and_not_wildly(family: str, tmp_pat
     memory = forecast(info, plans, config)
 
     assert memory.weights == weights
-    assert 1.0 <= memory.activations / kept_by(model) <= 1.5
+    assert 1.0 <= memory.activations / SLACK["cpu"] / kept_by(model) <= 1.5
 
 
 @pytest.mark.parametrize(
-    ("adapter", "most"),
+    "adapter",
     [
-        ({"layers": ["q_proj", "v_proj"]}, 1.5),
-        ({"layers": ["down_proj"], "rank": 64}, 1.5),
-        ({"layers": ["layers.4.*", "layers.5.*"]}, 1.5),
-        ({"dropout": 0.1}, 1.5),
-        ({"method": "dora"}, 1.5),
-        ({"method": "vera"}, 1.5),
-        ({"method": "lora-fa"}, 1.5),
-        ({"method": "adalora"}, 1.5),
+        {"layers": ["q_proj", "v_proj"]},
+        {"layers": ["down_proj"], "rank": 64},
+        {"layers": ["layers.4.*", "layers.5.*"]},
+        {"dropout": 0.1},
+        {"method": "dora"},
+        {"method": "vera"},
+        {"method": "lora-fa"},
+        {"method": "adalora"},
     ],
 )
-def test_activations_follow_what_is_adapted(adapter: dict[str, Any], most: float, tmp_path: Path) -> None:
+def test_activations_follow_what_is_adapted(adapter: dict[str, Any], tmp_path: Path) -> None:
     info = describe(deep_model("llama", tmp_path))
     config = config_of(adapter=adapter)
     plans = select(info.layers, config.adapter)
@@ -98,7 +98,9 @@ def test_activations_follow_what_is_adapted(adapter: dict[str, Any], most: float
 
     attach(model, plans, config.adapter, seed=0, storage=config.storage)
 
-    assert 1.0 <= forecast(info, plans, config).activations / kept_by(model) <= most
+    memory = forecast(info, plans, config)
+
+    assert 1.0 <= memory.activations / SLACK["cpu"] / kept_by(model) <= 1.5
 
 
 @pytest.mark.parametrize(
