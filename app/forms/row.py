@@ -53,7 +53,7 @@ class Row(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         if isinstance(editor, _WIDE) or bool(editor.property("wide")):
             grid.addWidget(self.label, 0, 0)
-            grid.addWidget(editor, 1, 0)
+            grid.addWidget(editor, 1, 0, 1, 2)
         else:
             side = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
             grid.addWidget(self.label, 0, 0)

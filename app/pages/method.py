@@ -1,0 +1,167 @@
+"""Method: what is trained and how, and the button that starts it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from app.errors import show_error
+from app.forms.form import Form, bind
+from app.pages.page import Page
+from app.widgets import Notice, Panel, plain, primary
+from app.widgets.method_panel import MethodPanel
+from app.widgets.rate_curve import RateCurve
+from core.adapters.names import DEFAULTS, method
+from core.config import files
+from core.config.check import check_config
+from core.config.run import AdapterConfig, ModelConfig, RunConfig, TrainConfig
+from core.errors import UserError
+from core.problem import Problem
+
+if TYPE_CHECKING:
+    from app.context import Context
+
+SIZE = ("rank", "alpha", "dropout")
+LEARNING = ("steps", "batch", "accumulate", "learning_rate", "schedule", "warmup", "clip", "optimizer")
+WATCHING = ("evaluate_every", "checkpoint_every", "keep", "measure_every", "prompts", "sample_tokens")
+MACHINE = ("device", "gradient_checkpointing")
+
+
+class MethodPage(Page):
+    """Axes at the left, training in the middle, the run at the right."""
+
+    key: ClassVar[str] = "method"
+    title: ClassVar[str] = "Method"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._document = context.document
+        self.add_action(plain("Open run file", self._open, icon="folder"))
+        self.add_action(plain("Save run file", self._save, icon="download"))
+        self.start = primary("Start", self._start, name="Start a run of this configuration (Ctrl+Return)")
+        self.add_action(self.start)
+        self.trouble = Notice(tone="red")
+        self.warning = Notice(tone="amber")
+        self.method = MethodPanel()
+        self.curve = RateCurve()
+        self._lay_out()
+        self.method.named.connect(self._name)
+        self.method.member_chosen.connect(self._choose)
+        self._document.changed.connect(lambda _: self._show())
+        self._document.problems_changed.connect(self._check)
+        self._document.plans_changed.connect(self._check)
+        self._show()
+
+    @property
+    def complete(self) -> bool:
+        """Whether it could start."""
+        return self.start.isEnabled()
+
+    # Making
+
+    def _lay_out(self) -> None:
+        inner = QWidget()
+        columns = QHBoxLayout(inner)
+        columns.setContentsMargins(0, 0, 8, 0)
+        columns.setSpacing(16)
+        size = self._form("Size", AdapterConfig, SIZE, "adapter")
+        learning = self._form("Learning", TrainConfig, LEARNING, "train")
+        learning.add(self.curve)
+        watching = self._form("Watching", TrainConfig, WATCHING, "train")
+        run = self._form("Run", RunConfig, ("name", "seed"), "")
+        for part, only, prefix in ((ModelConfig, ("compute",), "model"), (TrainConfig, MACHINE, "train")):
+            form: Form[Any] = Form(part, only=only)
+            bind(form, self._document, prefix)
+            run.add(form)
+        for panels, stretch in (((self.method, size), 5), ((learning,), 4), ((run, watching), 4)):
+            column = QVBoxLayout()
+            column.setSpacing(16)
+            for panel in panels:
+                column.addWidget(panel)
+            column.addStretch(1)
+            columns.addLayout(column, stretch)
+        area = QScrollArea()
+        area.setWidget(inner)
+        area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.body.addWidget(self.trouble)
+        self.body.addWidget(self.warning)
+        self.body.addWidget(area, 1)
+
+    def _form(self, title: str, part: type[Any], only: tuple[str, ...], prefix: str) -> Panel:
+        panel = Panel(title)
+        form: Form[Any] = Form(part, only=only)
+        bind(form, self._document, prefix)
+        panel.add(form)
+        return panel
+
+    # Doing
+
+    def _name(self, name: str) -> None:
+        """Take a known name: every axis follows it again."""
+        cleared = {f"adapter.{axis}": None for axis in DEFAULTS}
+        self._document.update(
+            {**cleared, "adapter.method": name, "model.storage": "auto"}, f"Method {method(name).label}"
+        )
+
+    def _choose(self, axis: str, member: Any) -> None:
+        if axis == "storage":
+            self._document.set("model.storage", member.kind)
+        else:
+            self._document.set(f"adapter.{axis}", member)
+
+    def _start(self) -> None:
+        try:
+            self.context.actions.start(self._document.config)
+        except UserError as error:
+            show_error(error, self)
+
+    def _open(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "Open a run file", "", "Run files (*.yaml *.yml)")
+        if not chosen:
+            return
+        try:
+            self._document.replace(files.read(Path(chosen)), f"Open {Path(chosen).name}")
+        except UserError as error:
+            show_error(error, self)
+
+    def _save(self) -> None:
+        suggested = f"{self._document.config.name}.yaml"
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save the run file", suggested, "Run files (*.yaml)")
+        if not chosen:
+            return
+        try:
+            files.write(self._document.config, Path(chosen))
+        except (UserError, OSError) as error:
+            show_error(error if isinstance(error, UserError) else UserError(f"{chosen}: {error.strerror}."), self)
+
+    # Showing
+
+    def _show(self) -> None:
+        config = self._document.config
+        self.method.show_config(config)
+        self.curve.show_train(config.train)
+        self.set_subtitle(f"{config.method_label}   rank {config.adapter.rank}   {config.train.steps} steps")
+        self._check()
+
+    def _check(self) -> None:
+        """Say what keeps the run from starting, and what it should be warned of."""
+        said = [Problem(path, text, "") for path, text in self._document.problems().items()]
+        problems, warnings = check_config(self._document.config, self._document.model)
+        blocking = said or problems
+        self.trouble.setVisible(bool(blocking))
+        self.warning.setVisible(bool(warnings))
+        for notice, tone, found in ((self.trouble, "red", blocking), (self.warning, "amber", warnings)):
+            if found:
+                more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+                everything = "\n".join(f"{problem.text} {problem.hint}".strip() for problem in found)
+                notice.set(
+                    found[0].text + more, hint=found[0].hint, tone=tone, details=everything if len(found) > 1 else ""
+                )
+        self.start.setEnabled(not blocking)
+        self.start.setToolTip(blocking[0].text if blocking else "Start a run of this configuration (Ctrl+Return)")
+        self.complete_changed.emit()
