@@ -22,6 +22,7 @@ from app.errors import show_error
 from app.feed import Feed
 from app.jobs import Jobs
 from app.menu import window_menu
+from app.models.packs import chosen
 from app.pages.page import Page
 from app.style.theme import Theme
 from app.widgets import Notice
@@ -143,7 +144,8 @@ class Window(QMainWindow):
                 self,
             )
             return
-        self.document.set(f"{kind}.path", str(path))
+        values = chosen(str(path)) if kind == "data" else {"model.path": str(path)}
+        self.document.update(values, f"Choose {path.name}")
         self.document.remember(kind, str(path))
         self.go(kind)
 

@@ -1,4 +1,4 @@
-"""The four kinds of figure, as values: what is shown, with names and units, and nothing about how it is painted.
+"""The five kinds of figure, as values: what is shown, with names and units, and nothing about how it is painted.
 
 They are numpy only, so a figure can be tested, written as CSV and read out by a screen reader without a window, and
 the same value is painted on the screen and in an exported picture.
@@ -196,7 +196,37 @@ class Scatter:
         )
 
 
-Figure = Lines | Heatmap | Bars | Scatter
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many of something lie between two borders: `edges` has one number more than `counts`.
+
+    `mark` is a place on the x axis with a word: where examples are cut.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    mark: Mark | None = None
+
+    def csv(self) -> str:
+        """A table of the borders and the count between them."""
+        rows = zip(self.edges[:-1], self.edges[1:], self.counts, strict=True)
+        return _table([f"{self.x.text} from", "to", self.y.text], rows)
+
+    def summary(self) -> str:
+        """One sentence: the whole extent and the fullest bar."""
+        if not sum(self.counts):
+            return f"{self.title}: nothing measured yet."
+        top, edges = int(np.argmax(self.counts)), self.edges
+        return (
+            f"{self.title}: {sum(self.counts)} {self.y.label.lower()}, {self.x.label.lower()} {edges[0]:.4g} to "
+            f"{edges[-1]:.4g}; the most ({self.counts[top]}) from {edges[top]:.4g} to {edges[top + 1]:.4g}."
+        )
+
+
+Figure = Lines | Heatmap | Bars | Scatter | Histogram
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

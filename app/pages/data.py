@@ -1,0 +1,272 @@
+"""Data: what the model learns from, how it is read, and what is wrong with it before a run is wasted on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+
+from app.forms.choice import Choice, ChoiceEdit
+from app.forms.field import Field
+from app.forms.form import Form, bind
+from app.models.inspection import Inspection
+from app.models.packs import PACKS, chosen, missing, pack_of
+from app.pages.page import Page
+from app.widgets import EmptyState, Notice, Panel, label, plain, primary
+from app.widgets.data_checks import DataChecks, Remedy
+from app.widgets.data_counts import DataCounts
+from app.widgets.example_view import ExamplePanel
+from app.widgets.reading import ReadingView
+from app.widgets.source_list import Source, SourceList
+from app.words import number, plural
+from core.config.run import DataConfig
+from core.data.formats import FORMATS
+
+if TYPE_CHECKING:
+    from app.context import Context
+
+_SIDE = 360
+_RECENT_SHOWN = 4
+_OPTIONS = ("format", "train_on", "max_tokens", "held_out", "held_out_path", "packing")
+_FILES = "Data (*.jsonl *.json *.txt *.md *.csv *.tsv *.parquet *.gz);;All files (*)"
+
+
+class DataPage(Page):
+    """Sources and options at the left; counts, checks and examples at the right."""
+
+    key: ClassVar[str] = "data"
+    title: ClassVar[str] = "Data"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._document = context.document
+        self._shown_path = ""
+        self.inspection = Inspection(context.document, context.jobs, parent=self)
+        self.next = primary("Next: Layers", lambda: context.go("layers"))
+        self.add_action(self.next)
+        self.sources = SourceList()
+        self.form: Form[DataConfig] = Form(DataConfig, only=_OPTIONS, own={"format": _shapes})
+        self.reason = label("", "hint", wrap=True)
+        self.counts = DataCounts()
+        self.checks = DataChecks()
+        self.examples = ExamplePanel()
+        self.reading = ReadingView()
+        self.note = Notice()
+        self._lay_out()
+        bind(self.form, self._document, "data")
+        self._connect()
+        self._show_sources()
+        self._show_state()
+
+    @property
+    def complete(self) -> bool:
+        """Whether data is chosen and nothing is known that keeps a run from starting with it."""
+        inspection = self.inspection
+        return bool(self._document.config.data.path) and not (inspection.state == "failed" or inspection.blocking)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Now somebody looks: ask what is not known yet."""
+        super().showEvent(event)
+        self.inspection.wake()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks: ask nothing more."""
+        super().hideEvent(event)
+        self.inspection.sleep()
+
+    # Making
+
+    def _lay_out(self) -> None:
+        columns = QHBoxLayout()
+        columns.setSpacing(24)
+        columns.addWidget(self._side())
+        columns.addWidget(self._main(), 1)
+        self.body.addLayout(columns, 1)
+
+    def _side(self) -> QWidget:
+        """The panels at the left, which scroll where the window is low."""
+        inner = QWidget()
+        rows = QVBoxLayout(inner)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(16)
+        where = Panel("Source")
+        where.add_control(plain("Choose a file…", self.choose_file, icon="file"))
+        where.add(self.sources)
+        rows.addWidget(where)
+        self._how = Panel("How it is read")
+        self._how.add(self.form)
+        self.form.layout().insertWidget(1, self.reason)  # type: ignore[union-attr]
+        rows.addWidget(self._how)
+        rows.addStretch(1)
+        area = _scrolling(inner)
+        self.context.theme.changed.connect(lambda: area.setFixedWidth(self.context.theme.px(_SIDE)))
+        area.setFixedWidth(self.context.theme.px(_SIDE))
+        return area
+
+    def _main(self) -> QWidget:
+        """What is known, or why nothing is."""
+        known = QWidget()
+        rows = QVBoxLayout(known)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(16)
+        rows.addWidget(self.note)
+        rows.addWidget(self.counts)
+        rows.addWidget(self.checks)
+        rows.addWidget(self.examples, 1)
+        self.examples.setMinimumHeight(self.context.theme.px(220))
+        self.empty = EmptyState(
+            "No data is chosen yet.", "table", ("Choose a file…", self.choose_file),
+            hint="Drop a file on the window, or begin with one of the packs at the left.",
+        )  # fmt: skip
+        self.failed = EmptyState("", "table", ("Try again", self.inspection.again))
+        self._views = {
+            "nothing": self.empty,
+            "reading": self.reading,
+            "known": _scrolling(known),
+            "failed": self.failed,
+        }
+        holder = QWidget()
+        self._stack = QStackedLayout(holder)
+        for view in self._views.values():
+            self._stack.addWidget(view)
+        return holder
+
+    def _connect(self) -> None:
+        self.sources.picked.connect(self.choose)
+        self._document.changed.connect(self._follow)
+        self.inspection.changed.connect(self._show_state)
+        self.inspection.progress.connect(self._show_progress)
+
+    # What the user does
+
+    def choose_file(self) -> None:
+        """Ask for a file of examples."""
+        present = self._document.config.data.path
+        start = str(Path(present).parent) if present and not pack_of(present) else ""
+        path, _ = QFileDialog.getOpenFileName(self, "Choose the data", start, _FILES)
+        if path:
+            self.choose(path)
+
+    def choose(self, path: str) -> None:
+        """Take a file or a pack as the data."""
+        pack = pack_of(path)
+        if pack is not None:
+            self._document.update(pack.chosen(), f"Choose {pack.name}")
+        elif path != self._document.config.data.path:
+            self._document.update(chosen(path), f"Choose {Path(path).name}")
+            self._document.remember("data", path)
+        self._show_sources()
+
+    # What the page shows
+
+    def _follow(self, paths: frozenset[str]) -> None:
+        if "data.path" in paths:
+            self._show_sources()
+        if any(path.startswith("data.") for path in paths):
+            self._show_header()
+            self.complete_changed.emit()
+
+    def _show_sources(self) -> None:
+        """The packs, the recent files, and the one chosen."""
+        path = self._document.config.data.path
+        absent = missing()
+        packs = [Source(pack.path, pack.name, pack.about) for pack in PACKS if pack.name not in absent]
+        own = [one for one in self._document.recent.get("data", ()) if not pack_of(one)][:_RECENT_SHOWN]
+        if path and not pack_of(path) and path not in own:
+            own = [path, *own[: _RECENT_SHOWN - 1]]
+        files = [Source(one, Path(one).name, str(Path(one).parent)) for one in own]
+        pack = pack_of(path)
+        self.sources.show_groups([("Shipped packs", packs), ("Your files", files)], pack.path if pack else path)
+
+    def _show_state(self) -> None:
+        """Nothing, reading, known or failed."""
+        inspection = self.inspection
+        path = self._document.config.data.path
+        if path != self._shown_path:
+            self._shown_path = path
+            self.examples.start_over()
+        keeps = inspection.state == "reading" and inspection.report is not None
+        self._stack.setCurrentWidget(self._views["known" if keeps else inspection.state])
+        self._how.setVisible(bool(path))
+        if inspection.state == "known":
+            self._show_report()
+        elif inspection.state == "failed" and inspection.failure is not None:
+            self.failed.set(inspection.failure.text, inspection.failure.hint)
+        self._show_progress(inspection.stage, inspection.share)
+        self._show_header()
+        self.complete_changed.emit()
+
+    def _show_report(self) -> None:
+        """Everything that the worker found."""
+        report, data = self.inspection.report, self._document.config.data
+        assert report is not None
+        chosen_by_user = data.format != "auto"
+        shape = f"Read as {report['format_label']}"
+        self.reason.setText(f"{shape}, as you chose." if chosen_by_user else f"{shape}. {report['reason']}")
+        self.counts.show_report(report, data.max_tokens)
+        self.checks.show_problems(report["problems"], self._remedy)
+        self.examples.show_examples(report["first"], everything=data.train_on == "everything")
+
+    def _show_progress(self, text: str, share: float | None) -> None:
+        busy = self.inspection.state == "reading"
+        self.reading.show_stage(text, share)
+        self.note.setVisible(busy)
+        if busy:
+            self.note.set(f"{text}…", tone="muted")
+        else:
+            notes = self._notes()
+            self.note.setVisible(bool(notes))
+            self.note.set(notes, tone="muted")
+
+    def _notes(self) -> str:
+        """What to know on the choice of files, and whether only a part was read."""
+        report = self.inspection.report
+        if report is None or self.inspection.state != "known":
+            return ""
+        notes = list(report["notes"])
+        if report["share"] < 1:
+            notes.insert(0, f"The first {number(report['rows'])} rows were looked at; a run reads all of them.")
+        return " ".join(notes)
+
+    def _show_header(self) -> None:
+        path, report = self._document.config.data.path, self.inspection.report
+        pack = pack_of(path)
+        name = pack.name if pack else Path(path).name
+        count = plural(report["examples"], "example") if report is not None and self.inspection.state == "known" else ""
+        self.set_subtitle(f"{name}   {count}".strip())
+        self.next.setVisible(bool(path))
+        self.next.setEnabled(self.complete)
+
+    def _remedy(self, problem: Mapping[str, Any]) -> Remedy | None:
+        """What one click can do about a problem."""
+        report = self.inspection.report
+        if problem["path"] == "data.max_tokens" and report is not None and report["lengths"]["quantiles"]:
+            longest = round(report["lengths"]["quantiles"]["1.0"])
+            return f"Cut at {number(longest)}", lambda: self._document.set("data.max_tokens", longest)
+        if problem["path"] == "data.train_on":
+            return "Train on everything", lambda: self._document.set("data.train_on", "everything")
+        return None
+
+
+def _shapes(field: Field) -> QWidget:
+    """The shapes that data comes in, with what a row of each looks like."""
+    automatic = Choice("auto", "Automatic", field.help)
+    return ChoiceEdit([automatic, *(Choice(m.kind, _capital(m.label), m.looks) for m in FORMATS.members)])
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _scrolling(inner: QWidget) -> QScrollArea:
+    """A column that scrolls where it does not fit."""
+    area = QScrollArea()
+    area.setWidget(inner)
+    area.setWidgetResizable(True)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area

@@ -1,0 +1,136 @@
+"""Paints `Histogram`: bars over their borders, with the place where examples are cut."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QContextMenuEvent, QHelpEvent, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from app.plots.saving import saving_menu
+from app.style.theme import Theme
+from app.words import number
+from core.figures.figure import Histogram
+
+
+class HistogramPlot(QWidget):
+    """How many lie between which borders. The pointer, or the arrow keys, tell of one bar."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.figure: Histogram | None = None
+        self.current: int | None = None
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        Theme.current().changed.connect(self.update)
+
+    def show_figure(self, figure: Histogram | None) -> None:
+        """Paint a figure, or nothing."""
+        self.figure, self.current = figure, None
+        self.setAccessibleDescription(figure.summary() if figure else "")
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Room for bars and the axis below them."""
+        theme = Theme.current()
+        return QSize(theme.px(220), theme.px(120))
+
+    def minimumSizeHint(self) -> QSize:
+        """Below this nothing can be read."""
+        theme = Theme.current()
+        return QSize(theme.px(140), theme.px(80))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint bars, axis, cut and the bar that is told of."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        theme = Theme.current()
+        figure = self.figure
+        if self.hasFocus():
+            painter.setPen(theme.color("accent"))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+        if figure is None or not figure.counts:
+            return
+        area = self._area()
+        most = max(max(figure.counts), 1)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for index, count in enumerate(figure.counts):
+            left, right = self._x(figure.edges[index]), self._x(figure.edges[index + 1])
+            height = max(area.height() * count / most, 1.5) if count else 0.0
+            beyond = figure.mark is not None and figure.edges[index] >= figure.mark.x
+            tone = "amber" if beyond else "blue"
+            painter.setBrush(theme.color(tone, 1.0 if index == self.current else 0.75))
+            bar = QRectF(left, area.bottom() - height, max(right - left - 1.5, 1.0), height)
+            painter.drawRoundedRect(bar, 1.5, 1.5)
+        self._paint_axis(painter, theme, figure, area)
+        self._paint_mark(painter, theme, figure, area)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Left and right walk along the bars and tell of each."""
+        step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
+        if step is None or self.figure is None or not self.figure.counts:
+            super().keyPressEvent(event)
+            return
+        last = len(self.figure.counts) - 1
+        self.current = min(max((-1 if step > 0 else last + 1) if self.current is None else self.current, -1), last + 1)
+        self.current = min(max(self.current + step, 0), last)
+        self.update()
+        place = QPointF(self._x(self.figure.edges[self.current]), self._area().top()).toPoint()
+        QToolTip.showText(self.mapToGlobal(place), self._told(self.current), self)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to save picture and table."""
+        saving_menu(self, lambda: self.figure).popup(event.globalPos())
+
+    def event(self, event: QEvent) -> bool:
+        """Tell of the bar under the pointer."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            index = self._at(event.pos().x())
+            QToolTip.showText(event.globalPos(), "" if index is None else self._told(index), self)
+            return True
+        return super().event(event)
+
+    def _paint_axis(self, painter: QPainter, theme: Theme, figure: Histogram, area: QRectF) -> None:
+        painter.setPen(theme.color("line"))
+        painter.drawLine(area.bottomLeft(), area.bottomRight())
+        painter.setFont(theme.font(11))
+        painter.setPen(theme.color("muted"))
+        line = QRectF(area.left(), area.bottom() + 3, area.width(), theme.px(16))
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft, number(round(figure.edges[0])))
+        painter.drawText(line, Qt.AlignmentFlag.AlignHCenter, figure.x.text)
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight, number(round(figure.edges[-1]) - 1))
+
+    def _paint_mark(self, painter: QPainter, theme: Theme, figure: Histogram, area: QRectF) -> None:
+        if figure.mark is None or not figure.edges[0] <= figure.mark.x < figure.edges[-1]:
+            return
+        x = self._x(figure.mark.x)
+        painter.setPen(QPen(theme.color("amber"), 1.5, Qt.PenStyle.DashLine))
+        painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+        painter.setFont(theme.font(11))
+        painter.setPen(theme.color("amber_text"))
+        width = painter.fontMetrics().horizontalAdvance(figure.mark.text) + 4
+        left = x + 4 if x + 4 + width < area.right() else x - 4 - width
+        painter.drawText(QRectF(left, area.top(), width, theme.px(16)), Qt.AlignmentFlag.AlignLeft, figure.mark.text)
+
+    def _area(self) -> QRectF:
+        return QRectF(self.rect()).adjusted(4, 6, -4, -Theme.current().px(20))
+
+    def _x(self, value: float) -> float:
+        assert self.figure is not None
+        first, last = self.figure.edges[0], self.figure.edges[-1]
+        area = self._area()
+        return area.left() + area.width() * (value - first) / max(last - first, 1e-9)
+
+    def _at(self, x: float) -> int | None:
+        """The bar at a place across."""
+        if self.figure is None:
+            return None
+        edges = self.figure.edges
+        return next((i for i in range(len(self.figure.counts)) if self._x(edges[i]) <= x < self._x(edges[i + 1])), None)
+
+    def _told(self, index: int) -> str:
+        assert self.figure is not None
+        first, last = round(self.figure.edges[index]), round(self.figure.edges[index + 1]) - 1
+        between = number(first) if last <= first else f"{number(first)} to {number(last)}"
+        count = number(self.figure.counts[index])
+        return f"{between} {self.figure.x.label.lower()}: {count} {self.figure.y.label.lower()}"

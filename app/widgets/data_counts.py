@@ -1,0 +1,101 @@
+"""The figures of data: how much of it there is, how much of it is learned, and how long the examples are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from app.plots.histogram import HistogramPlot
+from app.plots.saving import save_button
+from app.widgets.labels import label
+from app.widgets.panel import Panel
+from app.widgets.stat_row import StatRow
+from app.words import number, share
+from core.figures.figure import Axis, Histogram, Mark
+
+NOT_COUNTED = "after choosing a model"
+
+
+class DataCounts(QWidget):
+    """Two panels side by side: counts and lengths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        columns = QHBoxLayout(self)
+        columns.setContentsMargins(0, 0, 0, 0)
+        columns.setSpacing(16)
+        self._rows = {
+            name: StatRow(name)
+            for name in ("Examples", "To train on", "Held out", "Tokens", "Learned tokens", "Cut", "Repeated")
+        }
+        counts = Panel("Counts")
+        for row in self._rows.values():
+            counts.add(row)
+        counts.body.addStretch(1)
+        self._lengths = Panel("Length of an example")
+        self.plot = HistogramPlot("Tokens of an example")
+        self._lengths.add_control(save_button(self.plot, lambda: self.plot.figure))
+        self._without = label("Token counts need a model: its tokenizer makes them.", "label", wrap=True)
+        self._lengths.add(self._without)
+        self._lengths.add(self.plot, 1)
+        columns.addWidget(counts, 1)
+        columns.addWidget(self._lengths, 1)
+
+    def show_report(self, report: Mapping[str, Any], max_tokens: int) -> None:
+        """Show a report of `core.data.summary`."""
+        about = "" if report["share"] >= 1 else "at least "
+        counted = bool(report["tokenised"])
+        texts = {
+            "Examples": f"{about}{number(report['examples'])}",
+            "To train on": number(report["train_examples"]) if counted else NOT_COUNTED,
+            "Held out": number(report["held_out_examples"]) if counted else NOT_COUNTED,
+            "Tokens": f"{about}{number(report['tokens'])}" if counted else NOT_COUNTED,
+            "Learned tokens": _learned(report) if counted else NOT_COUNTED,
+            "Cut": _part(report["truncated"], report["examples"]) if counted else NOT_COUNTED,
+            "Repeated": _part(report["duplicates"], report["examples"]) if counted else NOT_COUNTED,
+        }
+        for name, text in texts.items():
+            self._rows[name].set(text, tone="muted" if text == NOT_COUNTED else "")
+        figure = histogram(report, max_tokens) if counted else None
+        self.plot.show_figure(figure)
+        self.plot.setVisible(figure is not None)
+        self._without.setVisible(not counted)
+        self._lengths.set_title("Length of an example", _quantiles(report) if counted else "")
+
+    def value(self, name: str) -> str:
+        """What a row shows."""
+        return self._rows[name].value
+
+
+def histogram(report: Mapping[str, Any], max_tokens: int) -> Histogram | None:
+    """The lengths as a figure; None where there is nothing to count."""
+    lengths = report["lengths"]
+    if not lengths["counts"]:
+        return None
+    mark = Mark(max_tokens, f"cut at {number(max_tokens)}") if max_tokens < lengths["edges"][-1] else None
+    return Histogram(
+        "Length of an example",
+        Axis("Tokens"),
+        Axis("Examples"),
+        tuple(lengths["edges"]),
+        tuple(lengths["counts"]),
+        mark,
+    )
+
+
+def _learned(report: Mapping[str, Any]) -> str:
+    """Tokens that give a loss, in both parts, and their share."""
+    learned = report["trained_tokens"] + report["held_out_tokens"]
+    return f"{number(learned)}   {share(learned, report['tokens'])}" if report["tokens"] else "0"
+
+
+def _part(count: int, whole: int) -> str:
+    return f"{number(count)}   {share(count, whole)}" if count else "none"
+
+
+def _quantiles(report: Mapping[str, Any]) -> str:
+    """Median and longest, in words."""
+    found = report["lengths"]["quantiles"]
+    return f"median {number(round(found['0.5']))}, longest {number(round(found['1.0']))}" if found else ""
