@@ -20,6 +20,9 @@ _MOST_DOTS = 300
 _MOST_SMOOTH = 3000
 """Points up to which a curve is painted with soft edges: beyond, they cost more than they show."""
 
+_BINS = 1.0
+"""Pairs of lowest and highest point for a pixel; pyqtgraph's own five cost five times as much and show no more."""
+
 
 class LinesPlot(Canvas):
     """Curves over steps. `legend` is a widget of its own: put it in the head of the panel."""
@@ -32,6 +35,9 @@ class LinesPlot(Canvas):
         self._log = False
         self.legend = Legend()
         super().__init__(name)
+        # On the plot, which puts its own choice on every curve that is added to it.
+        self.getPlotItem().setDownsampling(auto=True, mode="peak")
+        self.getPlotItem().setClipToView(True)
         self.legend.toggled.connect(self._toggle)
         self.getAxis("left").setGrid(255)
         self.restyle()
@@ -156,8 +162,7 @@ def _new_curve(series: Series) -> pg.PlotDataItem:
         pen=pg.mkPen(color, width=width, style=style), connect="finite",
         symbolBrush=color, symbolPen=None, symbolSize=6, skipFiniteCheck=False,
     )  # fmt: skip
-    curve.setClipToView(True)
-    curve.setDownsampling(auto=True, method="peak")
+    curve.opts["autoDownsampleFactor"] = _BINS
     curve.setZValue({"thin": 1, "line": 2, "points": 3, "dashed": 1}[series.style])
     return curve
 
