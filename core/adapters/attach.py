@@ -30,12 +30,14 @@ class Adapters:
     Attributes:
         model: the model they sit in.
         config: what was asked for.
+        storage: how the base weights are held.
         layers: layer name to its `Adapted`.
         shared: tensors that several layers hold together, at their largest shape.
     """
 
     model: nn.Module
     config: AdapterConfig
+    storage: Storage
     layers: dict[str, Adapted]
     shared: dict[str, Tensor] = field(default_factory=dict)
 
@@ -111,7 +113,7 @@ def attach(
         layer.train(base.training)
         _replace(model, plan.name, layer)
         layers[plan.name] = layer
-    return Adapters(model, config, layers, shared)
+    return Adapters(model, config, storage, layers, shared)
 
 
 def _members(config: AdapterConfig) -> tuple[Delta, Scale, Magnitude, Init, BaseUpdate]:

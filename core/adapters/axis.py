@@ -156,13 +156,29 @@ class BaseUpdate(Acting):
         return None
 
 
-class Storage(Component):
-    """How the frozen weights of the base model are held in memory."""
+class Storage(Acting):
+    """How the frozen weights of the base model's blocks are held in memory; by itself, as they are."""
 
-    def bytes_per_weight(self, compute_bytes: int) -> float:
-        """Memory of one weight of an adaptable matrix, for the forecast; `compute_bytes` is 2 or 4."""
+    def bytes_per_weight(self, compute_bytes: int, columns: int) -> float:
+        """Memory of one weight of an adaptable matrix, for the forecast.
+
+        Args:
+            compute_bytes: of a number in the compute precision, 2 or 4.
+            columns: inputs of the layer, for what is kept once a row.
+        """
         raise NotImplementedError
+
+    def hold(self, module: Module) -> Module:
+        """What takes the place of a frozen `nn.Linear` or `Conv1D`: a module that stores less, or itself."""
+        return module
 
     def weight(self, module: Module) -> Tensor:
         """The (out, in) floating-point weight that `module` computes with; a view where the storage allows one."""
-        raise NotImplementedError
+        from transformers.pytorch_utils import Conv1D
+
+        weight: Tensor = module.get_parameter("weight")
+        return weight.T if isinstance(module, Conv1D) else weight
+
+    def rounded(self, weight: Tensor) -> Tensor:
+        """The (out, in) weight that a layer computes with once it is held, in float32 unless it is the very same."""
+        return weight

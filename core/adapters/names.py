@@ -94,6 +94,26 @@ METHODS: tuple[Method, ...] = (
         "DoRA's row lengths over VeRA's shared pair.",
         delta="vera", scale="1", magnitude="row",
     ),
+    _method(
+        "qlora", "QLoRA", "2305.14314",
+        "LoRA over a base held in 4 bits: a quarter of the memory, for slower steps.",
+        storage="nf4-double",
+    ),
+    _method(
+        "qdora", "QDoRA", "2402.09353",
+        "DoRA over a base held in 4 bits; row lengths are those of the quantised weights.",
+        magnitude="row", storage="nf4-double",
+    ),
+    _method(
+        "qdvora", "QDVoRA", "2402.09353",
+        "DoRA's row lengths over VeRA's shared pair, over a base held in 4 bits.",
+        delta="vera", scale="1", magnitude="row", storage="nf4-double",
+    ),
+    _method(
+        "qdylora", "QDyLoRA", "2402.10462",
+        "One training for every rank, over a base held in 4 bits.",
+        rank_schedule="dylora", storage="nf4-double",
+    ),
 )  # fmt: skip
 
 _BY_NAME = {method.name: method for method in METHODS}
@@ -118,10 +138,15 @@ def recognise(members: Mapping[str, Component], storage: str) -> str:
     known = [
         (sum(len(_options(value)) for value in method.axes.values()), method.label)
         for method in METHODS
-        if (method.storage or "dense") == storage
+        if _same_storage(method.storage or "dense", storage)
         and all(_fits(members[axis], method.axes.get(axis, default)) for axis, default in DEFAULTS.items())
     ]
     return max(known)[1] if known else "Custom"
+
+
+def _same_storage(one: str, other: str) -> bool:
+    """Whether two ways to hold the base go under one name: QLoRA is QLoRA with or without double quantisation."""
+    return one.split("-")[0] == other.split("-")[0]
 
 
 def _options(value: Any) -> dict[str, Any]:

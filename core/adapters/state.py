@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from core.adapters.attach import Adapters, attach
 from core.adapters.axis import Storage
+from core.adapters.storage import STORAGES
 from core.atomic import write_text
 from core.config.run import AdapterConfig
 from core.errors import UserError
@@ -34,6 +35,7 @@ class SavedAdapter:
 
     folder: Path
     config: AdapterConfig
+    storage: Storage
     plans: tuple[LayerPlan, ...]
     active_ranks: dict[str, int]
     carries: dict[str, float]
@@ -62,6 +64,7 @@ def _describe(adapters: Adapters) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "adapter": adapters.config.model_dump(mode="json", exclude_none=True),
+        "storage": adapters.storage.to_value(),
         "layers": [
             {
                 **asdict(layer.plan.layer),
@@ -92,6 +95,7 @@ def read(folder: Path) -> SavedAdapter:
         return SavedAdapter(
             folder,
             config,
+            STORAGES.parse(said.get("storage", "dense")),
             plans,
             {row["name"]: row["active"] for row in rows},
             {row["name"]: row.get("carry", 0.0) for row in rows},
@@ -132,9 +136,15 @@ def restore(adapters: Adapters, saved: SavedAdapter) -> None:
         layer.carry = saved.carries[name]
 
 
-def reattach(model: nn.Module, folder: Path, *, storage: Storage) -> Adapters:
-    """Put a saved adapter on a loaded base model."""
+def reattach(model: nn.Module, folder: Path, *, storage: Storage | None = None) -> Adapters:
+    """Put a saved adapter on a loaded base model.
+
+    Args:
+        model: whose weights are held as `storage` says.
+        folder: of the adapter.
+        storage: None takes the one it was trained over.
+    """
     saved = read(folder)
-    adapters = attach(model, saved.plans, saved.config, seed=0, storage=storage)
+    adapters = attach(model, saved.plans, saved.config, seed=0, storage=storage or saved.storage)
     restore(adapters, saved)
     return adapters

@@ -120,6 +120,7 @@ def _missing(config: RunConfig) -> Iterator[Problem]:
 def _loop(config: RunConfig) -> Iterator[Problem]:
     """What the options of the training loop say together."""
     train, data = config.train, config.data
+    yield from train.optimizer.objections(likely_device(train.device))
     if train.warmup >= 1 and train.warmup >= train.steps:
         text = f"The warm-up of {train.warmup:g} steps takes all {train.steps}: the learning rate never gets there."
         yield _warning("train.warmup", text, "A share such as 0.03 follows the number of steps.")

@@ -2,6 +2,7 @@
 
 Merging a 70B model must not need a 70B model in memory. The adapter's layers are put on stand-ins of the right shape
 whose weights are one number, repeated without being stored; the real weights come from the files one at a time.
+Over a quantised base the stand-ins are dense all the same: what the files hold is rounded when it is read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from transformers.pytorch_utils import Conv1D
 
 from core.adapters.attach import Adapters
 from core.adapters.state import read, reattach
-from core.adapters.storage.dense import Dense
 from core.layers import LayerInfo
 
 
@@ -27,7 +27,7 @@ def open_adapter(folder: Path) -> Adapters:
     root = nn.Module()
     for plan in read(folder).plans:
         _place(root, plan.name, _stand_in(plan.layer))
-    adapters = reattach(root, folder, storage=Dense())
+    adapters = reattach(root, folder)
     root.eval()
     return adapters
 

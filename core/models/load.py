@@ -17,10 +17,12 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from core.adapters.axis import Storage
 from core.errors import UserError
 from core.home import Home
 from core.models import gguf
 from core.models.catalog import describe, locate
+from core.models.hold import hold
 from core.models.info import ModelInfo
 from core.models.walk import walk
 
@@ -55,7 +57,12 @@ def resolve(home: Home, path: str | Path, progress: Callable[[str, float | None]
 
 
 def load(
-    path: str | Path, *, compute: torch.dtype, device: torch.device | str, options: Mapping[str, Any] | None = None
+    path: str | Path,
+    *,
+    compute: torch.dtype,
+    device: torch.device | str,
+    storage: Storage | None = None,
+    progress: Callable[[str, float | None], None] | None = None,
 ) -> Loaded:
     """Load a model's folder.
 
@@ -63,7 +70,8 @@ def load(
         path: a folder, as `resolve` gives it.
         compute: what the weights are held in; float32 on a CPU.
         device: where they go.
-        options: what a storage of the base weights adds to `from_pretrained` (a quantisation).
+        storage: how the weights of the blocks are held; None leaves them as numbers.
+        progress: told how far the quantisation is, where there is one.
 
     Raises:
         UserError: the folder is not a whole model, or not one that writes text.
@@ -78,10 +86,15 @@ def load(
         )
     _check_config(folder)
     tokenizer = load_tokenizer(folder)
-    model = _load_model(folder, compute, dict(options or {})).to(device)  # type: ignore[arg-type]
+    model = _load_model(folder, compute)
     model.config.use_cache = False  # a cache of past tokens is for writing; training would only fill it
     model.requires_grad_(False)
-    return Loaded(model.eval(), tokenizer, replace(info, layers=walk(model), tied=_is_tied(model)))
+    info = replace(info, layers=walk(model), tied=_is_tied(model))
+    if storage is not None:
+        hold(model, info.layers, storage, device=device, progress=progress)
+    model.to(device)  # type: ignore[arg-type]
+    model.eval()  # type: ignore[no-untyped-call]
+    return Loaded(model, tokenizer, info)
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -117,8 +130,8 @@ def _no_model(folder: Path, error: Exception) -> UserError:
     return UserError(f"The model in {folder} cannot be built from its config.json: {why}")
 
 
-def _load_model(folder: Path, compute: torch.dtype, options: dict[str, Any]) -> PreTrainedModel:
-    """The model on the CPU (or where a quantisation puts it); attention is torch's own wherever the model allows it."""
+def _load_model(folder: Path, compute: torch.dtype) -> PreTrainedModel:
+    """The model on the CPU; attention is torch's own wherever the model allows it."""
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         opened: Any = AutoModelForCausalLM.from_pretrained(
@@ -129,7 +142,6 @@ def _load_model(folder: Path, compute: torch.dtype, options: dict[str, Any]) -> 
             local_files_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # so that they are reported, and refused below
-            **options,
         )
     except _UNFIT as error:
         raise _no_model(folder, error) from error

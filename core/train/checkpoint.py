@@ -205,11 +205,15 @@ def _optimizer_state(optimizer: Optimizer, adapters: Adapters) -> tuple[dict[str
     names = {id(parameter): name for name, parameter, _ in adapters.named_parameters()}
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, Any] = {}
+    seen: set[int] = set()
     for parameter, values in optimizer.state.items():
         for key, value in values.items():
             place = f"{names[id(parameter)]}/{key}"
             if isinstance(value, Tensor):
-                tensors[place] = value.detach().contiguous()
+                # One tensor may serve several parameters (the map of an 8-bit state); the file holds it for each.
+                shared = value.data_ptr() in seen
+                seen.add(value.data_ptr())
+                tensors[place] = value.detach().clone() if shared else value.detach().contiguous()
             else:
                 numbers[place] = value
     return tensors, numbers

@@ -25,6 +25,7 @@ from core.errors import UserError
 from core.events import Noticed
 from core.home import Home
 from core.models.catalog import describe
+from core.models.info import ModelInfo
 from core.models.load import load, resolve
 from core.optim.groups import groups
 from core.sink import Sink
@@ -62,13 +63,11 @@ def prepare(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrup
     info = describe(path)
     plans = select(info.layers, config.adapter)
     precision.use_physical_cores()
-    chosen = precision.choose(device=config.train.device, compute=config.model.compute, stored=info.dtype)
-    for notice in chosen.notices:
-        sink.event(Noticed(notice))
+    chosen = _precision(config, info, sink)
     seed.seed_everything(config.seed)
     with explained("while the model was loaded"):
         say("Loading the model", None)
-        loaded = load(path, compute=chosen.compute, device=chosen.device)
+        loaded = load(path, compute=chosen.compute, device=chosen.device, storage=config.storage, progress=say)
         say("Reading the data", None)
         data = prepare_data(config.data, loaded.tokenizer, config.seed, progress=say)
         say("Putting the adapters on", None)
@@ -106,6 +105,22 @@ def prepare(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrup
     return training
 
 
+def _precision(config: RunConfig, info: ModelInfo, sink: Sink) -> precision.Precision:
+    """Device and precision, with a word on what is not as the user may expect.
+
+    Raises:
+        UserError: the optimizer does not work there.
+    """
+    chosen = precision.choose(device=config.train.device, compute=config.model.compute, stored=info.dtype)
+    for notice in chosen.notices:
+        sink.event(Noticed(notice))
+    for problem in config.train.optimizer.objections(chosen.device.type):
+        if problem.blocking:
+            raise UserError(problem.text, hint=problem.hint, path=problem.path)
+        sink.event(Noticed(problem.text))
+    return chosen
+
+
 def callbacks(training: Training, interrupt: Interrupt) -> list[Callback]:
     """Who acts in a run: commands are read first, then the axes' members act, then it is measured and kept."""
     obeying = Obeying(training, interrupt)
@@ -120,8 +135,8 @@ def callbacks(training: Training, interrupt: Interrupt) -> list[Callback]:
 
 
 def _contributed(adapters: Adapters, config: RunConfig) -> list[Callback]:
-    """What the members of the axes bring along, in the order of a step: rates, ranks, base."""
-    members = [config.adapter.axis(name) for name in ("rates", "rank_schedule", "base_update")]
+    """What the members of the axes bring along, in the order of a step: rates, ranks, base, and how it is held."""
+    members = [*(config.adapter.axis(name) for name in ("rates", "rank_schedule", "base_update")), config.storage]
     return [
         callback for member in members if isinstance(member, Acting) for callback in member.callbacks(adapters, config)
     ]

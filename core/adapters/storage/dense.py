@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from core.adapters.axis import Storage
-
-if TYPE_CHECKING:
-    from torch import Tensor
-    from torch.nn import Module
 
 
 class Dense(Storage):
@@ -18,11 +12,5 @@ class Dense(Storage):
     label = "Dense"
     provides = frozenset({"float_base"})
 
-    def bytes_per_weight(self, compute_bytes: int) -> float:
+    def bytes_per_weight(self, compute_bytes: int, columns: int) -> float:
         return float(compute_bytes)
-
-    def weight(self, module: Module) -> Tensor:
-        from transformers.pytorch_utils import Conv1D
-
-        weight: Tensor = module.get_parameter("weight")
-        return weight.T if isinstance(module, Conv1D) else weight

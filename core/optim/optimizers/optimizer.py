@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.component import Component
+from core.problem import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch.optim import Optimizer as TorchOptimizer
 
 
 class Optimizer(Component):
     """Turns gradients into steps."""
+
+    def objections(self, device: str) -> Iterator[Problem]:
+        """What is to be said against it on a device (`cpu`, `cuda`, `mps`), without importing anything large."""
+        yield from ()
 
     def build(self, groups: list[dict[str, Any]]) -> TorchOptimizer:
         """The torch optimizer for parameter groups that carry `params`, `lr` and `weight_decay`."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from core.adapters.adapted import Adapted
+from core.adapters.norms import delta_norms
 from core.callback import Callback
 from core.train.memory import peak
 from core.train.training import Training
@@ -54,29 +54,6 @@ class Measuring(Callback):
         for callback in self.training.callbacks:
             for key, values in callback.vectors().items():
                 self.training.sink.vector(step, key, np.asarray(values, dtype=np.float32))
-
-
-@torch.no_grad()
-def delta_norms(layers: Sequence[Adapted]) -> NDArray[np.float32]:
-    """The Frobenius norm of every layer's dW = s B A, from r x r matrices alone.
-
-    ||B A||² = sum((Bᵀ B) * (A Aᵀ)). Layers whose factors have equal shapes are worked out together: a model has two
-    hundred layers, but only a handful of shapes, and at this size starting an operation costs more than doing it.
-    """
-    factors = [layer.factors() for layer in layers]
-    groups: dict[tuple[torch.Size, torch.Size], list[int]] = {}
-    for place, (b, a) in enumerate(factors):
-        groups.setdefault((b.shape, a.shape), []).append(place)
-    order: list[int] = []
-    squares: list[Tensor] = []
-    for places in groups.values():
-        b = torch.stack([factors[place][0] for place in places])
-        a = torch.stack([factors[place][1] for place in places])
-        squares.append(((b.mT @ b) * (a @ a.mT)).sum((1, 2)))
-        order += places
-    norms = np.empty(len(layers), dtype=np.float32)
-    norms[order] = torch.cat(squares).clamp_(min=0).sqrt_().float().cpu().numpy()
-    return norms * np.array([abs(layer.scale) for layer in layers], dtype=np.float32)
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from core.adapters.norms import delta_norms
 from core.callback import Callback
-from core.train.callbacks.measuring import delta_norms
 from core.train.trainer import train
 from tests.core.train.small import ListSink, small_training
 

@@ -1,0 +1,68 @@
+"""AdamW as bitsandbytes has it: what its members share.
+
+Its state is kept in 8 bits by blocks of 256, or in pages that a graphics card can lend to the main memory, or both. On
+a processor the same arithmetic runs without pages. Tensors of fewer than 4096 numbers keep 32 bits in any case.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from core import kernels
+from core.component import option
+from core.errors import UserError
+from core.optim.optimizers.optimizer import Optimizer
+from core.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch.optim import Optimizer as TorchOptimizer
+
+PATH = "train.optimizer"
+REMEDY = "Set train.optimizer to adamw, which needs nothing else, or install bitsandbytes."
+
+
+class SmallState(Optimizer):
+    """AdamW by bitsandbytes."""
+
+    bits: ClassVar[int]
+    """Of a number of its state."""
+    paged: ClassVar[bool]
+    """Whether a graphics card may move the state out of its memory."""
+
+    weight_decay: float = option(
+        0.0,
+        "Weight decay",
+        "Pull of the factors towards zero, per step and learning rate. Vectors are left alone.",
+        ge=0,
+    )
+    beta1: float = option(0.9, "Beta 1", "Memory of the mean of the gradient.", ge=0, lt=1, advanced=True)
+    beta2: float = option(0.999, "Beta 2", "Memory of its square.", ge=0, lt=1, advanced=True)
+    epsilon: float = option(1e-8, "Epsilon", "Keeps the division away from zero.", gt=0, advanced=True)
+
+    def objections(self, device: str) -> Iterator[Problem]:
+        if not kernels.installed():
+            text = f"The optimizer {self.label} comes with bitsandbytes, which is not installed."
+            yield Problem(PATH, text, REMEDY)
+        elif device == "mps":
+            text = f"bitsandbytes has no {self.label} for Apple GPUs."
+            yield Problem(PATH, text, "Set train.optimizer to adamw.")
+        elif self.paged and device == "cpu":
+            text = f"On a processor there is nothing to page: {self.label} keeps its state where it is."
+            yield Problem(PATH, text, "AdamW does the same here.", blocking=False)
+
+    def build(self, groups: list[dict[str, Any]]) -> TorchOptimizer:
+        library = kernels.bitsandbytes()
+        if library is None:
+            raise UserError(f"The optimizer {self.label} needs bitsandbytes, which cannot be loaded.", hint=REMEDY)
+        # Said beforehand, in `objections`; the library would say it once more at the first step, as a Python warning.
+        warnings.filterwarnings("ignore", message="Paged optimizers are not supported on CPU")
+        optimizer: TorchOptimizer = library.optim.AdamW(
+            groups, betas=(self.beta1, self.beta2), eps=self.epsilon, optim_bits=self.bits, is_paged=self.paged
+        )
+        return optimizer
+
+    def bytes_per_parameter(self) -> float:
+        return 8.0 if self.bits == 32 else 2 * (1 + 4 / 256)
