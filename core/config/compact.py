@@ -31,7 +31,7 @@ def last_blocks(layers: Collection[LayerInfo], count: int) -> frozenset[str]:
 
 
 def matching(layers: Iterable[LayerInfo], pattern: str) -> frozenset[str]:
-    """The names of the adaptable layers that a filter means: a pattern where it has a `*` or `?`, else a part of the name."""
+    """The adaptable layers that a filter means: a pattern where it has a `*` or `?`, else a part of the name."""
     wanted = pattern.strip()
     if not wanted:
         return frozenset()

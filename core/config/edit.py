@@ -51,7 +51,7 @@ def _with(part: M, keys: list[str], value: Any, path: str) -> M:
 
 
 def rebuilt(part: M, fields: Mapping[str, Any]) -> M:
-    """The part with these field values taken as they are. Not `model_copy`: that would carry stale cached properties."""
+    """The part with these field values as they are. Not `model_copy`: that would carry stale cached properties."""
     values = {name: getattr(part, name) for name in type(part).model_fields}
     return type(part).model_construct(**{**values, **fields})
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, PlainSerializer, ValidationError, field_validator
 
 from core.adapters import names
-from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Rates, RankSchedule, Scale, Selection, Storage
+from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, RankSchedule, Rates, Scale, Selection, Storage
 from core.adapters.base import BASE_UPDATES
 from core.adapters.delta import DELTAS
 from core.adapters.init import INITS
@@ -21,8 +21,11 @@ from core.adapters.rank import RANK_SCHEDULES
 from core.adapters.scale import SCALES
 from core.adapters.selection import SELECTIONS
 from core.adapters.storage import STORAGES
-from core.component import Axis, Component, Part, option, sentences
+from core.component import Axis, Component, Part, did_you_mean, option, sentences
+from core.data.check_names import CHECKS
+from core.data.example import CHAT_ROLES
 from core.data.formats import FORMATS
+from core.data.templates import TEMPLATES
 from core.errors import UserError
 from core.optim.optimizers import OPTIMIZERS, Optimizer
 from core.optim.rates import RATES
@@ -85,8 +88,21 @@ class DataConfig(Part):
     held_out_path: str = option(
         "", "Held-out file", "A file of its own for the held-out loss, instead of a share.", is_path=True
     )
-    train_on: Literal["completions", "everything"] = option(
-        "completions", "Train on", "Completions: only the answers count for the loss. Everything: prompts count too."
+    train_on: Literal["completions", "last-turn", "everything"] = option(
+        "completions",
+        "Train on",
+        "Completions: only the answers count for the loss. Last turn: only the last answer. Everything: prompts too.",
+    )
+    template: str = option(
+        "", "Chat template", "A known one (chatml, llama-3 ...) or its text, instead of the model's own.", advanced=True
+    )
+    columns: dict[str, str] = option({}, "Columns", "What a shape calls a column, to what the data calls it.")
+    roles: dict[str, str] = option({}, "Roles", "A speaker in the data, to system, user, assistant or tool.")
+    labels: tuple[str, ...] = option(
+        (), "Labels", "Names of the classes in order, where the data has numbers; empty takes what the data says."
+    )
+    overrides: dict[str, str] = option(
+        {}, "Overruled checks", "A check that would keep the run from starting, to the reason why it may start."
     )
     packing: bool = option(
         True,
@@ -99,6 +115,31 @@ class DataConfig(Part):
     def _known_format(cls, value: str) -> str:
         if value != "auto":
             FORMATS.parse(value)
+        return value
+
+    @field_validator("template")
+    @classmethod
+    def _known_template(cls, value: str) -> str:
+        if value and value not in TEMPLATES and "{" not in value:
+            raise ValueError(f"there is no chat template '{value}'. {did_you_mean(value, TEMPLATES)}")
+        return value
+
+    @field_validator("roles")
+    @classmethod
+    def _known_roles(cls, value: dict[str, str]) -> dict[str, str]:
+        for role in value.values():
+            if role not in CHAT_ROLES:
+                raise ValueError(f"there is no role '{role}'. {did_you_mean(role, CHAT_ROLES)}")
+        return value
+
+    @field_validator("overrides")
+    @classmethod
+    def _reasons(cls, value: dict[str, str]) -> dict[str, str]:
+        for check, reason in value.items():
+            if check not in CHECKS:
+                raise ValueError(f"there is no check '{check}'. {did_you_mean(check, CHECKS)}")
+            if not reason.strip():
+                raise ValueError(f"data.overrides: say why the check '{check}' may be overruled.")
         return value
 
 
@@ -201,7 +242,9 @@ class RunConfig(Part):
     version: Literal[1] = 1
     name: str = option("untitled", "Name", "What the list of runs calls it.")
     seed: int = option(0, "Seed", "Equal seeds give equal runs, bit for bit on a CPU.", ge=0)
-    task: Literal["causal-lm"] = option("causal-lm", "Task", "What the model learns to do.")
+    task: Literal["causal-lm", "sequence-classification", "regression", "preference"] = option(
+        "causal-lm", "Task", "What the model learns: to write, to sort texts, to give them a number, to prefer answers."
+    )
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     adapter: AdapterConfig = AdapterConfig()
