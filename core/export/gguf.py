@@ -1,8 +1,8 @@
 """The merged model as one GGUF file, for llama.cpp, Ollama and LM Studio.
 
-Written a tensor at a time, as `merged` does it, for the architectures that `core.models.gguf` reads natively: what is
-written here can be read back there, and a test compares every number. Vectors (norms, biases) stay float32, as
-llama.cpp wants them; matrices take the precision asked for.
+Written a tensor at a time, as `merged` does it, for architectures whose names and layout
+`core.models` knows: what is written here is read back there, and a test compares every number. Vectors (norms, biases)
+stay float32, as llama.cpp wants them; matrices take the precision asked for.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from core.models.load import load_tokenizer
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
+WRITTEN = ("llama", "qwen2", "qwen3")
+"""Architectures whose metadata are complete as `describe` writes them."""
 PRECISIONS = ("F16", "BF16", "Q8_0")
 BITS = {"F16": 16, "BF16": 16, "Q8_0": 8.5}
 Q8_WIDTH = 32
@@ -105,10 +107,10 @@ def architecture_of(info: ModelInfo, precision: str) -> tuple[str, Architecture]
     """
     if precision not in PRECISIONS:
         raise UserError(f"There is no precision '{precision}' for GGUF.", hint=f"There are: {', '.join(PRECISIONS)}.")
-    for name, row in ARCHITECTURES.items():
-        if row.native and row.model_type == info.model_type:
-            return name, row
-    written = ", ".join(name for name, row in ARCHITECTURES.items() if row.native)
+    for name in WRITTEN:
+        if ARCHITECTURES[name].model_type == info.model_type:
+            return name, ARCHITECTURES[name]
+    written = ", ".join(WRITTEN)
     raise UserError(
         f"{info.name} is of the architecture '{info.model_type}', which is not written as GGUF here (only {written}).",
         hint=INSTEAD,

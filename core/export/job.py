@@ -123,7 +123,7 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         share(folder)
     agreement = None
     if request.verify:
-        agreement = verify(home, request, source, adapters, progress)
+        agreement = verify(request, source, progress)
         text = describe_export(request, source, adapters, file=file, agreement=agreement.sentence())
         write_text(request.out / CARD, text)
         share(request.out)
@@ -241,20 +241,19 @@ def describe_export(request: Request, source: Source, adapters: Adapters, *, fil
     )  # fmt: skip
 
 
-def verify(home: Home, request: Request, source: Source, adapters: Adapters, progress: Progress) -> Agreement:
+def verify(request: Request, source: Source, progress: Progress) -> Agreement:
     """Ask the live model and the exported one the same, one after the other."""
     progress("Asking the trained model", None)
-    loaded = load(source.info.path, compute=torch.float32, device="cpu")
+    loaded = load(source.info.path, compute=torch.float32, device="cpu", storage=source.config.storage)
     asked = within_budget(probes(source.config, loaded.tokenizer), source.info.vocabulary)
-    live = reattach(loaded.model, source.folder, storage=source.config.storage)
-    cut(live, request.rank)
+    live = cut(reattach(loaded.model, source.folder, storage=source.config.storage), request.rank)
     said = answers(loaded.model, asked)
     del loaded, live
     progress("Asking the exported model", None)
-    return compare(said, answers(open_export(home, request, source), asked), asked)
+    return compare(said, answers(open_export(request, source), asked), asked)
 
 
-def open_export(home: Home, request: Request, source: Source) -> nn.Module:
+def open_export(request: Request, source: Source) -> nn.Module:
     """The exported model in float32 on the CPU, opened as a stranger would."""
     if request.to == "adapter":
         model: nn.Module = load(source.info.path, compute=torch.float32, device="cpu").model
