@@ -27,6 +27,10 @@ class Export(Subcommand):
         parser.add_argument("--rank", type=int, metavar="B", help="cut an adapter that was trained for every rank")
         parser.add_argument("--base", default="", metavar="NAME", help="name of the base model for whoever opens it")
         parser.add_argument("--precision", default="F16", metavar="TYPE", help="of a GGUF file: F16, BF16 or Q8_0")
+        parser.add_argument(
+            "--onto", default="trained", choices=("trained", "original"),
+            help="over a quantised base: merge into the weights it was trained over, or into the original ones",
+        )  # fmt: skip
         parser.add_argument("--verify", action="store_true", help="open it again and compare it with the live model")
 
     def run(self, arguments: Namespace) -> Answer:
@@ -36,7 +40,7 @@ class Export(Subcommand):
         from core.export.job import export_job
 
         body = {"run": arguments.id, **{key: getattr(arguments, key) for key in (
-            "to", "out", "checkpoint", "rank", "base", "precision", "verify"
+            "to", "out", "checkpoint", "rank", "base", "precision", "onto", "verify"
         )}}  # fmt: skip
         result = export_job(home(arguments), body, Teller())
         return Answer(result, text(result))
@@ -59,6 +63,7 @@ class Teller:
 def text(result: dict[str, Any]) -> str:
     """The answer for people."""
     lines = [f"Exported step {result['step']} to {result['folder']}:", *(f"  {file}" for file in result["files"])]
+    lines += result["notes"]
     if result["verified"]:
         lines.append(result["verified"]["sentence"])
     return "\n".join(lines)

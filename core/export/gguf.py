@@ -19,12 +19,11 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-from core.adapters.adapted import Adapted
 from core.adapters.attach import Adapters
 from core.errors import UserError
 from core.export import gguf_vocabulary, merged, shards
-from core.export.keys import module_keys, weight_keys
-from core.export.merged import Progress
+from core.export.keys import module_keys
+from core.export.merged import Change, Onto, Progress
 from core.export.shards import Stored
 from core.home import Home
 from core.models.gguf import convert
@@ -47,15 +46,24 @@ INSTEAD = "Export a merged model instead; llama.cpp's own converter may know mor
 
 @dataclass(frozen=True)
 class Planned:
-    """One tensor of the file: its name there, what it is made from, and its GGUF type."""
+    """One tensor of the file: its name there, what it is made from, its GGUF type, and what is done to it."""
 
     name: str
     stored: Stored
     kind: str
-    layer: Adapted | None
+    change: Change | None
 
 
-def write(adapters: Adapters, info: ModelInfo, folder: Path, *, name: str, precision: str, progress: Progress) -> str:
+def write(
+    adapters: Adapters,
+    info: ModelInfo,
+    folder: Path,
+    *,
+    name: str,
+    precision: str,
+    progress: Progress,
+    onto: Onto = "trained",
+) -> str:
     """Write the merged model into an existing folder.
 
     Args:
@@ -65,6 +73,7 @@ def write(adapters: Adapters, info: ModelInfo, folder: Path, *, name: str, preci
         name: what the model is called in the file and in the file's name.
         precision: one of `PRECISIONS`.
         progress: told what is going on; may raise to end the job.
+        onto: as in `merged.write`.
 
     Returns:
         the file's name, such as `my-run-135M-F16.gguf`.
@@ -75,7 +84,7 @@ def write(adapters: Adapters, info: ModelInfo, folder: Path, *, name: str, preci
     import gguf
 
     given, architecture = architecture_of(info, precision)
-    planned = list(plan(adapters, info, architecture, precision))
+    planned = list(plan(adapters, info, architecture, precision, onto=onto))
     file = file_name(name, info.parameters, precision)
     writer = gguf.GGUFWriter(folder / file, given)
     config = AutoConfig.from_pretrained(info.path, local_files_only=True)
@@ -117,7 +126,9 @@ def architecture_of(info: ModelInfo, precision: str) -> tuple[str, Architecture]
     )
 
 
-def plan(adapters: Adapters, info: ModelInfo, architecture: Architecture, precision: str) -> Iterator[Planned]:
+def plan(
+    adapters: Adapters, info: ModelInfo, architecture: Architecture, precision: str, *, onto: Onto = "trained"
+) -> Iterator[Planned]:
     """Every tensor of the file, in the order of the model's files.
 
     Raises:
@@ -127,14 +138,13 @@ def plan(adapters: Adapters, info: ModelInfo, architecture: Architecture, precis
     if info.tied:
         merged.refuse_tied(adapters, info.layers)
         tensors.pop("lm_head.weight", None)
-    keys = weight_keys([layer.plan for layer in adapters.layers.values()], tensors, info.model_type)
-    owners = {keys[name]: layer for name, layer in adapters.layers.items()}
+    changed = merged.changes(adapters, info, tensors, onto=onto)
     module_names = {key: f"{name}.weight" for name, key in module_keys(tensors, info.model_type).items()}
     for key, stored in tensors.items():
         name = _gguf_name(module_names.get(key, key), architecture)
         if name is None:
             raise UserError(f"{info.name} holds {key}, which GGUF has no name for here.", hint=INSTEAD)
-        yield Planned(name, stored, _kind(stored, precision), owners.get(key))
+        yield Planned(name, stored, _kind(stored, precision), changed.get(key))
 
 
 def _gguf_name(name: str, architecture: Architecture) -> str | None:
@@ -177,7 +187,7 @@ def numbers(tensor: Planned, config: Any, architecture: Architecture) -> np.ndar
     import gguf
 
     weight = tensor.stored.read()
-    weight = weight.float() if tensor.layer is None else merged.merge(tensor.layer, weight, dtype=torch.float32)
+    weight = weight.float() if tensor.change is None else tensor.change(weight, torch.float32)
     part = tensor.name.split(".")[-2]
     if architecture.rotated and part in ("attn_q", "attn_k"):
         heads = config.num_attention_heads if part == "attn_q" else config.num_key_value_heads

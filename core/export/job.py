@@ -6,9 +6,9 @@ brought up to date with what the comparison found.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -23,13 +23,14 @@ from core.errors import UserError
 from core.export import adapter, gguf, merged
 from core.export.card import card, is_dead_path
 from core.export.keys import module_keys
-from core.export.merged import Progress
+from core.export.merged import Onto, Progress
 from core.export.room import room_for
 from core.export.saved import open_adapter
 from core.export.verify import Agreement, Probe, answers, compare, within_budget
 from core.home import Home
 from core.models.catalog import describe
 from core.models.headers import read_folder
+from core.models.hold import round_weights
 from core.models.info import ModelInfo
 from core.models.load import load, resolve
 from core.store.rows import CheckpointRow, RunRow
@@ -37,6 +38,7 @@ from core.store.store import Store
 from core.train.checkpoint import ADAPTER
 
 KINDS = ("adapter", "merged", "gguf")
+ONTO = get_args(Onto)
 CARD = "README.md"
 CARD_BYTES = 100_000
 EVERY_RANK = "every_rank"
@@ -57,6 +59,7 @@ class Request:
         rank: cut the adapter to this rank; None leaves it.
         base: name of the base model for whoever opens the export; empty takes the model's own.
         precision: what a GGUF file holds its matrices in.
+        onto: the base that is merged into where it was quantised: "trained", or the "original" one of the files.
     """
 
     run: str
@@ -67,6 +70,7 @@ class Request:
     rank: int | None = None
     base: str = ""
     precision: str = "F16"
+    onto: Onto = "trained"
 
     @classmethod
     def from_body(cls, body: dict[str, Any]) -> Request:
@@ -81,6 +85,8 @@ class Request:
         )
         if request.to not in KINDS:
             raise UserError(f"There is no export to '{request.to}'.", hint=f"There are: {', '.join(KINDS)}.")
+        if request.onto not in ONTO:
+            raise UserError(f"Nothing can be merged onto '{request.onto}'.", hint=f"There are: {', '.join(ONTO)}.")
         if is_dead_path(request.base):
             raise UserError(
                 f"'{request.base}' is a path, which means nothing on another machine.",
@@ -100,13 +106,15 @@ class Source:
     info: ModelInfo
     base: str
     notes: tuple[str, ...]
+    storage_notes: tuple[str, ...] = ()
 
 
 def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Export a run; see `Request` for the body.
 
     Returns:
-        `files` (paths), `folder`, `step`, and `verified`: what `Agreement` says and its `sentence`, or None.
+        `files` (paths), `folder`, `step`, `notes` (sentences on a quantised base), and `verified`: what `Agreement`
+        says and its `sentence`, or None.
 
     Raises:
         UserError: something is missing or does not fit; nothing has been written then.
@@ -117,6 +125,7 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
     progress("Reading the checkpoint", None)
     source = find_source(home, request, progress)
     adapters = cut(open_adapter(source.folder), request.rank)
+    source = replace(source, storage_notes=storage_notes(request, source, adapters))
     with room_for(request.out, needed(request, source, adapters)), new_folder(request.out, replace=True) as folder:
         file = write(request, source, adapters, folder, progress)
         (folder / CARD).write_text(describe_export(request, source, adapters, file=file), encoding="utf-8")
@@ -129,7 +138,26 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         share(request.out)
     files = sorted(str(path.absolute()) for path in request.out.rglob("*") if path.is_file())
     verified = None if agreement is None else {**agreement.to_dict(), "sentence": agreement.sentence()}
-    return {"files": files, "folder": str(request.out.absolute()), "step": source.step, "verified": verified}
+    return {
+        "files": files,
+        "folder": str(request.out.absolute()),
+        "step": source.step,
+        "notes": list(source.storage_notes),
+        "verified": verified,
+    }
+
+
+def storage_notes(request: Request, source: Source, adapters: Adapters) -> tuple[str, ...]:
+    """What somebody should know of an export whose base was quantised while it was trained."""
+    if "float_base" in adapters.storage.provides:
+        return ()
+    held = f"While training, the base model was held in {adapters.storage.label}"
+    if request.to == "adapter":
+        return (f"{held}. Over the base model in full precision the adapter is not quite the model that was trained.",)
+    if request.onto == "trained":
+        return (f"{held}; merged are those very weights, as numbers, and the adapter: the model that was trained.",)
+    found = merged.mismatch(adapters, source.info)
+    return () if found is None else (f"{held}. {found.sentence()}",)
 
 
 def share(folder: Path) -> None:
@@ -215,11 +243,12 @@ def needed(request: Request, source: Source, adapters: Adapters) -> int:
 def write(request: Request, source: Source, adapters: Adapters, folder: Path, progress: Progress) -> str:
     """Write the export itself; returns the name of the GGUF file, if it is one."""
     if request.to == "merged":
-        merged.write(adapters, source.info, folder, progress=progress)
+        merged.write(adapters, source.info, folder, progress=progress, onto=request.onto)
     elif request.to == "gguf":
         return gguf.write(
-            adapters, source.info, folder, name=source.config.name, precision=request.precision, progress=progress
-        )
+            adapters, source.info, folder, name=source.config.name, precision=request.precision, progress=progress,
+            onto=request.onto,
+        )  # fmt: skip
     else:
         progress("Writing the adapter", None)
         modules = module_keys(read_folder(source.info.path), source.info.model_type)
@@ -236,8 +265,8 @@ def describe_export(request: Request, source: Source, adapters: Adapters, *, fil
     }
     plans = tuple(layer.plan for layer in adapters.layers.values())
     return card(
-        request.to, source.config, plans, base=source.base, step=source.step, losses=losses, notes=source.notes,
-        agreement=agreement, file=file,
+        request.to, source.config, plans, base=source.base, step=source.step, losses=losses,
+        notes=(*source.notes, *source.storage_notes), agreement=agreement, file=file,
     )  # fmt: skip
 
 
@@ -254,9 +283,11 @@ def verify(request: Request, source: Source, progress: Progress) -> Agreement:
 
 
 def open_export(request: Request, source: Source) -> nn.Module:
-    """The exported model in float32 on the CPU, opened as a stranger would."""
+    """The exported model in float32 on the CPU, opened as a stranger would; an adapter over the base it belongs to."""
     if request.to == "adapter":
-        model: nn.Module = load(source.info.path, compute=torch.float32, device="cpu").model
+        loaded = load(source.info.path, compute=torch.float32, device="cpu")
+        model: nn.Module = loaded.model
+        round_weights(model, loaded.info.layers, source.config.storage)
         adapter.add_to(model, adapter.read(request.out))
         return model
     if request.to == "gguf":
