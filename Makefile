@@ -24,7 +24,7 @@ types: ready
 	$(VENV) -m mypy
 
 demo: ready          ## the whole journey by itself, into build/demo (QUICK=1: the tiny model)
-	@$(VENV) main.py demo
+	@$(VENV) main.py demo $(if $(filter-out 0,$(QUICK)),--quick)
 
 bench: ready          ## every benchmark, one after the other
 	@set -e; for file in tests/benchmarks/*.py; do echo "== $$file"; $(ALONE) $(VENV) "$$file"; done

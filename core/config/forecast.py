@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.adapters.axis import Delta, Magnitude, Param
+from core.adapters.axis import Delta, Magnitude, Param, declared
 from core.config.machine import Device, compute_bytes, likely_device
 from core.config.run import AdapterConfig, RunConfig
 from core.layers import LayerInfo, LayerPlan, Role
@@ -42,9 +42,9 @@ CHUNK: dict[Device, int] = {"cpu": 2**24, "mps": 2**26, "cuda": 2**26}
 SLACK: dict[Device, float] = {"cpu": 1.5, "cuda": 1.1, "mps": 1.1}
 """What the allocator holds for each byte of activations in use: tensors of many sizes leave gaps. The processor's is
 measured (`tests/benchmarks/forecast.py`), those of the cards are an allowance."""
-GAPS_OF_CHECKPOINTING = 0.7
+GAPS_OF_CHECKPOINTING = 0.45
 """The share of the activations of an ordinary run that one with gradient checkpointing still takes on a processor: what
-is worked out again block by block leaves such gaps in the heap that most of what it saves is not given back."""
+is worked out again block by block leaves gaps in the heap, and much of what it saves is not given back."""
 QUADRATIC = frozenset({"bert", "gemma2", "gpt2", "roberta"})
 """Model types whose attention keeps a score for every pair of tokens: capped, or with dropout inside."""
 FOUR_NORMS, HEAD_NORMS = ("gemma2", "gemma3"), ("gemma3", "qwen3")
@@ -109,7 +109,7 @@ def _params(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> Iterator[Para
     assert isinstance(delta, Delta) and isinstance(magnitude, Magnitude)
     shared: dict[str, Param] = {}
     for plan in plans:
-        for param in (*delta.params(plan).values(), *magnitude.params(plan).values()):
+        for param in declared(plan, delta, magnitude).values():
             if param.shared is None:
                 yield param
             elif param.shared not in shared or param.numel > shared[param.shared].numel:
