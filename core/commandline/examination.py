@@ -111,4 +111,4 @@ def read_data(home: Home, config: RunConfig) -> Prepared:
     from core.models.load import load_tokenizer, resolve
 
     tokenizer = load_tokenizer(resolve(home, config.model.path))
-    return survey(config.data, tokenizer, config.seed, lambda text, share: None)
+    return survey(config.data, tokenizer, config.seed, lambda text, share: None, task=config.task)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.config.run import DataConfig
+from core.data.goals import classes, names_of, values
 from core.data.reading import Limit, Progress, Reading, read
 from core.data.split import keys, split
 from core.data.summary import Parts, Report, blocking, report
@@ -27,15 +29,22 @@ class Prepared:
         train: examples to train on; each has a token that gives a loss.
         held_out: examples that only measure.
         report: what is known about them.
+        labels: the names of the classes, where texts are sorted into classes.
     """
 
     train: TokenList
     held_out: TokenList
     report: Report
+    labels: tuple[str, ...] = ()
 
 
 def prepare(
-    data: DataConfig, tokenizer: PreTrainedTokenizerBase, seed: int, progress: Progress | None = None
+    data: DataConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    seed: int,
+    progress: Progress | None = None,
+    *,
+    task: str = "causal-lm",
 ) -> Prepared:
     """Everything that a run trains on and measures with.
 
@@ -44,11 +53,12 @@ def prepare(
         tokenizer: the model's.
         seed: chooses what is held out.
         progress: told how far it is.
+        task: what the run learns.
 
     Raises:
         UserError: a row that cannot be read, or a problem that no run can start with.
     """
-    prepared = survey(data, tokenizer, seed, progress or _silent)
+    prepared = survey(data, tokenizer, seed, progress or _silent, task=task)
     worst = blocking(prepared.report.problems)
     if worst:
         raise UserError(worst.text, hint=worst.hint, path=worst.path)
@@ -61,6 +71,8 @@ def survey(
     seed: int,
     progress: Progress,
     limit: Limit | None = None,
+    *,
+    task: str = "causal-lm",
 ) -> Prepared:
     """As `prepare`, but what blocks a run is only reported, and no more of it than `limit` is read.
 
@@ -68,36 +80,52 @@ def survey(
     """
     encoder = None
     if tokenizer is not None:
-        encoder = Encoder(tokenizer, train_on=data.train_on, max_tokens=data.max_tokens)
-    reading = _read(data, data.path, encoder, progress, limit)
-    fingerprints = keys(reading.tokens)
-    taught = np.flatnonzero(reading.tokens.targets)
-    learnable = reading.tokens.pick(taught)
-    shared = 0
+        encoder = Encoder(tokenizer, train_on=data.train_on, max_tokens=data.max_tokens, template=data.template)
+
+    def read_path(path: str) -> Reading:
+        return read(path, data, task=task, encoder=encoder, progress=progress, limit=limit)
+
+    reading = read_path(data.path)
+    names = names_of(reading.labels, data.labels) if task == "sequence-classification" else ()
+    tokens = reading.tokens = _judged(reading, task, names) if encoder else reading.tokens
+    fingerprints = keys(tokens)
+    taught = np.flatnonzero(tokens.targets)
+    shared = np.zeros(0, dtype=np.int64)
     if data.held_out_path:
-        other = _read(data, data.held_out_path, encoder, progress, limit).tokens
-        train, held_out = learnable, other.pick(np.flatnonzero(other.targets))
+        other = read_path(data.held_out_path)
+        judged = _judged(other, task, names)
+        train, held_out = tokens.pick(taught), judged.pick(np.flatnonzero(judged.targets))
         trained = set(fingerprints)
-        shared = sum(key in trained for key in keys(held_out))
+        shared = np.flatnonzero([key in trained for key in keys(held_out)])
     else:
         sides = split([fingerprints[index] for index in taught], data.held_out, seed)
-        train, held_out = (learnable.pick(side) for side in sides)
+        train, held_out = (tokens.pick(taught).pick(side) for side in sides)
     parts = Parts(
         reading=reading,
-        own_template=encoder.own_template if encoder else None,
-        ends=bool(encoder and encoder.end is not None),
+        encoder=encoder,
         train=train,
         held_out=held_out,
-        duplicates=len(fingerprints) - len(set(fingerprints)),
+        repeated=_repeated(fingerprints),
         shared=shared,
+        labels=names,
+        task=task,
     )
-    return Prepared(train, held_out, report(data, parts))
+    return Prepared(train, held_out, report(data, parts), names)
 
 
-def _read(data: DataConfig, path: str, encoder: Encoder | None, progress: Progress, limit: Limit | None) -> Reading:
-    return read(
-        path, format=data.format, encoder=encoder, max_tokens=data.max_tokens, progress=progress, limit=limit
-    )  # fmt: skip
+def _judged(reading: Reading, task: str, names: tuple[str, ...]) -> TokenList:
+    """The tokens with what each text is judged as, where texts are judged."""
+    if not reading.labels:
+        return reading.tokens
+    if task == "regression":
+        return reading.tokens.with_goals(values(reading.tokens, reading.labels))
+    return reading.tokens.with_goals(classes(reading.tokens, reading.labels, names))
+
+
+def _repeated(fingerprints: list[bytes]) -> NDArray[np.int64]:
+    """Which examples repeat an earlier one."""
+    seen: set[bytes] = set()
+    return np.array([at for at, key in enumerate(fingerprints) if key in seen or seen.add(key)], dtype=np.int64)  # type: ignore[func-returns-value]
 
 
 def _silent(_text: str, _share: float | None) -> None:

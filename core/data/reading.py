@@ -12,10 +12,13 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
+from core.config.run import DataConfig
 from core.data.example import Example
 from core.data.files import Source, find
 from core.data.formats import Format
 from core.data.guess import LOOKED_AT, Guess, guess
+from core.data.mapping import Naming
+from core.data.oddities import oddities
 from core.data.row import Row
 from core.data.template import Encoder, windows
 from core.data.tokens import TokenList, Tokens
@@ -25,6 +28,8 @@ Progress = Callable[[str, float | None], None]
 
 SHOWN = 50
 """Examples that are kept to look at."""
+NAMED = 5
+"""Rows that a complaint names."""
 GROUP = 512
 """Examples in one call of the tokenizer."""
 GROUP_TEXT = 2**20
@@ -40,6 +45,20 @@ class Limit:
 
 
 @dataclass
+class Places:
+    """How many rows something was found in, and the first of them."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, place: str) -> None:
+        """One more."""
+        self.count += 1
+        if len(self.first) < NAMED:
+            self.first.append(place)
+
+
+@dataclass
 class Reading:
     """What was read from one path.
 
@@ -49,10 +68,11 @@ class Reading:
         first: the first examples, as they stand in the data.
         rows: how many were read.
         examples: how many examples those made, before documents are cut into windows.
-        empty: examples with an answer that says nothing.
         notes: what the user should know on the choice of files.
         share: of the data's bytes, how much was read.
         chats: whether any example goes through a chat template.
+        labels: of each example, where they are labelled.
+        oddities: what was noticed on the way, by name, with the places of the rows.
     """
 
     guess: Guess
@@ -60,22 +80,33 @@ class Reading:
     first: list[Example] = field(default_factory=list)
     rows: int = 0
     examples: int = 0
-    empty: int = 0
     notes: tuple[str, ...] = ()
     share: float = 1.0
     chats: bool = False
+    labels: list[str | float] = field(default_factory=list)
+    oddities: dict[str, Places] = field(default_factory=dict)
+
+    def notice(self, oddity: str, example: Example) -> None:
+        """Remember that an example has this oddity."""
+        self.oddities.setdefault(oddity, Places()).add(example.place)
 
 
 def read(
-    path: str, *, format: str, encoder: Encoder | None, max_tokens: int, progress: Progress, limit: Limit | None = None
+    path: str,
+    data: DataConfig,
+    *,
+    task: str,
+    encoder: Encoder | None,
+    progress: Progress,
+    limit: Limit | None = None,
 ) -> Reading:
     """Read the data at a path.
 
     Args:
         path: a file or a folder.
-        format: a kind of `FORMATS`, or "auto".
+        data: the run's; its shape, its names of columns and roles, and its longest example are used.
+        task: what the run learns.
         encoder: makes tokens; None where only the rows are looked at.
-        max_tokens: the longest example, and the size of a window.
         progress: told how far it is.
         limit: where to stop; None reads all.
 
@@ -83,16 +114,17 @@ def read(
         UserError: a file or a row that cannot be read, with its place.
     """
     source = find(path)
-    rows = source.rows()
+    rows = iter(Naming(data.columns, data.roles).apply(source.rows()))
     head = list(islice(rows, LOOKED_AT))
-    reading = Reading(guess(head, format), notes=source.notes)
-    stream = _examples(_within(limit, chain(head, rows), source), reading.guess.format, reading)
+    reading = Reading(guess(head, data.format, task=task), notes=source.notes)
+    named = Naming(reading.guess.columns).apply(_within(limit, chain(head, rows), source))
+    stream = _examples(named, reading.guess.format, reading)
     groups = _groups(stream, source, progress)
     if encoder is None:
         for _ in groups:  # only to count
             pass
     else:
-        reading.tokens = TokenList(_tokens(groups, encoder, max_tokens))
+        reading.tokens = TokenList(_tokens(groups, encoder, data.max_tokens))
     reading.share = min(1.0, source.done / source.size) if source.size else 1.0
     return reading
 
@@ -104,7 +136,10 @@ def _examples(rows: Iterable[Row], format: Format, reading: Reading) -> Iterator
         for example in format.examples(row):
             reading.examples += 1
             reading.chats |= example.style == "chat"
-            reading.empty += any(turn.trained and not turn.content.strip() for turn in example.turns)
+            for oddity in oddities(example):
+                reading.notice(oddity, example)
+            if example.label is not None:
+                reading.labels.append(example.label)
             if len(reading.first) < SHOWN:
                 reading.first.append(example)
             yield example
@@ -124,7 +159,7 @@ def _groups(examples: Iterator[Example], source: Source, progress: Progress) -> 
     size = 0
     for example in examples:
         group.append(example)
-        size += sum(len(turn.content) for turn in example.turns)
+        size += sum(len(turn.content) for turn in (*example.turns, *example.rejected)) + len(example.ids)
         if len(group) >= GROUP or size >= GROUP_TEXT:
             yield group
             progress("Reading the data", min(1.0, source.done / max(1, source.size)))

@@ -11,26 +11,23 @@ What the template does is the truth about the model: a default system prompt tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, TemplateSyntaxError
 
 from core.data.example import Example, Turn
+from core.data.templates import PLAIN, text_of
 from core.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}"
-    "{% if not loop.first %}{{ '\n\n' }}{% endif %}"
-    "{{ '### ' + message['role'] | capitalize + ':\n' + message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '\n\n### Assistant:\n' }}{% endif %}"
-)
-"""The template of a model that has none: a heading over each turn, and an end-of-text token behind each answer."""
+
+_REFUSALS = (
+    TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError,
+)  # fmt: skip
+"""What rendering raises where a template and a conversation do not go together, or the sandbox says no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +65,17 @@ class Rendered:
 
 
 class Renderer:
-    """Renders examples for one tokenizer."""
+    """Renders examples for one tokenizer.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    Args:
+        tokenizer: the model's.
+        template: a name of `core.data.templates` or a template's text; empty takes the model's own.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str = "") -> None:
         self._tokenizer = tokenizer
-        self.own_template = bool(tokenizer.chat_template)
+        self.chosen = text_of(template)
+        self.own_template = bool(tokenizer.chat_template) and not self.chosen
 
     def render(self, example: Example) -> Rendered:
         """The text of an example and its answers.
@@ -87,6 +90,8 @@ class Renderer:
             Span(turn, self._start(example, turn, text, start), end, self._tail(example, turn, text, end))
             for turn, (start, end) in self._answers(example, text).items()
         )
+        calls = [self._call(example, turn, text) for turn, said in enumerate(example.turns) if said.calls]
+        spans = tuple(sorted((*spans, *(span for span in calls if span)), key=lambda span: span.start))
         return Rendered(text, spans, specials=not self.own_template, closes=example.turns[-1].trained)
 
     def prompt_end(self, example: Example, rendered: Rendered, turn: int) -> int | None:
@@ -98,7 +103,7 @@ class Renderer:
 
     def _answers(self, example: Example, text: str) -> dict[int, tuple[int, int]]:
         """Turn to (start, end) of every answer that is found in the text."""
-        turns = {turn: said.content for turn, said in enumerate(example.turns) if said.trained}
+        turns = {turn: said.content for turn, said in enumerate(example.turns) if said.trained and not said.calls}
         marks = dict(zip(turns, _marks(len(turns), text), strict=True))
         if not turns:
             return {}
@@ -108,6 +113,27 @@ class Renderer:
             return dict(zip(turns, found, strict=True))
         alone = {turn: self._alone(example, turn, mark, text) for turn, mark in marks.items()}
         return {turn: place for turn, place in alone.items() if place is not None}
+
+    def _call(self, example: Example, turn: int, text: str) -> Span | None:
+        """A turn that calls tools: all of what the template writes for it, up to what it writes behind any answer.
+
+        Raises:
+            UserError: the template writes nothing for it, and the model would learn to say nothing.
+        """
+        upto = _common(text, self._text(example, example.turns[: turn + 1]))
+        start = _common(text, self._prompt(example, turn))
+        absent = next((call["name"] for call in example.turns[turn].calls if call["name"] not in text[start:upto]), "")
+        if absent:
+            raise UserError(
+                f"{example.place}: the chat template does not write calls of tools ({absent}).",
+                hint="Take a model made for tools, or choose a template that writes them (data.template).",
+                path="data.template",
+            )
+        (mark,) = _marks(1, text)
+        marked = self._text(example, [*example.turns[:turn], Turn("assistant", mark)])
+        rest = marked.partition(mark)[2]
+        end = upto - len(rest) if text[:upto].endswith(rest) else upto
+        return Span(turn, start, end, upto) if example.turns[turn].trained else None
 
     def _alone(self, example: Example, turn: int, mark: str, text: str) -> tuple[int, int] | None:
         """Where one answer stands, by the texts with and without it, in a template that treats answers by content."""
@@ -145,16 +171,25 @@ class Renderer:
     def _text(self, example: Example, turns: Sequence[Turn], *, prompt: bool = False) -> str:
         try:
             text = self._tokenizer.apply_chat_template(
-                [{"role": turn.role, "content": turn.content} for turn in turns],
+                [turn.message for turn in turns],
+                tools=list(example.tools) or None,
                 tokenize=False,
                 add_generation_prompt=prompt,
-                chat_template=None if self.own_template else PLAIN_TEMPLATE,
+                chat_template=self.chosen or (None if self.own_template else PLAIN),
             )
-        except (TemplateError, TypeError, ValueError) as error:
+        except TemplateSyntaxError as error:
             raise UserError(
-                f"{example.place}: the model's chat template refuses this conversation: {str(error).rstrip('.')}.",
-                hint="Change the row, or take a model whose template allows it.",
-                path="data.path",
+                f"The chat template has a mistake in line {error.lineno}: {str(error.message).rstrip('.')}.",
+                hint="Mend data.template, or leave it empty for the model's own.",
+                path="data.template",
+            ) from None
+        except _REFUSALS as error:
+            whose = "chosen" if self.chosen else "model's"
+            why = str(error).rstrip(".") or type(error).__name__
+            raise UserError(
+                f"{example.place}: the {whose} chat template refuses this conversation: {why}.",
+                hint="Change the row, or take a template that allows it.",
+                path="data.template" if self.chosen else "data.path",
             ) from None
         return str(text)
 
@@ -178,7 +213,7 @@ def _marks(count: int, text: str) -> list[str]:
 
 
 def _replaced(turns: Sequence[Turn], contents: dict[int, str]) -> list[Turn]:
-    return [Turn(turn.role, contents.get(index, turn.content), turn.trained) for index, turn in enumerate(turns)]
+    return [replace(turn, content=contents.get(index, turn.content)) for index, turn in enumerate(turns)]
 
 
 def _common(one: str, other: str) -> int:

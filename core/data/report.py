@@ -25,8 +25,8 @@ def inspect_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
 
     Args:
         home: for models that have to be converted first.
-        body: `config`: the run file's mapping, of which `seed`, `model` and `data` are read. Without a model there are
-            no token counts.
+        body: `config`: the run file's mapping, of which `seed`, `task`, `model` and `data` are read. Without a model
+            there are no token counts.
         progress: told how far it is.
 
     Returns:
@@ -36,9 +36,9 @@ def inspect_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
         UserError: a file or a row that cannot be read.
     """
     given = body["config"]
-    config = RunConfig.from_dict({key: given[key] for key in ("seed", "model", "data") if key in given})
+    config = RunConfig.from_dict({key: given[key] for key in ("seed", "task", "model", "data") if key in given})
     tokenizer = _tokenizer(home, config.model.path, progress) if config.model.path else None
-    return survey(config.data, tokenizer, config.seed, progress, limit=Limit()).report.to_dict()
+    return survey(config.data, tokenizer, config.seed, progress, limit=Limit(), task=config.task).report.to_dict()
 
 
 def _tokenizer(home: Home, path: str, progress: Progress) -> PreTrainedTokenizerBase:

@@ -11,7 +11,9 @@ padding token makes no difference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.example import Example
+from core.data.labelled import labelled
 from core.data.rendering import Rendered, Renderer, Span
 from core.data.tokens import Tokens
 from core.errors import UserError
@@ -26,14 +29,22 @@ from core.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TrainOn = Literal["completions", "everything"]
+_MARK = re.compile(r"<\|[a-z_]+\|>|<(?:start|end)_of_turn>|\[/?INST\]")
+"""Special words as templates write them."""
+
+TrainOn = Literal["completions", "last-turn", "everything"]
 
 
 def tokenise(
-    example: Example, tokenizer: PreTrainedTokenizerBase, *, train_on: TrainOn = "completions", max_tokens: int = 2**31
+    example: Example,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    train_on: TrainOn = "completions",
+    max_tokens: int = 2**31,
+    template: str = "",
 ) -> Tokens:
     """One example as tokens; see `Encoder.encode`."""
-    return Encoder(tokenizer, train_on=train_on, max_tokens=max_tokens).encode([example])[0]
+    return Encoder(tokenizer, train_on=train_on, max_tokens=max_tokens, template=template).encode([example])[0]
 
 
 class Encoder:
@@ -41,43 +52,94 @@ class Encoder:
 
     Args:
         tokenizer: a fast one, which knows the characters behind each token.
-        train_on: "completions" learns the answers with their end, "everything" all tokens.
+        train_on: "completions" learns the answers with their end, "last-turn" the last one, "everything" all tokens.
         max_tokens: what is longer is cut off, and counted.
+        template: a chat template's name or text; empty takes the model's own.
 
     Raises:
         UserError: the tokenizer is not a fast one.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, train_on: TrainOn, max_tokens: int) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, *, train_on: TrainOn, max_tokens: int, template: str = ""
+    ) -> None:
         if not tokenizer.is_fast:
             raise UserError(
                 "The model's tokenizer does not say which characters its tokens stand for.",
                 hint="Use a model folder with a tokenizer.json.",
                 path="model.path",
             )
-        self._tokenizer = tokenizer
-        self._renderer = Renderer(tokenizer)
+        self.tokenizer = tokenizer
+        self._renderer = Renderer(tokenizer, template)
         self._train_on = train_on
         self._max_tokens = max_tokens
         self.beginning = _beginning(tokenizer)
         self.end = _id(tokenizer.eos_token_id)
         self._begin = _id(tokenizer.bos_token_id)
         self._special = _special(tokenizer)
+        self.doubled = 0
+        """Examples whose begin-of-text token stood there twice, of which one was taken away."""
 
     @property
     def own_template(self) -> bool:
         """Whether the model has a chat template of its own."""
         return self._renderer.own_template
 
+    @property
+    def chosen_template(self) -> str:
+        """The text of the template that was chosen instead; empty where none was."""
+        return self._renderer.chosen
+
+    @property
+    def has_own(self) -> bool:
+        """Whether the model has a chat template, be it used or not."""
+        return bool(self.tokenizer.chat_template)
+
+    def spelled_marks(self) -> list[str]:
+        """The special words of the chosen template that are no single token."""
+        marks = sorted(set(_MARK.findall(self.chosen_template)))
+        return [mark for mark in marks if len(self._call([mark], specials=False)["input_ids"][0]) != 1]
+
     def encode(self, examples: Sequence[Example]) -> list[Tokens]:
-        """Chats and plain examples as tokens, in one call of the tokenizer.
+        """Examples as tokens; all of them but documents, see `windows`.
 
         Raises:
-            UserError: the chat template refuses an example.
+            UserError: the chat template refuses an example, or ids are not the model's.
         """
+        if examples and examples[0].style == "ids":
+            return [self._given(example) for example in examples]
+        if examples and examples[0].style == "labelled":
+            return [labelled(example, self.tokenizer, self._max_tokens) for example in examples]
+        if examples and examples[0].rejected:
+            better = self._written(examples)
+            worse = self._written([replace(each, turns=each.rejected) for each in examples])
+            return [joined(*pair) for pair in zip(better, worse, strict=True)]
+        return self._written(examples)
+
+    def _written(self, examples: Sequence[Example]) -> list[Tokens]:
+        """Chats and plain examples, in one call of the tokenizer."""
+        if self._train_on == "last-turn":
+            examples = [example.of_last_turn() for example in examples]
         rendered = [self._renderer.render(example) for example in examples]
         pieces = self._pieces(rendered)
         return [self._tokens(*each) for each in zip(examples, rendered, pieces, strict=True)]
+
+    def _given(self, example: Example) -> Tokens:
+        """Ids as the data has them, with one begin-of-text token where there were two."""
+        ids = np.array(example.ids, dtype=np.int64)
+        strange = np.flatnonzero((ids < 0) | (ids >= len(self._special)))
+        if len(strange):
+            raise UserError(
+                f"{example.place}: the model has no token {ids[strange[0]]} (place {strange[0] + 1}).",
+                hint="The ids were made with another tokenizer; they only fit the model that they were made for.",
+                path="data.path",
+            )
+        learned = np.array(example.learned, dtype=np.bool_)
+        if self._train_on == "everything":
+            learned[:] = True
+        stops = bool(not learned.any() or self._special[ids[np.flatnonzero(learned)[-1]]])
+        kept, learned = self._one_beginning(ids.astype(np.int32), learned)
+        return cut(kept, learned, example, self._max_tokens, stops=stops)
 
     def text_ids(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Running text as ids, with nothing added."""
@@ -96,7 +158,7 @@ class Encoder:
         return found
 
     def _call(self, texts: Sequence[str], *, specials: bool, offsets: bool = True) -> Any:
-        return self._tokenizer(
+        return self.tokenizer(
             list(texts),
             add_special_tokens=specials,
             return_offsets_mapping=offsets,
@@ -112,15 +174,16 @@ class Encoder:
         if borders:
             ids, offsets = self._cut_at(rendered, borders, ids, offsets)
         trained = np.zeros(len(ids), dtype=np.bool_)
-        marked = False
+        marked, closed = False, False
         for span in rendered.spans:
             marked = self._mark(trained, span, rendered.text, ids, offsets)
         if rendered.closes and rendered.spans and not marked:
             ids, trained = self._close(ids, trained)
+            closed = self.end is not None
         if self._train_on == "everything":
             trained = np.ones(len(ids), dtype=np.bool_)
         ids, trained = self._one_beginning(ids, trained)
-        return cut(ids, trained, example, self._max_tokens)
+        return cut(ids, trained, example, self._max_tokens, stops=marked or closed or not rendered.spans)
 
     def _mark(
         self, trained: NDArray[np.bool_], span: Span, text: str, ids: NDArray[np.int32], offsets: NDArray[np.int64]
@@ -154,6 +217,7 @@ class Encoder:
         begin = self._begin
         if begin is not None and len(ids) and ids[0] == begin and begin != self.end:
             twice = len(ids) > 1 and ids[1] == begin
+            self.doubled += twice
             ids, trained = (ids[1:], trained[1:]) if twice else (ids, trained)
             trained[0] = False
         return ids, trained
@@ -186,10 +250,12 @@ class Encoder:
         return new_ids, np.concatenate(placed)
 
     def _decoded(self, ids: NDArray[np.int32]) -> str:
-        return str(self._tokenizer.decode(ids.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return str(self.tokenizer.decode(ids.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
-def cut(ids: NDArray[np.int32], trained: NDArray[np.bool_], example: Example, max_tokens: int) -> Tokens:
+def cut(
+    ids: NDArray[np.int32], trained: NDArray[np.bool_], example: Example, max_tokens: int, *, stops: bool = True
+) -> Tokens:
     """An example of at most `max_tokens`, with what was lost counted."""
     return Tokens(
         ids[:max_tokens],
@@ -198,6 +264,24 @@ def cut(ids: NDArray[np.int32], trained: NDArray[np.bool_], example: Example, ma
         example.row,
         cut=max(0, len(ids) - max_tokens),
         cut_trained=int(trained[max_tokens:].sum()),
+        stops=stops,
+    )
+
+
+def joined(chosen: Tokens, rejected: Tokens) -> Tokens:
+    """Two answers as one example: nothing of it is learned where the cut has left one of them without a token."""
+    whole = chosen.targets and rejected.targets
+    trained = np.concatenate((chosen.trained, rejected.trained)) & bool(whole)
+    trained[:1] = trained[len(chosen) : len(chosen) + 1] = False
+    return Tokens(
+        np.concatenate((chosen.ids, rejected.ids)),
+        trained,
+        chosen.file,
+        chosen.row,
+        cut=chosen.cut + rejected.cut,
+        cut_trained=chosen.cut_trained + rejected.cut_trained,
+        second=len(chosen),
+        stops=chosen.stops and rejected.stops,
     )
 
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from core.data.example import place
 
+NO_GOAL = float("nan")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tokens:
@@ -28,6 +30,10 @@ class Tokens:
         row: its line in that file.
         cut: tokens that did not fit and were cut off.
         cut_trained: how many of those were to be learned.
+        second: where the second text begins, in an example of two (an answer that was chosen and one that was
+            rejected, or a pair of sentences that is judged); 0 where there is one text.
+        goal: what a labelled text is judged as: the number of its class, or a value; not a number where there is none.
+        stops: whether the end of the answer is learned, or there is no answer.
     """
 
     ids: NDArray[np.int32]
@@ -36,6 +42,9 @@ class Tokens:
     row: int = 0
     cut: int = 0
     cut_trained: int = 0
+    second: int = 0
+    goal: float = NO_GOAL
+    stops: bool = True
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -47,8 +56,8 @@ class Tokens:
 
     @property
     def targets(self) -> int:
-        """Tokens that give a loss: the trained ones except the first of all, which nothing comes before."""
-        return int(self.trained[1:].sum())
+        """What gives a loss: the trained tokens except the first of all, which nothing comes before; or the goal."""
+        return int(self.trained[1:].sum()) if self.goal != self.goal else 1
 
     @property
     def place(self) -> str:
@@ -61,17 +70,20 @@ class TokenList(Sequence[Tokens]):
 
     def __init__(self, examples: Iterable[Tokens] = ()) -> None:
         ids, trained = array("i"), bytearray()
-        starts, numbers = array("q", [0]), array("q")
+        starts, numbers, goals = array("q", [0]), array("q"), array("d")
         self._files: list[str] = []
         for example in examples:
             ids.frombytes(example.ids.astype(np.int32, copy=False).tobytes())
             trained += example.trained.tobytes()
             starts.append(len(ids))
             numbers.extend((self._file(example.file), example.row, example.cut, example.cut_trained))
+            numbers.extend((example.second, example.stops))
+            goals.append(example.goal)
         self._ids: NDArray[np.int32] = np.array(ids, dtype=np.int32)
         self._trained: NDArray[np.bool_] = np.frombuffer(bytes(trained), dtype=np.bool_)
         self._starts: NDArray[np.int64] = np.array(starts, dtype=np.int64)
-        self._numbers: NDArray[np.int64] = np.array(numbers, dtype=np.int64).reshape(-1, 4)
+        self._numbers: NDArray[np.int64] = np.array(numbers, dtype=np.int64).reshape(-1, 6)
+        self._goals: NDArray[np.float64] = np.array(goals, dtype=np.float64)
         self._chosen: NDArray[np.int64] = np.arange(len(self._starts) - 1)
 
     def _file(self, name: str) -> int:
@@ -92,8 +104,11 @@ class TokenList(Sequence[Tokens]):
             return self.pick(np.arange(len(self))[index])
         at = int(self._chosen[index])
         inside = slice(int(self._starts[at]), int(self._starts[at + 1]))
-        file, row, cut, cut_trained = (int(number) for number in self._numbers[at])
-        return Tokens(self._ids[inside], self._trained[inside], self._files[file], row, cut, cut_trained)
+        file, row, cut, cut_trained, second, stops = (int(number) for number in self._numbers[at])
+        return Tokens(
+            self._ids[inside], self._trained[inside], self._files[file], row, cut, cut_trained,
+            second, float(self._goals[at]), bool(stops),
+        )  # fmt: skip
 
     def __iter__(self) -> Iterator[Tokens]:
         return (self[index] for index in range(len(self)))
@@ -112,12 +127,31 @@ class TokenList(Sequence[Tokens]):
 
     @property
     def targets(self) -> NDArray[np.int64]:
-        """Tokens of each example that give a loss, (examples,); see `Tokens.targets`."""
+        """What of each example gives a loss, (examples,); see `Tokens.targets`."""
         counted = np.concatenate(([0], np.cumsum(self._trained, dtype=np.int64)))
         first = np.minimum(self._starts[:-1] + 1, self._starts[1:])
-        return (counted[self._starts[1:]] - counted[first])[self._chosen]
+        tokens = counted[self._starts[1:]] - counted[first]
+        return np.where(np.isnan(self._goals), tokens, 1)[self._chosen]
+
+    @property
+    def goals(self) -> NDArray[np.float64]:
+        """What each example is judged as, (examples,); see `Tokens.goal`."""
+        return self._goals[self._chosen]
+
+    def with_goals(self, goals: NDArray[np.float64]) -> TokenList:
+        """The same examples with other goals, (examples,)."""
+        some = self.pick(np.arange(len(self)))
+        some._goals = self._goals.copy()
+        some._goals[self._chosen] = goals
+        return some
+
+    @property
+    def stops(self) -> NDArray[np.bool_]:
+        """Of each example whether the end of its answer is learned, (examples,)."""
+        learned: NDArray[np.bool_] = self._numbers[self._chosen, 5].astype(np.bool_)
+        return learned
 
     @property
     def cut(self) -> NDArray[np.int64]:
         """Tokens cut off of each example, and how many of those were trained, (examples, 2)."""
-        return self._numbers[self._chosen, 2:]
+        return self._numbers[self._chosen, 2:4]

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from core.data.example import Example, Turn
 from core.data.formats.format import Format, missing, text_of
+from core.data.formats.tools import tools_of
 from core.data.formats.turns import turns_of
 from core.data.row import Row
 
@@ -32,4 +33,4 @@ class Conversations(Format):
         system = row.value.get("system")
         if system:
             turns = (Turn("system", text_of(row, system, "'system'")), *turns)
-        yield Example(turns, row.file, row.number)
+        yield Example(turns, row.file, row.number, tools=tools_of(row))

@@ -1,6 +1,6 @@
 """What a format is: how a row of one shape becomes an example, and how such rows are recognised.
 
-A format has no options yet; mapping columns and roles by hand will be options of its members.
+A format sees rows whose columns and roles have been given its names already; see `core.data.mapping`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ class Format(Component):
 
     looks: ClassVar[str]
     """One row of it, as people write it."""
+    tasks: ClassVar[frozenset[str]] = frozenset({"causal-lm"})
+    """What a model can learn from it."""
+    synonyms: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """The columns that it needs, and how data often names them otherwise, in lower case."""
 
     def fits(self, row: Row) -> bool:
         """Whether a row has this shape, by its fields alone."""

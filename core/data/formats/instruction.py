@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from core.data.example import Example, Turn
@@ -19,6 +19,20 @@ class Instruction(Format):
     kind = "instruction"
     label = "instruction / response"
     looks: ClassVar[str] = '{"instruction": "...", "input": "...", "output": "..."}'
+    synonyms: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "instruction": (
+            "instruction",
+            "instructions",
+            "question",
+            "query",
+            "prompt",
+            "input",
+            "user",
+            "human",
+            "problem",
+        ),
+        "output": ("output", "response", "answer", "reply", "completion", "target", "assistant", "gpt", "solution"),
+    }
 
     def fits(self, row: Row) -> bool:
         question, answer = first_of(row.value, QUESTIONS), first_of(row.value, ANSWERS)

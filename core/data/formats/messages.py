@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from core.data.example import Example
 from core.data.formats.format import Format, missing
+from core.data.formats.tools import tools_of
 from core.data.formats.turns import turns_of
 from core.data.row import Row
 
 
 class Messages(Format):
-    """Chats: a list of messages with role and content, rendered with the model's chat template."""
+    """Chats: a list of messages with role and content, tool calls and results, rendered with the chat template.
+
+    A message with `"train": false` or `"weight": 0` is not learned.
+    """
 
     kind = "messages"
     label = "chat messages"
     looks: ClassVar[str] = '{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}'
+    synonyms: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "messages": ("conversation", "conversations", "dialog", "dialogue", "chat")
+    }
 
     def fits(self, row: Row) -> bool:
         messages = row.value.get("messages")
@@ -28,4 +35,4 @@ class Messages(Format):
     def examples(self, row: Row) -> Iterator[Example]:
         if "messages" not in row.value:
             raise missing(row, "'messages'")
-        yield Example(turns_of(row, row.value["messages"], "messages"), row.file, row.number)
+        yield Example(turns_of(row, row.value["messages"], "messages"), row.file, row.number, tools=tools_of(row))

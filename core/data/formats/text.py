@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from core.data.example import Example, Turn
@@ -16,6 +16,7 @@ class Text(Format):
     kind = "text"
     label = "text"
     looks: ClassVar[str] = '{"text": "..."}, or a .txt or .md file'
+    synonyms: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("content", "body", "document", "article", "story")}
 
     def fits(self, row: Row) -> bool:
         return isinstance(row.value.get("text"), str)

@@ -7,11 +7,13 @@ from typing import Any
 
 from core.data.example import Role, Turn
 from core.data.formats.format import text_of, wrong
+from core.data.formats.tools import fields_of
 from core.data.row import Row
 
 ROLES: Mapping[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",
     "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant", "tool": "tool",
+    "function": "tool", "observation": "tool",
 }  # fmt: skip
 """How data names a speaker, to how chat templates do."""
 
@@ -41,15 +43,32 @@ def turns_of(
 
 
 def _turn(row: Row, message: Any, name: str, role_key: str, content_key: str, trained: bool) -> Turn:
-    if not isinstance(message, dict) or role_key not in message or content_key not in message:
+    if not isinstance(message, dict) or role_key not in message:
         raise wrong(row, f"{name} must be an object with '{role_key}' and '{content_key}'.")
     said = message[role_key]
     role = ROLES.get(said.strip().lower()) if isinstance(said, str) else None
     if role is None:
-        raise wrong(row, f"{name} has the unknown role {said!r}.", f"Known are: {', '.join(ROLES)}.")
-    if message.get("tool_calls"):
-        raise wrong(row, f"{name} calls tools, and a chat with tools cannot be trained on.", "Leave such rows out.")
-    return Turn(role, _content(row, message[content_key], name), trained and role == "assistant")
+        raise wrong(
+            row, f"{name} has the unknown role {said!r}.", f"Known are: {', '.join(ROLES)}. Others: set data.roles."
+        )
+    fields = fields_of(row, message, name)
+    if content_key not in message and "tool_calls" not in fields:
+        raise wrong(row, f"{name} must be an object with '{role_key}' and '{content_key}'.")
+    content = message.get(content_key)
+    silent = content is None and "tool_calls" in fields
+    learned = _flag(row, message, name, trained and role == "assistant")
+    return Turn(role, "" if silent else _content(row, content, name), learned, fields)
+
+
+def _flag(row: Row, message: Mapping[str, Any], name: str, usual: bool) -> bool:
+    """Whether a message is learned: as it says itself (`train`, or `weight` of 0 or 1), or as is usual."""
+    for key in ("train", "weight"):
+        value = message.get(key)
+        if value is not None:
+            if value not in (0, 1):
+                raise wrong(row, f"{name} has the {key} {value!r}.", "It is 0 (not learned) or 1 (learned).")
+            return bool(value)
+    return usual
 
 
 def _content(row: Row, content: Any, name: str) -> str:

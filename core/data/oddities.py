@@ -1,0 +1,38 @@
+"""What is odd about an example before it is tokens: seen on the way, row by row, so that every row is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from core.data.example import Example
+
+EMPTY = "empty-answers"
+OUT_OF_ORDER = "roles-out-of-order"
+UNANSWERED = "unanswered"
+
+
+def oddities(example: Example) -> Iterator[str]:
+    """The names of what is odd about it."""
+    turns = example.turns
+    if example.style == "labelled":
+        if not any(turn.content.strip() for turn in turns):
+            yield EMPTY
+        return
+    if any(turn.trained and not turn.content.strip() and not turn.calls for turn in turns):
+        yield EMPTY
+    if example.style != "chat":
+        return
+    if _out_of_order(example):
+        yield OUT_OF_ORDER
+    if turns and turns[-1].role != "assistant":
+        yield UNANSWERED
+
+
+def _out_of_order(example: Example) -> bool:
+    """Whether a system text comes late, an answer comes first, or somebody speaks twice running."""
+    roles = [turn.role for turn in example.turns]
+    said = roles[1:] if roles[:1] == ["system"] else roles
+    if "system" in said or said[:1] == ["assistant"]:
+        return True
+    return any(one == other and one in ("user", "assistant") for one, other in pairwise(said))
