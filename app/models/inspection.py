@@ -83,8 +83,11 @@ class Inspection(QObject):
         self.look(at_once=True)
 
     def sleep(self) -> None:
-        """Nobody looks any more; a job under way is let go on."""
+        """Nobody looks: what waits is asked when somebody does again; a job under way is let go on."""
         self._awake = False
+        if self._wait.isActive():
+            self._wait.stop()
+            self._question = ""
 
     def again(self) -> None:
         """Ask once more, whatever was answered."""

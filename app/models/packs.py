@@ -1,4 +1,4 @@
-"""The data that is shipped: small packs to train on at once. And what choosing any data changes in the configuration."""
+"""The data that is shipped, to train on at once, and what choosing any data changes in the configuration."""
 
 from __future__ import annotations
 

@@ -167,6 +167,7 @@ class DataPage(Page):
         if "data.path" in paths:
             self._show_sources()
         if any(path.startswith("data.") for path in paths):
+            self.form.rows["held_out"].setVisible(not self._document.config.data.held_out_path)
             self._show_header()
             self.complete_changed.emit()
 
@@ -192,6 +193,7 @@ class DataPage(Page):
         keeps = inspection.state == "reading" and inspection.report is not None
         self._stack.setCurrentWidget(self._views["known" if keeps else inspection.state])
         self._how.setVisible(bool(path))
+        self.reason.setVisible(inspection.report is not None)
         if inspection.state == "known":
             self._show_report()
         elif inspection.state == "failed" and inspection.failure is not None:
@@ -207,6 +209,7 @@ class DataPage(Page):
         chosen_by_user = data.format != "auto"
         shape = f"Read as {report['format_label']}"
         self.reason.setText(f"{shape}, as you chose." if chosen_by_user else f"{shape}. {report['reason']}")
+        self.reason.show()
         self.counts.show_report(report, data.max_tokens)
         self.checks.show_problems(report["problems"], self._remedy)
         self.examples.show_examples(report["first"], everything=data.train_on == "everything")

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.widgets.bar import Swatch
-from app.widgets.buttons import plain
+from app.widgets.buttons import Button, plain
 from app.widgets.labels import label
 from app.widgets.panel import Panel
 
@@ -24,6 +24,7 @@ class DataChecks(Panel):
         super().__init__("Checks")
         self._inner: QWidget | None = None
         self.texts: tuple[str, ...] = ()
+        self.remedies: list[Button] = []
 
     def show_problems(
         self, problems: Sequence[Mapping[str, Any]], remedy: Callable[[Mapping[str, Any]], Remedy | None]
@@ -36,9 +37,14 @@ class DataChecks(Panel):
         column = QVBoxLayout(self._inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
+        problems = sorted(problems, key=lambda one: not one["blocking"])
         self.texts = tuple(problem["text"] for problem in problems)
-        for problem in sorted(problems, key=lambda one: not one["blocking"]):
-            column.addWidget(_row(problem, remedy(problem)))
+        self.remedies = []
+        for problem in problems:
+            cure = remedy(problem)
+            button = None if cure is None else plain(cure[0], cure[1], name=f"{cure[0]}: {problem['text']}")
+            self.remedies += [] if button is None else [button]
+            column.addWidget(_row(problem, button))
         if not problems:
             column.addWidget(label("Nothing is wrong with the data.", "label"))
         blocking = sum(bool(problem["blocking"]) for problem in problems)
@@ -46,7 +52,7 @@ class DataChecks(Panel):
         self.add(self._inner)
 
 
-def _row(problem: Mapping[str, Any], remedy: Remedy | None) -> QWidget:
+def _row(problem: Mapping[str, Any], remedy: Button | None) -> QWidget:
     """A square in the tone, the sentence, the hint, the button."""
     tone = "red" if problem["blocking"] else "amber"
     row = QWidget()
@@ -61,6 +67,6 @@ def _row(problem: Mapping[str, Any], remedy: Remedy | None) -> QWidget:
         texts.addWidget(label(problem["hint"], "hint", wrap=True, select=True))
     line.addLayout(texts, 1)
     if remedy is not None:
-        line.addWidget(plain(remedy[0], remedy[1]), 0, Qt.AlignmentFlag.AlignTop)
+        line.addWidget(remedy, 0, Qt.AlignmentFlag.AlignTop)
     row.setAccessibleName(f"{problem['text']} {problem['hint']}".strip())
     return row

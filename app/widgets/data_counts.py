@@ -34,7 +34,7 @@ class DataCounts(QWidget):
         for row in self._rows.values():
             counts.add(row)
         counts.body.addStretch(1)
-        self._lengths = Panel("Length of an example")
+        self._lengths = Panel("Lengths")
         self.plot = HistogramPlot("Tokens of an example")
         self._lengths.add_control(save_button(self.plot, lambda: self.plot.figure))
         self._without = label("Token counts need a model: its tokenizer makes them.", "label", wrap=True)
@@ -62,7 +62,7 @@ class DataCounts(QWidget):
         self.plot.show_figure(figure)
         self.plot.setVisible(figure is not None)
         self._without.setVisible(not counted)
-        self._lengths.set_title("Length of an example", _quantiles(report) if counted else "")
+        self._lengths.set_title("Lengths", _quantiles(report) if counted else "")
 
     def value(self, name: str) -> str:
         """What a row shows."""

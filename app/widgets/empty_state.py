@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.style.theme import Theme
 from app.widgets.buttons import Button
-from app.widgets.labels import label
 
 PICTURES = ("weave", "curve", "table", "box")
 
@@ -40,13 +39,10 @@ class EmptyState(QWidget):
         layout.addStretch(3)
         layout.addWidget(_Picture(picture), 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addSpacing(6)
-        self.sentence = label(sentence, "heading", wrap=True)
-        self.hint = label(hint, "label", wrap=True)
+        self.sentence = _Text(sentence, "heading")
+        self.hint = _Text(hint, "label")
         for text in (self.sentence, self.hint):
-            text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            text.setMinimumWidth(240)
-            text.setMaximumWidth(520)
-            layout.addWidget(text, 0, Qt.AlignmentFlag.AlignHCenter)
+            layout.addWidget(text)
         self.hint.setVisible(bool(hint))
         self.button: Button | None = None
         if action is not None:
@@ -60,6 +56,23 @@ class EmptyState(QWidget):
         self.sentence.setText(sentence)
         self.hint.setText(hint)
         self.hint.setVisible(bool(hint))
+
+
+class _Text(QLabel):
+    """Centred lines, never wider than one reads with ease, and as high as they need at that width."""
+
+    def __init__(self, text: str, type: str) -> None:
+        super().__init__(text)
+        self.setProperty("type", type)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.setMinimumWidth(240)
+        self.setMaximumWidth(520)
+
+    def heightForWidth(self, width: int) -> int:
+        """Layouts ask for the room's width, which may be more than the text takes."""
+        return super().heightForWidth(min(width, self.maximumWidth()))
 
 
 class _Picture(QWidget):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFont, QKeyEvent, QTextBlockFormat, QTextCharFormat, QTextCursor
+from PySide6.QtGui import QFont, QKeyEvent, QResizeEvent, QTextBlockFormat, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QTextEdit
 
 from app.style.theme import Theme
@@ -19,6 +20,10 @@ _SPEAKERS = {
     "system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool",
     "prompt": "Prompt", "completion": "Completion", "text": "Text",
 }  # fmt: skip
+
+
+_MEASURE = 880
+"""Width of the text, in pixels."""
 
 
 class ExampleText(QTextEdit):
@@ -35,14 +40,19 @@ class ExampleText(QTextEdit):
         self.setTabChangesFocus(True)
         self.setAccessibleName("Example")
         self.setProperty("kind", "reading")
-        self._turns: Sequence[Mapping[str, Any]] = ()
+        self._example: Mapping[str, Any] = {"turns": ()}
         self._everything = False
         Theme.current().changed.connect(self._write)
 
-    def show_turns(self, turns: Sequence[Mapping[str, Any]], *, everything: bool) -> None:
-        """Show an example; `everything`: prompts are learned as well."""
-        self._turns, self._everything = turns, everything
+    def show_example(self, example: Mapping[str, Any], *, everything: bool) -> None:
+        """Show an example (`core.data.example.Example` as a dict); `everything`: prompts are learned as well."""
+        self._example, self._everything = example, everything
         self._write()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Lines never become longer than one reads with ease."""
+        super().resizeEvent(event)
+        self._keep_measure()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Left and right go to another example; all else scrolls and copies."""
@@ -54,17 +64,32 @@ class ExampleText(QTextEdit):
 
     def _write(self) -> None:
         self.clear()
+        self._keep_measure()
         cursor = self.textCursor()
-        for index, turn in enumerate(self._turns):
-            trained = bool(turn["trained"]) or self._everything
-            _block(cursor, top=14 if index else 0, first=not index)
-            cursor.insertText(_SPEAKERS.get(turn["role"], turn["role"]), _heading())
-            if trained:
-                cursor.insertText("   learned", _heading(accent=True))
-            _block(cursor, top=2)
-            content = turn["content"]
-            cursor.insertText(content if content.strip() else "(nothing)", _body(trained and bool(content.strip())))
+        for turn in self._example["turns"]:
+            self._write_turn(cursor, turn)
+        if "rejected" in self._example:
+            worse = self._example["rejected"][-1]
+            self._write_turn(cursor, {**worse, "role": "Rejected answer", "trained": False}, note="to be made unlikely")
+        if "label" in self._example:
+            self._write_turn(cursor, {"role": "Label", "content": str(self._example["label"]), "trained": True})
         self.moveCursor(QTextCursor.MoveOperation.Start)
+
+    def _write_turn(self, cursor: QTextCursor, turn: Mapping[str, Any], *, note: str = "") -> None:
+        """A heading with the speaker, and the text below it."""
+        trained = bool(turn["trained"]) or (self._everything and not note)
+        begin = cursor.atStart()
+        _block(cursor, top=0 if begin else 14, first=begin)
+        cursor.insertText(_SPEAKERS.get(turn["role"], turn["role"]), _heading())
+        if trained or note:
+            cursor.insertText(f"   {note or 'learned'}", _heading(accent=trained))
+        _block(cursor, top=2)
+        content = _content(turn)
+        cursor.insertText(content or "(nothing)", _body(trained and bool(content)))
+
+    def _keep_measure(self) -> None:
+        spare = self.width() - Theme.current().px(_MEASURE)
+        self.setViewportMargins(0, 0, max(spare, 0), 0)
 
 
 class ExamplePanel(Panel):
@@ -117,14 +142,14 @@ class ExamplePanel(Panel):
         self.previous.setEnabled(self._index > 0)
         self.next.setEnabled(self._index < len(self._examples) - 1)
         if not there:
-            self.text.show_turns((), everything=False)
+            self.text.show_example({"turns": ()}, everything=False)
             self._place.setText("")
             self._count.setText("")
             return
         example = self._examples[self._index]
         self._place.setText(f"{example['file']}, row {number(example['row'])}")
         self._count.setText(self._counted(example))
-        self.text.show_turns(example["turns"], everything=self._everything)
+        self.text.show_example(example, everything=self._everything)
 
     def _counted(self, example: Mapping[str, Any]) -> str:
         said = [f"Example {self._index + 1} of the first {len(self._examples)}"]
@@ -132,6 +157,12 @@ class ExamplePanel(Panel):
             said += [plural(example["tokens"], "token"), f"{number(example['trained'])} learned"]
             said += ["cut"] if example["truncated"] else []
         return "   ".join(said)
+
+
+def _content(turn: Mapping[str, Any]) -> str:
+    """What a turn says, with the functions it calls as JSON; empty where it says nothing."""
+    calls = [json.dumps(call.get("function", call), ensure_ascii=False) for call in turn.get("tool_calls") or ()]
+    return "\n".join(part for part in (turn["content"], *calls) if part and part.strip())
 
 
 def _block(cursor: QTextCursor, *, top: int, first: bool = False) -> None:
