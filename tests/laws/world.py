@@ -21,12 +21,17 @@ from core.adapters.magnitude import MAGNITUDES
 from core.adapters.scale import SCALES
 from core.adapters.storage import STORAGES
 from core.config.run import AdapterConfig
-from core.layers import LayerPlan
+from core.layers import LayerInfo, LayerPlan
+from core.models.hold import hold
 from core.models.walk import walk
 from tests.tiny import VOCABULARY, random_model
 
 FAMILIES = ("llama", "gpt2", "gpt_neox", "bert")
 """Plain linears with grouped heads, transposed Conv1D, fused qkv, an encoder with biases."""
+HELD_FAMILIES = ("llama", "gpt2")
+"""Those on which every storage is judged: once held, one linear layer is like another."""
+
+DENSE = STORAGES.members[0].kind
 
 torch.set_num_threads(1)
 
@@ -39,9 +44,11 @@ class Point:
     magnitude: str
     scale: str
     init: str = "default"
+    storage: str = DENSE
 
     def __str__(self) -> str:
-        return "-".join((self.delta, self.magnitude, self.scale, self.init)).replace("/", "_over_")
+        held = () if self.storage == DENSE else (self.storage,)
+        return "-".join((self.delta, self.magnitude, self.scale, self.init, *held)).replace("/", "_over_")
 
     def config(self, **more: Any) -> AdapterConfig:
         """The adapter part of a run with these members and small sizes."""
@@ -49,33 +56,54 @@ class Point:
         return AdapterConfig.model_validate({"rank": 4, "alpha": 6.0, **axes, **more})
 
 
-def points() -> list[Point]:
-    """Every combination whose needs are met."""
+def points(storage: str = DENSE) -> list[Point]:
+    """Every combination over a storage whose needs are met."""
     found = []
     for members in product(DELTAS.members, MAGNITUDES.members, SCALES.members, INITS.members):
-        provided = frozenset().union(*(member.provides for member in members), STORAGES.members[0].provides)
+        provided = frozenset().union(*(member.provides for member in members), STORAGES[storage].provides)
         if all(member.needs <= provided for member in members):
-            found.append(Point(*(member.kind for member in members)))
+            found.append(Point(*(member.kind for member in members), storage))
     return found
 
 
-@cache
-def base(family: str) -> nn.Module:
+def judged() -> list[tuple[str, Point]]:
+    """Families and points: all of them over numbers; over each other storage one for each delta and magnitude."""
+    found = [(family, point) for family in FAMILIES for point in points()]
+    for member in STORAGES.members[1:]:
+        first = {(point.delta, point.magnitude): point for point in reversed(points(member.kind))}
+        found += [(family, point) for family in HELD_FAMILIES for point in first.values()]
+    return found
+
+
+def base(family: str, storage: str = DENSE) -> nn.Module:
     """A tiny random model, float64 so that laws are exact; shared: what changes it must put it back."""
-    return random_model(family).double().eval().requires_grad_(False)
+    return _base(family, storage)
 
 
-def plans(model: nn.Module, config: AdapterConfig) -> list[LayerPlan]:
+@cache
+def _base(family: str, storage: str) -> nn.Module:
+    model = random_model(family).eval().requires_grad_(False)
+    hold(model, layers(family), STORAGES[storage]())
+    return model.double()
+
+
+@cache
+def layers(family: str) -> tuple[LayerInfo, ...]:
+    """The layers of that model."""
+    return walk(random_model(family))
+
+
+def plans(family: str, config: AdapterConfig) -> list[LayerPlan]:
     """All adaptable layers of a model, the second of them at a rank of its own."""
-    layers = [layer for layer in walk(model) if layer.adaptable]
-    return [LayerPlan(layer, 3 if index == 1 else config.rank, config.alpha) for index, layer in enumerate(layers)]
+    chosen = [layer for layer in layers(family) if layer.adaptable]
+    return [LayerPlan(layer, 3 if index == 1 else config.rank, config.alpha) for index, layer in enumerate(chosen)]
 
 
 def adapt(family: str, point: Point, *, seed: int = 0, fresh: bool = True, **more: Any) -> Adapters:
     """Adapters in float64 on a tiny model; not `fresh` moves every trained tensor at random, as if it had learned."""
     config = point.config(**more)
-    model = base(family)
-    adapters = attach(model, plans(model, config), config, seed=seed, storage=STORAGES.default())
+    model = base(family, point.storage)
+    adapters = attach(model, plans(family, config), config, seed=seed, storage=STORAGES[point.storage]())
     widen(adapters)
     if not fresh:
         generator = torch.Generator().manual_seed(seed + 1)
