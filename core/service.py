@@ -32,6 +32,7 @@ from core.store.store import Store
 HANDLERS: Mapping[str, str] = {
     "convert": "core.models.gguf:convert_job",
     "inspect_data": "core.data.report:inspect_job",
+    "preview_data": "core.data.preview:preview_job",
     "export": "core.export.job:export_job",
 }
 """Kind of a job to `module:function`, imported when the first such job comes."""

@@ -8,7 +8,7 @@ packing only lays them in fewer, fuller rows, so that training with and without 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,7 +32,11 @@ class Batch:
         attention_mask: int64 (rows, columns), 0 at padding; None where rows are packed: the positions say it all.
         position_ids: int64 (rows, columns), starting anew with each example; None where rows are not packed.
         tokens: how many there are, padding left out.
-        trained: how many give a loss.
+        trained: how many losses there are: tokens; in preference tuning pairs, in classification texts.
+        texts: int64 (rows, columns), which text of the batch a token belongs to, -1 at padding.
+        sources: for each of those texts which example it is, and which text of that example.
+        goals: float32 (rows,), what each text is judged as; None where texts are written.
+        token_type_ids: int64 (rows, columns), 1 in the second sentence of a pair; None where the model knows none.
     """
 
     input_ids: Tensor
@@ -41,6 +45,10 @@ class Batch:
     position_ids: Tensor | None
     tokens: int
     trained: int
+    texts: Tensor | None = None
+    sources: tuple[tuple[int, int], ...] = ()
+    goals: Tensor | None = None
+    token_type_ids: Tensor | None = None
 
 
 class Batches:
@@ -82,10 +90,20 @@ class Batches:
 
         Within the step, examples of like length go together, which saves padding and changes nothing else.
         """
+        return [self._make(part) for part in self.parts(step)]
+
+    def parts(self, step: int) -> NDArray[np.int64]:
+        """Which examples each micro-batch of the 0-based step takes, (accumulate, batch)."""
         chosen = self.indices(step)
         if self._accumulate > 1:
             chosen = chosen[np.argsort(self._lengths[chosen], kind="stable")]
-        return [self._make(part) for part in chosen.reshape(self._accumulate, self._batch)]
+        return chosen.reshape(self._accumulate, self._batch)
+
+    def where(self, example: int) -> tuple[int, int]:
+        """The first step that takes an example, and the micro-batch of it."""
+        place = int(np.flatnonzero(self._permutation(0) == example)[0])
+        step = place // (self._batch * self._accumulate)
+        return step, int(np.flatnonzero((self.parts(step) == example).any(axis=1))[0])
 
     def indices(self, step: int) -> NDArray[np.int64]:
         """Which examples the 0-based step takes, (accumulate * batch,)."""
@@ -106,11 +124,23 @@ class Batches:
         return self._order[1]
 
     def _make(self, indices: NDArray[np.int64]) -> Batch:
-        chosen = [self._examples[int(index)] for index in indices]
-        if self._packing:
-            rows = arrange([len(tokens) for tokens in chosen], self._max_tokens)
-            return _packed([[chosen[index] for index in row] for row in rows], self._pad_id)
-        return _padded(chosen, self._pad_id)
+        examples = [self._examples[int(index)] for index in indices]
+        texts = [text for example in examples for text in example.texts()]
+        sources = [
+            (int(index), part)
+            for index, each in zip(indices, examples, strict=True)
+            for part, _ in enumerate(each.texts())
+        ]
+        judged = examples[0].judged
+        lengths = [len(text) for text in texts]
+        rows = (
+            arrange(lengths, self._max_tokens) if self._packing and not judged else [[at] for at in range(len(texts))]
+        )
+        batch = _laid(rows, texts, self._pad_id, packed=self._packing and not judged)
+        batch = replace(batch, sources=tuple(sources))
+        if judged:
+            return _judged(batch, examples)
+        return batch if len(texts) == len(examples) else replace(batch, trained=len(examples))
 
 
 def _lengths(examples: Sequence[Tokens]) -> NDArray[np.int64]:
@@ -119,56 +149,53 @@ def _lengths(examples: Sequence[Tokens]) -> NDArray[np.int64]:
     return np.array([len(example) for example in examples], dtype=np.int64)
 
 
-def _padded(examples: Sequence[Tokens], pad_id: int) -> Batch:
-    """One example a row."""
-    ids, labels = _filled([[example] for example in examples], pad_id)
-    mask = np.zeros(ids.shape, dtype=np.int64)
-    for row, example in enumerate(examples):
-        mask[row, : len(example)] = 1
-    return _batch(ids, labels, examples, attention_mask=torch.from_numpy(mask))
+def _laid(rows: Sequence[Sequence[int]], texts: Sequence[Tokens], pad_id: int, *, packed: bool) -> Batch:
+    """Texts in rows; an example's first token is nobody's target.
 
+    Packed, positions start anew with each text, and the padding behind them counts from 0 as well, and so is apart from
+    them. Otherwise the mask leaves the padding out.
 
-def _packed(rows: Sequence[Sequence[Tokens]], pad_id: int) -> Batch:
-    """Several examples a row; the padding behind them counts from 0 as well, and so is apart from them."""
-    ids, labels = _filled(rows, pad_id)
-    positions = np.zeros(ids.shape, dtype=np.int64)
-    for row, examples in enumerate(rows):
-        lengths = [len(example) for example in examples]
-        lengths.append(ids.shape[1] - sum(lengths))
-        positions[row] = np.concatenate([np.arange(length) for length in lengths])
-    everything = [example for row in rows for example in row]
-    return _batch(ids, labels, everything, position_ids=torch.from_numpy(positions))
-
-
-def _filled(rows: Sequence[Sequence[Tokens]], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ids and labels, (rows, columns) both; an example's first token is nobody's target."""
-    columns = max(sum(len(example) for example in row) for row in rows)
-    ids = np.full((len(rows), columns), pad_id, dtype=np.int64)
-    labels = np.full((len(rows), columns), IGNORED, dtype=np.int64)
-    for row, examples in enumerate(rows):
+    Args:
+        rows: for each row its texts, by their place in `texts`.
+        texts: what to lay.
+        pad_id: what fills rows up.
+        packed: whether several texts share a row.
+    """
+    shape = len(rows), max(sum(len(texts[at]) for at in row) for row in rows)
+    ids = np.full(shape, pad_id, dtype=np.int64)
+    labels = np.full(shape, IGNORED, dtype=np.int64)
+    belongs = np.full(shape, -1, dtype=np.int64)
+    positions = np.zeros(shape, dtype=np.int64)
+    for number, row in enumerate(rows):
         at = 0
-        for example in examples:
-            inside = slice(at, at + len(example))
-            ids[row, inside] = example.ids
-            labels[row, inside] = np.where(example.trained, example.ids, IGNORED)
-            labels[row, at] = IGNORED
-            at += len(example)
-    return ids, labels
-
-
-def _batch(
-    ids: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    examples: Sequence[Tokens],
-    *,
-    attention_mask: Tensor | None = None,
-    position_ids: Tensor | None = None,
-) -> Batch:
+        for text in row:
+            length = len(texts[text])
+            inside = slice(at, at + length)
+            ids[number, inside] = texts[text].ids
+            labels[number, inside] = np.where(texts[text].trained, texts[text].ids, IGNORED)
+            labels[number, at : at + 1] = IGNORED
+            belongs[number, inside] = text
+            positions[number, inside] = np.arange(length)
+            at += length
+        positions[number, at:] = np.arange(shape[1] - at)
     return Batch(
         input_ids=torch.from_numpy(ids),
         labels=torch.from_numpy(labels),
-        attention_mask=attention_mask,
-        position_ids=position_ids,
-        tokens=sum(len(example) for example in examples),
+        attention_mask=None if packed else torch.from_numpy((belongs >= 0).astype(np.int64)),
+        position_ids=torch.from_numpy(positions) if packed else None,
+        tokens=int((belongs >= 0).sum()),
         trained=int((labels != IGNORED).sum()),
+        texts=torch.from_numpy(belongs),
     )
+
+
+def _judged(batch: Batch, examples: Sequence[Tokens]) -> Batch:
+    """The batch with what each text is judged as, and with its second sentences marked where there are any."""
+    kinds = None
+    if any(example.second for example in examples):
+        kinds = torch.zeros_like(batch.input_ids)
+        for row, example in enumerate(examples):
+            if example.second:
+                kinds[row, example.second : len(example)] = 1
+    goals = torch.tensor([example.goal for example in examples], dtype=torch.float32)
+    return replace(batch, goals=goals, token_type_ids=kinds, trained=len(examples))

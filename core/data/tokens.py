@@ -57,7 +57,19 @@ class Tokens:
     @property
     def targets(self) -> int:
         """What gives a loss: the trained tokens except the first of all, which nothing comes before; or the goal."""
-        return int(self.trained[1:].sum()) if self.goal != self.goal else 1
+        return 1 if self.judged else int(self.trained[1:].sum())
+
+    @property
+    def judged(self) -> bool:
+        """Whether it is a text that is judged, rather than one that is written."""
+        return self.goal == self.goal
+
+    def texts(self) -> tuple[Tokens, ...]:
+        """The texts that the model sees apart: itself, or of two answers each."""
+        if self.judged or not self.second:
+            return (self,)
+        parts = slice(0, self.second), slice(self.second, None)
+        return tuple(Tokens(self.ids[part], self.trained[part], self.file, self.row) for part in parts)
 
     @property
     def place(self) -> str:

@@ -1,0 +1,170 @@
+"""The tokens of a run as the model will see them: micro-batches drawn by the code that the trainer draws them with.
+
+The window colours what is learned, so a wrong template or mask is seen before it is trained on. Of a huge file the
+first part is read (`Limit`); the batches are then those of a run on that part, and `complete` says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from core.config.run import RunConfig
+from core.data.batches import IGNORED, Batch, Batches
+from core.data.padding import padding
+from core.data.prepare import Prepared, survey
+from core.data.reading import Limit, Progress
+from core.data.tokens import TokenList
+from core.errors import UserError
+from core.home import Home
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Wanted = int | Literal["longest", "shortest", "truncated"]
+MOST_TOKENS = 20_000
+"""Tokens of a batch that are shown; whole rows, and at least one."""
+
+
+def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Show a micro-batch of a run.
+
+    Args:
+        home: for models that have to be converted first.
+        body: `config`: the run file's mapping. `index`: the number of a micro-batch in the order of training (0 is the
+            first, and behind the last of an epoch comes the next epoch's first), or `longest`, `shortest` or
+            `truncated`: the one that holds such an example. With `"truncated"` an `after` goes on behind the example of
+            that number. `held_out`: true for the held-out examples instead.
+        progress: told how far it is.
+
+    Returns:
+        `index`, `step`, `micro_batch`: where it stands; `micro_batches`: how many an epoch has.
+        `example`: the number of the example that was looked for; None where a number was given.
+        `complete`: whether all of the data was read. `packing`: whether texts share rows. `tokens`, `trained`: counts.
+        `rows`: for each row of the batch its tokens as columns of equal length: `ids`, `pieces` (text of each token),
+        `trained` (whether its id is a target), `special`, `positions` (as the model counts them), `texts` (which of
+        `texts` it belongs to; -1 is padding). `left_out`: rows that were too many to show.
+        `texts`: for each text of the batch `example` (its number), `part` ("chosen" or "rejected" of a pair, else ""),
+        `file`, `row`, `tokens`, `trained`, `cut`, `cut_trained`, and `label` where it is judged.
+
+    Raises:
+        UserError: the data or the model cannot be read, there is nothing to train on, or nothing was cut.
+    """
+    from core.models.load import load_tokenizer, resolve
+
+    config = RunConfig.from_dict(body["config"])
+    tokenizer = load_tokenizer(resolve(home, Path(config.model.path), progress))
+    prepared = survey(config.data, tokenizer, config.seed, progress, limit=Limit(), task=config.task)
+    examples = prepared.held_out if body.get("held_out") else prepared.train
+    if not len(examples):
+        raise UserError("There is no example to show.", hint="Look at the checks.", path="data.path")
+    train = config.train
+    batches = Batches(
+        examples, batch=train.batch, accumulate=train.accumulate, max_tokens=config.data.max_tokens, seed=config.seed,
+        packing=config.data.packing, pad_id=padding(tokenizer),
+    )  # fmt: skip
+    example = _example(examples, body.get("index", 0), int(body.get("after", -1)))
+    step, part = divmod(int(body.get("index", 0)), train.accumulate) if example is None else batches.where(example)
+    shown = _shown(batches.micro_batches(step)[part], examples, tokenizer, prepared)
+    return {
+        "index": step * train.accumulate + part,
+        "step": step,
+        "micro_batch": part,
+        "micro_batches": -(-len(examples) // train.batch),
+        "example": example,
+        "complete": prepared.report.share >= 1,
+        "packing": config.data.packing and config.task in ("causal-lm", "preference"),
+        **shown,
+    }
+
+
+def _example(examples: TokenList, wanted: Wanted, after: int) -> int | None:
+    """The number of the example that is looked for; None where a micro-batch is named by its number.
+
+    Raises:
+        UserError: nothing was cut, or nobody knows what is wanted.
+    """
+    if isinstance(wanted, int) and wanted >= 0:
+        return None
+    if wanted == "longest":
+        return int(examples.lengths.argmax())
+    if wanted == "shortest":
+        return int(examples.lengths.argmin())
+    if wanted != "truncated":
+        raise UserError(f"There is no micro-batch '{wanted}'.", hint="Give a number, longest, shortest or truncated.")
+    cut = np.flatnonzero(examples.cut[:, 0])
+    if not len(cut):
+        raise UserError("No example is cut.", path="data.max_tokens")
+    return int(cut[cut > after][0]) if (cut > after).any() else int(cut[0])
+
+
+def _shown(
+    batch: Batch, examples: TokenList, tokenizer: PreTrainedTokenizerBase, prepared: Prepared
+) -> dict[str, Any]:  # fmt: skip
+    assert batch.texts is not None
+    rows = min(len(batch.input_ids), max(1, MOST_TOKENS // batch.input_ids.shape[1]))
+    pieces = _Pieces(tokenizer)
+    return {
+        "tokens": batch.tokens,
+        "trained": batch.trained,
+        "rows": [_row(batch, number, pieces) for number in range(rows)],
+        "left_out": len(batch.input_ids) - rows,
+        "texts": [_text(examples, source, prepared.labels) for source in batch.sources],
+    }
+
+
+def _row(batch: Batch, number: int, pieces: _Pieces) -> dict[str, list[Any]]:
+    assert batch.texts is not None
+    ids: list[int] = batch.input_ids[number].tolist()
+    positions = range(len(ids)) if batch.position_ids is None else batch.position_ids[number].tolist()
+    return {
+        "ids": ids,
+        "pieces": [pieces[token] for token in ids],
+        "trained": (batch.labels[number] != IGNORED).tolist(),
+        "special": [token in pieces.special for token in ids],
+        "positions": list(positions),
+        "texts": batch.texts[number].tolist(),
+    }
+
+
+def _text(examples: TokenList, source: tuple[int, int], labels: tuple[str, ...]) -> dict[str, Any]:
+    """What is known of one text of a batch."""
+    number, part = source
+    whole = examples[number]
+    one = whole.texts()[part]
+    pair = len(whole.texts()) == 2
+    found: dict[str, Any] = {
+        "example": number,
+        "part": ("chosen", "rejected")[part] if pair else "",
+        "file": whole.file,
+        "row": whole.row,
+        "tokens": len(one),
+        "trained": one.targets,
+        "cut": whole.cut,
+        "cut_trained": whole.cut_trained,
+    }
+    if whole.judged:
+        found["label"] = labels[int(whole.goal)] if labels else whole.goal
+    return found
+
+
+class _Pieces(dict[int, str]):
+    """The text of each token, as it stands in a text; where it is no whole letter, the bytes as the vocabulary says."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__()
+        self._tokenizer = tokenizer
+        added = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
+        self.special = added | set(tokenizer.all_special_ids)
+
+    def __missing__(self, token: int) -> str:
+        name = str(self._tokenizer.convert_ids_to_tokens(token))
+        text = str(self._tokenizer.decode([token], skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        if not text or "\ufffd" in text:
+            text = name
+        elif name.startswith("▁") and not text.startswith(" "):
+            text = " " + text
+        self[token] = text
+        return text
