@@ -68,12 +68,12 @@ def test_double_quantisation_is_that_of_bitsandbytes_or_nearer(judge: ModuleType
     theirs, state = judge.quantize_4bit(given, quant_type="nf4", blocksize=64, compress_statistics=True)
     differ = codes != state.absmax
 
-    assert torch.equal(mean, state.offset) and torch.equal(largest, state.state2.absmax)
+    assert torch.allclose(mean, state.offset, rtol=1e-6) and torch.allclose(largest, state.state2.absmax, rtol=1e-6)
     assert differ.float().mean() < 0.005
     ours = blockwise.from_8bit(codes, largest, mean)
     other = blockwise.from_8bit(state.absmax, largest, mean)
     assert ((ours - magnitudes).abs() <= (other - magnitudes).abs()).all()
-    state.absmax = codes
+    state.absmax, state.state2.absmax, state.offset = codes, largest, mean
     held = STORAGES["nf4-double"]().rounded(given)
     assert torch.equal(held, judge.dequantize_4bit(theirs, state))
 

@@ -106,7 +106,8 @@ def to_8bit(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         codes, uint8 (blocks,); the largest distance from the mean in each outer block, float32; the mean, a scalar.
     """
-    mean = values.mean()
+    # In double precision and in one place, so that the order of the additions, another on every device, leaves no trace.
+    mean = values.cpu().double().mean().float().to(values.device)
     blocks, largest = _blocks(values - mean, OUTER_BLOCK)
     return nearest(blocks, dynamic_levels()).reshape(-1)[: values.numel()], largest, mean
 

@@ -62,7 +62,19 @@ class SmallState(Optimizer):
         optimizer: TorchOptimizer = library.optim.AdamW(
             groups, betas=(self.beta1, self.beta2), eps=self.epsilon, optim_bits=self.bits, is_paged=self.paged
         )
+        optimizer.register_step_post_hook(_tell_torch)
         return optimizer
 
     def bytes_per_parameter(self) -> float:
         return 8.0 if self.bits == 32 else 2 * (1 + 4 / 256)
+
+
+def _tell_torch(optimizer: TorchOptimizer, args: Any, kwargs: Any) -> None:
+    """Count the change of the parameters, which the library makes behind torch's back.
+
+    Whatever is worked out from a parameter once per change (DoRA's norms) would otherwise stay as it was for good.
+    """
+    from torch.autograd.graph import increment_version
+
+    for group in optimizer.param_groups:
+        increment_version(parameter for parameter in group["params"] if parameter.grad is not None)
