@@ -17,20 +17,24 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from app.draft import Draft
+from core.config.check import check_config
 from core.config.edit import difference, replaced, sentence
 from core.config.naming import is_suggested, suggested_name
-from core.config.run import RunConfig, problems
+from core.config.run import RunConfig
 from core.config.select import select
 from core.errors import UserError
 from core.home import Home
 from core.layers import LayerPlan
 from core.models.catalog import describe
 from core.models.info import ModelInfo
+from core.problem import Problem
 
 _SAVE_AFTER = 400
 """Milliseconds without a change after which the draft is written."""
 _PAUSE = 3.0
 """Seconds after which another edit of the same field is an undo step of its own."""
+_CHECK_AFTER = 120
+"""Milliseconds without a change after which values are checked against each other."""
 _RECENT = 8
 _NAMED_AFTER = ("adapter.method", "data.path")
 
@@ -62,13 +66,18 @@ class Document(QObject):
         self.model_error: UserError | None = None
         self.plans: tuple[LayerPlan, ...] = ()
         self.plans_error: UserError | None = None
+        self.warnings: tuple[Problem, ...] = ()
+        self.data_report: Mapping[str, Any] | None = None
         self._unread: dict[str, str] = {}
+        self._found: tuple[Problem, ...] = ()
         self._draft = Draft(home.root / "draft.yaml") if home else None
         kept = self._draft.read() if self._draft else None
         self._config = kept.config if kept else RunConfig()
         self.recent: dict[str, tuple[str, ...]] = dict(kept.recent) if kept else {}
         self._saving = QTimer(self, singleShot=True, interval=_SAVE_AFTER)
         self._saving.timeout.connect(self.flush)
+        self._checking = QTimer(self, singleShot=True, interval=_CHECK_AFTER)
+        self._checking.timeout.connect(self.check)
         self.read_model()
 
     @property
@@ -130,9 +139,24 @@ class Document(QObject):
             found.setdefault("adapter.layers", "No layer is chosen yet.")
         elif self.plans_error is not None:
             found.setdefault(self.plans_error.path or "adapter.layers", self.plans_error.text)
-        for path, text in problems(self._config.to_dict()).items():
-            found.setdefault(path, text)
+        for problem in (*self._found, *_blocking(self.data_report)):
+            found.setdefault(problem.path, f"{problem.text} {problem.hint}".strip())
         return found
+
+    def check(self) -> dict[str, str]:
+        """Check the values against each other now rather than a moment later; returns `problems`."""
+        self._checking.stop()
+        found, warnings = check_config(self._config, self.model)
+        if not self._config.adapter.layers:
+            found = [problem for problem in found if problem.path != "adapter.layers"]
+        self._found, self.warnings = tuple(found), tuple(warnings)
+        self.problems_changed.emit()
+        return self.problems()
+
+    def take_report(self, report: Mapping[str, Any] | None) -> None:
+        """What `inspect_data` has found about the present data; None while that is not known."""
+        self.data_report = report
+        self.problems_changed.emit()
 
     def take_next_name(self) -> None:
         """After a run has started: a suggested name moves on to the next free number; not a step that can be undone."""
@@ -154,6 +178,7 @@ class Document(QObject):
             except UserError as error:
                 self.model_error = error
         self._choose()
+        self._checking.start()
         self.model_changed.emit()
         self.problems_changed.emit()
 
@@ -182,6 +207,7 @@ class Document(QObject):
         for path in paths:
             self._unread.pop(path, None)
         self._saving.start()
+        self._checking.start()
         if "model.path" in paths:
             self.read_model()
         elif any(path.startswith("adapter.") for path in paths):
@@ -198,6 +224,11 @@ class Document(QObject):
             except UserError as error:
                 self.plans_error = error
         self.plans_changed.emit()
+
+
+def _blocking(report: Mapping[str, Any] | None) -> list[Problem]:
+    """The problems of a data report that a run cannot start with."""
+    return [Problem(**problem) for problem in (report or {}).get("problems", ()) if problem["blocking"]]
 
 
 class _Edit(QUndoCommand):

@@ -23,7 +23,7 @@ class Kept:
 
 
 class Draft:
-    """A small YAML file, written whole and atomically. A draft is a convenience: a broken one is left behind, not fatal."""
+    """A small YAML file, written whole and atomically. It is a convenience: a broken one is left behind."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,7 +54,7 @@ def _mended(value: dict[str, Any]) -> RunConfig:
     """The configuration of a draft: what is no longer valid falls back to its default, no layers stay no layers."""
     adapter = value.get("adapter")
     nothing_chosen = isinstance(adapter, dict) and adapter.get("layers") == []
-    if nothing_chosen:
+    if nothing_chosen and isinstance(adapter, dict):
         del adapter["layers"]
     for path in problems(value):
         _drop(value, path.split("."))

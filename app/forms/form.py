@@ -126,8 +126,11 @@ def bind(form: Form[Any], document: Document, prefix: str = "") -> None:
         return f"{prefix}.{name}" if prefix else name
 
     def show(paths: frozenset[str] | None = None) -> None:
-        if paths is None or not prefix or any(changed.startswith(f"{prefix}.") for changed in paths):
+        if paths is None or any(concerned(changed) for changed in paths):
             form.set_value(value_at(document.config, prefix) if prefix else document.config)
+
+    def concerned(changed: str) -> bool:
+        return changed.startswith(path("")) and changed.removeprefix(path("")).split(".")[0] in form.rows
 
     def take(name: str, value: Any) -> None:
         try:

@@ -14,7 +14,7 @@ from core.component import Axis, Component
 
 
 class MemberEdit(QWidget):
-    """An editor whose value is a member of an axis, options included. What one set up stays when one looks at another."""
+    """An editor whose value is a member of an axis, options included; what was set up stays while looking at others."""
 
     edited = Signal(object)
 

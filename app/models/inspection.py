@@ -175,6 +175,7 @@ class Inspection(QObject):
 
     def _become(self, state: State) -> None:
         self.state = state
+        self._document.take_report(self.report if state == "known" else None)
         self.changed.emit()
 
 

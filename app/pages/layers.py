@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
 from app.models import measures
@@ -21,7 +21,7 @@ from app.widgets.selection_panel import SelectionPanel
 from app.words import number, plural
 from core.config.compact import compact
 from core.config.edit import rebuilt
-from core.config.forecast import Memory, count, forecast
+from core.config.forecast import FLOAT, count, forecast
 from core.config.machine import free_memory, likely_device
 from core.config.select import select
 from core.errors import UserError
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from app.context import Context
 
 _SIDE = 340
+_FIGURES_EVERY = 50
+"""Milliseconds between two forecasts while a stroke goes on, so that the stroke itself never waits for one."""
 _FREE_FOR = 5.0
 """Seconds that a reading of the free memory is good for."""
 
@@ -59,6 +61,8 @@ class LayersPage(Page):
         self.memory = MemoryPanel()
         self.cell = CellPanel()
         self.trouble = Notice()
+        self._figures = QTimer(self, singleShot=True, interval=_FIGURES_EVERY)
+        self._figures.timeout.connect(self._show_figures)
         self._lay_out()
         self._connect()
         self._take_model()
@@ -75,6 +79,7 @@ class LayersPage(Page):
 
     def _lay_out(self) -> None:
         self._stack = QStackedLayout()
+        self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self.empty = EmptyState(
             "No model is chosen yet.",
             "weave",
@@ -106,7 +111,6 @@ class LayersPage(Page):
         rows.addLayout(columns, 1)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
-        self.body.addLayout(self._stack, 1)
 
     def _side(self) -> QWidget:
         """The panels at the right, which scroll where the window is low."""
@@ -199,9 +203,8 @@ class LayersPage(Page):
             return
         layers = model.adaptable
         self._stack.setCurrentIndex(1)
-        self.set_subtitle(
-            f"{model.name}   {plural(model.blocks, 'block')}, {plural(len(layers), 'adaptable matrix', 'adaptable matrices')}"
-        )
+        matrices = plural(len(layers), "adaptable matrix", "adaptable matrices")
+        self.set_subtitle(f"{model.name}   {plural(model.blocks, 'block')}, {matrices}")
         self.map.set_layers(layers)
         self.presets.set_layers(layers)
         self.filter.set_layers(layers)
@@ -215,7 +218,7 @@ class LayersPage(Page):
             self._work_out_every()
             self._refresh()
         elif any(path.startswith(("train.", "data.", "model.")) for path in paths):
-            self._show_memory()
+            self._tell_figures()
 
     def _work_out_every(self) -> None:
         """The plan that each layer has, or would have if it were chosen."""
@@ -244,30 +247,30 @@ class LayersPage(Page):
         self.presets.set_chosen(chosen)
         if self.color_by.currentData() == "rank":
             self._color()
-        self._show_counts()
-        self._show_memory()
         self._show_cell()
+        self._tell_figures()
         self.next.setEnabled(bool(document.plans))
         self.complete_changed.emit()
 
-    def _show_counts(self) -> None:
-        model, adapter, plans = self._document.model, self._document.config.adapter, self._document.plans
-        assert model is not None
-        trained = count(plans, adapter)
-        file = self._forecast().adapter if plans else 0
-        self.selection.show_counts(len(plans), len(self._every), trained, model.parameters, file)
+    def _tell_figures(self) -> None:
+        """Show counts and forecast soon; at once where nothing is being painted."""
+        if self.map.drag is None:
+            self._figures.start(0)
+        elif not self._figures.isActive():
+            self._figures.start(_FIGURES_EVERY)
+
+    def _show_figures(self) -> None:
+        """Counts and forecast, once for all that changed in one turn of the event loop."""
+        model, config, plans = self._document.model, self._document.config, self._document.plans
+        if model is None:
+            return
+        memory, adapter = forecast(model, plans, config), config.adapter
+        trained = memory.gradients // FLOAT
+        self.selection.show_counts(len(plans), len(self._every), trained, model.parameters, memory.adapter)
         self.selection.show_sizes(
             adapter.rank, adapter.alpha, own_ranks=bool(adapter.ranks), own_alphas=bool(adapter.alphas)
         )
-
-    def _forecast(self) -> Memory:
-        model, plans = self._document.model, self._document.plans
-        assert model is not None
-        return forecast(model, plans, self._document.config)
-
-    def _show_memory(self) -> None:
-        if self._document.model is not None:
-            self.memory.show_forecast(self._forecast().to_dict(), self._free_memory())
+        self.memory.show_forecast(memory.to_dict(), self._free_memory())
 
     def _free_memory(self) -> int | None:
         """Free bytes where the run would go, read anew every few seconds."""

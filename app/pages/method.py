@@ -16,7 +16,6 @@ from app.widgets.method_panel import MethodPanel
 from app.widgets.rate_curve import RateCurve
 from core.adapters.names import DEFAULTS, method
 from core.config import files
-from core.config.check import check_config
 from core.config.run import AdapterConfig, ModelConfig, RunConfig, TrainConfig
 from core.errors import UserError
 from core.problem import Problem
@@ -28,6 +27,9 @@ SIZE = ("rank", "alpha", "dropout")
 LEARNING = ("steps", "batch", "accumulate", "learning_rate", "schedule", "warmup", "clip", "optimizer")
 WATCHING = ("evaluate_every", "checkpoint_every", "keep", "measure_every", "prompts", "sample_tokens")
 MACHINE = ("device", "gradient_checkpointing")
+
+_MAP = frozenset({"adapter.layers", "adapter.ranks", "adapter.alphas"})
+"""What the map of layers edits."""
 
 
 class MethodPage(Page):
@@ -50,9 +52,8 @@ class MethodPage(Page):
         self._lay_out()
         self.method.named.connect(self._name)
         self.method.member_chosen.connect(self._choose)
-        self._document.changed.connect(lambda _: self._show())
+        self._document.changed.connect(self._follow)
         self._document.problems_changed.connect(self._check)
-        self._document.plans_changed.connect(self._check)
         self._show()
 
     @property
@@ -115,6 +116,8 @@ class MethodPage(Page):
             self._document.set(f"adapter.{axis}", member)
 
     def _start(self) -> None:
+        if self._document.check():
+            return
         try:
             self.context.actions.start(self._document.config)
         except UserError as error:
@@ -141,6 +144,11 @@ class MethodPage(Page):
 
     # Showing
 
+    def _follow(self, paths: frozenset[str]) -> None:
+        """Show what changed; strokes on the map of layers change nothing here."""
+        if not paths <= _MAP:
+            self._show()
+
     def _show(self) -> None:
         config = self._document.config
         self.method.show_config(config)
@@ -150,9 +158,8 @@ class MethodPage(Page):
 
     def _check(self) -> None:
         """Say what keeps the run from starting, and what it should be warned of."""
-        said = [Problem(path, text, "") for path, text in self._document.problems().items()]
-        problems, warnings = check_config(self._document.config, self._document.model)
-        blocking = said or problems
+        blocking = [Problem(path, text) for path, text in self._document.problems().items()]
+        warnings = self._document.warnings
         self.trouble.setVisible(bool(blocking))
         self.warning.setVisible(bool(warnings))
         for notice, tone, found in ((self.trouble, "red", blocking), (self.warning, "amber", warnings)):

@@ -29,6 +29,7 @@ class CellPanel(Panel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Layer", parent=parent)
+        self._adds = True
         set_property(self.title, "type", "code")
         self.empty = label("Click a cell, or move with the arrow keys, to see and size one layer.", "label", wrap=True)
         self.shape = StatRow("Shape")
@@ -37,7 +38,6 @@ class CellPanel(Panel):
         self.parameters = StatRow("Parameters")
         self.button = plain("Choose")
         self.button.clicked.connect(lambda: self.toggled.emit(self._adds))
-        self._adds = True
         self.add(self.empty)
         self._rows: list[QWidget] = [self.shape]
         self.add(self.shape)
@@ -58,7 +58,7 @@ class CellPanel(Panel):
         self.show_layers((), frozenset(), 0)
 
     def show_layers(self, plans: Sequence[LayerPlan], chosen: frozenset[str], trained: int) -> None:
-        """Show the marked layers as they are or would be adapted, which of them are chosen, and their numbers trained."""
+        """Show the marked layers as they are or would be adapted, which are chosen, and their numbers trained."""
         self.empty.setVisible(not plans)
         for row in self._rows:
             row.setVisible(bool(plans))

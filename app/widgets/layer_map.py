@@ -18,7 +18,16 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from PySide6.QtCore import QEvent, QPoint, Qt, Signal
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QHelpEvent, QKeyEvent, QMouseEvent, QPaintEvent, QResizeEvent
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleEvent,
+    QFocusEvent,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPaintEvent,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip, QWidget
 
 from app.style.theme import Theme
@@ -100,9 +109,10 @@ class LayerMap(QAbstractScrollArea):
         for name, rank in ranks.items():
             if name in self._index:
                 fresh[self._index[name]] = rank
-        if fresh != self.ranks:
+        changed = {index for index, rank in enumerate(fresh) if rank != self.ranks[index]}
+        if changed:
             self.ranks = fresh
-            self.viewport().update()
+            self._repaint_columns(changed)
             self._tell()
 
     def set_shares(self, shares: Mapping[str, float]) -> None:
@@ -220,12 +230,12 @@ class LayerMap(QAbstractScrollArea):
         else:
             super().keyPressEvent(event)
 
-    def focusInEvent(self, event: QEvent) -> None:  # type: ignore[override]
+    def focusInEvent(self, event: QFocusEvent) -> None:
         """Show the keyboard's place."""
         self.viewport().update()
         self._tell()
 
-    def focusOutEvent(self, event: QEvent) -> None:  # type: ignore[override]
+    def focusOutEvent(self, event: QFocusEvent) -> None:
         """Hide it."""
         self.viewport().update()
 
@@ -241,7 +251,14 @@ class LayerMap(QAbstractScrollArea):
             if fresh and drag.choose is not None:
                 self._emit(fresh, drag.choose, drag.stroke)
         drag.last = cell
-        self.viewport().update()
+        if drag.rectangle:
+            self.viewport().update()
+
+    def _repaint_columns(self, changed: set[int]) -> None:
+        """Paint the columns of these layers anew: a number stands for a run of cells, but never for two columns."""
+        for column in {cell[1] for cell, found in self.grid.cells.items() if not changed.isdisjoint(found)}:
+            area = self._painter.rect((-1, column)).toRect()
+            self.viewport().update(area.adjusted(-4, self._layout.top - 8 - area.top(), 4, self.viewport().height()))
 
     def _toggle(self, cell: Cell, marks: bool) -> None:
         """A head was clicked."""

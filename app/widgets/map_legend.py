@@ -16,7 +16,7 @@ _SHORT = "Drag to paint, click a head for a row or column"
 
 
 class MapLegend(QWidget):
-    """The colour bar with its ends and its name, and beside it a line of help; `left` is where the map's cells begin."""
+    """The colour bar with its ends and its name, and beside it a line of help; `left` is where the cells begin."""
 
     def __init__(self, left: Callable[[], int]) -> None:
         super().__init__()

@@ -47,15 +47,18 @@ class MapPainter:
         first = m.verticalScrollBar().value() // scale.pitch_y
         last = (m.verticalScrollBar().value() + m.viewport().height() - scale.top) // scale.pitch_y + 1
         rows = range(max(first, 0), min(last, len(m.grid.rows)))
+        seen, shift = event.rect(), m.horizontalScrollBar().value() - scale.left
+        left, right = (seen.left() + shift) // scale.pitch_x, (seen.right() + shift) // scale.pitch_x
+        columns = range(max(left, 0), min(right + 1, len(m.grid.columns)))
         self._heads(painter, theme)
         self._blocks(painter, theme, rows)
         painter.setClipRect(QRect(scale.left - 4, scale.top - 4, m.viewport().width(), m.viewport().height()))
-        self._cells(painter, theme, rows)
+        self._cells(painter, theme, rows, columns)
         self._rings(painter, theme)
         painter.end()
 
-    def _cells(self, painter: QPainter, theme: Theme, rows: range) -> None:
-        """The cells of these rows: fill, outline, number."""
+    def _cells(self, painter: QPainter, theme: Theme, rows: range, columns: range) -> None:
+        """The cells of these rows and columns: fill, outline, number."""
         m, scale, tokens = self._map, self._map.scale, theme.tokens
         full, dim = _shades(), _shades(tokens.panel, _DIM[tokens.dark])
         faded, raised = _shades(tokens.panel, _DIM[tokens.dark] / 2.5), theme.color("raised")
@@ -64,7 +67,7 @@ class MapPainter:
         painter.setFont(theme.font(11, 600, mono=True))
         origin = self.rect((0, 0))
         for (row, column), found in m.grid.cells.items():
-            if row not in rows:
+            if row not in rows or column not in columns:
                 continue
             x, y = origin.x() + column * scale.pitch_x, origin.y() + row * scale.pitch_y
             rect = QRectF(x, y, origin.width(), origin.height())
@@ -76,10 +79,10 @@ class MapPainter:
                 painter.setPen(theme.color("text") if away or share is None else text_on(share))
                 painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, f"{rank}" if whole else f"{rank} +")
         if not numbers:
-            self._runs(painter, theme, rows)
+            self._runs(painter, theme, rows, columns)
 
     def _state(self, found: tuple[int, ...]) -> tuple[int, bool, float | None]:
-        """Of a cell's layers: the highest rank, whether all have that rank, and the highest share of what colours them."""
+        """Of a cell's layers: the highest rank, whether all have it, and the highest share of what colours them."""
         ranks, shares = self._map.ranks, self._map.shares
         if len(found) == 1:
             return ranks[found[0]], True, shares[found[0]]
@@ -87,10 +90,10 @@ class MapPainter:
         known = [share for index in found if (share := shares[index]) is not None]
         return rank, all(ranks[index] == rank for index in found), max(known, default=None)
 
-    def _runs(self, painter: QPainter, theme: Theme, rows: range) -> None:
+    def _runs(self, painter: QPainter, theme: Theme, rows: range, columns: range) -> None:
         """One number over each run of equal ranks down a column, where single cells are too low for a number."""
         m = self._map
-        for column in range(len(m.grid.columns)):
+        for column in columns:
             start, rank = rows.start, 0
             for row in range(rows.start, rows.stop + 1):
                 found = m.grid.cells.get((row, column), ()) if row < rows.stop else ()

@@ -51,7 +51,7 @@ class SelectionPanel(Panel):
         self.problem.setVisible(bool(problem))
 
     def show_counts(self, chosen: int, layers: int, trained: int, parameters: int, file: int) -> None:
-        """Show how many of `layers` are chosen, the numbers trained beside the model's, and the bytes of the adapter."""
+        """Show how many of `layers` are chosen, the numbers trained beside the model's, and the adapter's bytes."""
         self.matrices.set(f"{number(chosen)} of {number(layers)}")
         self.parameters.set(f"{number(trained)}   {share(trained, parameters)}")
         self.file.set(size(file))

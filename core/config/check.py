@@ -149,10 +149,11 @@ def _layers(config: RunConfig, info: ModelInfo, plans: Sequence[LayerPlan]) -> I
 
 def _unused(config: RunConfig, info: ModelInfo, plans: Sequence[LayerPlan], option: str) -> Iterator[Problem]:
     """Entries of `adapter.ranks` or `adapter.alphas` that concern no chosen layer."""
-    chosen = {plan.name for plan in plans}
+    chosen, full = {plan.name for plan in plans}, {layer.name for layer in info.layers}
     for entry in getattr(config.adapter, option):
-        meant = select(info.layers, config.adapter.model_copy(update={"layers": (entry,), "ranks": {}, "alphas": {}}))
-        if chosen.isdisjoint(plan.name for plan in meant):
+        alone = config.adapter.model_copy(update={"layers": (entry,), "ranks": {}, "alphas": {}})
+        meant = {entry} if entry in full else {plan.name for plan in select(info.layers, alone)}
+        if chosen.isdisjoint(meant):
             text = f"'{entry}' in adapter.{option} concerns no layer that is chosen."
             yield _warning(f"adapter.{option}", text, "Choose its layers as well, or leave the entry out.")
 
