@@ -58,6 +58,14 @@ class StageChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LayersChosen(Event):
+    """A probe has found which layers to keep: `importance` of every candidate by name (they add to 1), and `kept`."""
+
+    importance: dict[str, float]
+    kept: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluated(Event):
     """A held-out loss was measured; `best` says that none was lower."""
 

@@ -59,11 +59,20 @@ class LayerInfo:
 
 @dataclass(frozen=True, slots=True)
 class LayerPlan:
-    """A chosen matrix with the rank and alpha of its adapter."""
+    """A chosen matrix with the rank and alpha of its adapter.
+
+    Attributes:
+        layer: the matrix.
+        rank, alpha: of its adapter.
+        shared: the name of an adapter that several layers of this shape have together; empty for one of its own.
+        trained: whether the adapter learns.
+    """
 
     layer: LayerInfo
     rank: int
     alpha: float
+    shared: str = ""
+    trained: bool = True
 
     @property
     def name(self) -> str:

@@ -34,6 +34,7 @@ HANDLERS: Mapping[str, str] = {
     "inspect_data": "core.data.report:inspect_job",
     "preview_data": "core.data.preview:preview_job",
     "export": "core.export.job:export_job",
+    "importance": "core.train.importance:importance_job",
 }
 """Kind of a job to `module:function`, imported when the first such job comes."""
 

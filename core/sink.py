@@ -16,6 +16,35 @@ from core.events import Event
 from core.layers import LayerInfo
 
 
+class Nowhere:
+    """A `Sink` for trainings that nobody keeps: short probes that are only measured."""
+
+    def event(self, event: Event) -> None:
+        """Nobody hears of it."""
+
+    def points(self, step: int, values: Mapping[str, float]) -> None:
+        """Nobody draws it."""
+
+    def vector(self, step: int, key: str, values: NDArray[Any]) -> None:
+        """Nobody draws it."""
+
+    def layers(self, layers: Sequence[LayerInfo]) -> None:
+        """Nobody asks."""
+
+    def commands(self) -> list[Command]:
+        """Nobody gives any."""
+        return []
+
+    def rewind(self, step: int) -> None:
+        """There is nothing to forget."""
+
+    def flush(self) -> None:
+        """There is nothing to write."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
 class Sink(Protocol):
     """What the trainer is given. See `core.store.writer.Writer`."""
 

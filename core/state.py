@@ -135,7 +135,7 @@ class RunState:
         loss = values.get("loss")
         return replace(
             self,
-            step=max(step, self.step),
+            step=self.step if loss is None else max(step, self.step),
             first_loss=loss if self.first_loss is None else self.first_loss,
             last_loss=self.last_loss if loss is None else loss,
             seconds=values.get("seconds", self.seconds),

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.adapters.axis import declared
 from core.adapters.fused import low_rank_linear
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class Adapted(nn.Module):
         base: the frozen module: `nn.Linear`, GPT-2's `Conv1D`, or a quantised linear.
         plan: which layer it is, with rank and alpha.
         delta, scale, magnitude, storage, base_update: the members of the axes that live in a layer.
-        own: this layer's tensors by name.
-        shared: tensors that all layers hold together, already sliced to this layer's shape.
+        own: this layer's tensors by name; other layers may have the same ones.
+        shared: frozen tensors that all layers hold together, already sliced to this layer's shape.
         dropout: share of the branch's input that is dropped in training.
     """
 
@@ -58,11 +59,7 @@ class Adapted(nn.Module):
         self.shared = dict(shared)
         self.dropout = dropout
         self.enabled = True
-        self.declared: dict[str, Param] = {
-            **delta.params(plan),
-            **magnitude.params(plan),
-            **base_update.params(plan),
-        }
+        self.declared: dict[str, Param] = declared(plan, delta, magnitude, base_update)
         self.active_rank = plan.rank
         self.carry = 0.0
         """Ratio of the adapter's change that the base has taken up (Delta-LoRA); 0 before it begins."""

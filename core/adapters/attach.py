@@ -9,7 +9,7 @@ whatever device, and equal seeds give equal runs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from core.adapters.adapted import Adapted
-from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, ParamRole, Scale, Storage
+from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, ParamRole, Scale, Storage, declared
 from core.config.run import AdapterConfig
 from core.errors import UserError
 from core.layers import LayerPlan
@@ -33,6 +33,8 @@ class Adapters:
         storage: how the base weights are held.
         layers: layer name to its `Adapted`.
         shared: tensors that several layers hold together, at their largest shape.
+        head: the trained tensors of a head that judges texts, by their names in the model.
+        labels: the classes that it tells apart; none where it gives a number.
     """
 
     model: nn.Module
@@ -40,15 +42,20 @@ class Adapters:
     storage: Storage
     layers: dict[str, Adapted]
     shared: dict[str, Tensor] = field(default_factory=dict)
+    head: dict[str, nn.Parameter] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter, ParamRole]]:
-        """Every trained tensor once: its name (`layer.tensor`), the parameter and its role."""
+        """Every trained tensor once: its name (`layer.tensor`, or `shared.key`), the parameter and its role."""
         seen: set[int] = set()
         for name, layer in self.layers.items():
             for key, parameter in layer.own.items():
                 if parameter.requires_grad and id(parameter) not in seen:
                     seen.add(id(parameter))
-                    yield f"{name}.{key}", parameter, layer.declared[key].role
+                    param = layer.declared[key]
+                    yield f"shared.{param.shared}" if param.shared else f"{name}.{key}", parameter, param.role
+        for name, parameter in self.head.items():
+            yield f"head.{name}", parameter, "head"
 
     def parameters(self) -> list[nn.Parameter]:
         """The trained tensors."""
@@ -100,20 +107,40 @@ def attach(
     for plan in plans:
         base = _find(model, plan, tied)
         device = base.get_parameter("weight").device
-        declared = {**delta.params(plan), **magnitude.params(plan), **base_update.params(plan)}
+        params = declared(plan, delta, magnitude, base_update)
         own = {
             key: nn.Parameter(_first(init, plan.name, key, param, seed).to(device), requires_grad=param.trainable)
-            for key, param in declared.items()
+            for key, param in params.items()
             if param.shared is None
         }
+        if plan.shared:
+            own |= _common(params, shared, init, seed, device)
+            params = {key: param for key, param in params.items() if param.shared is None}
         layer = Adapted(
             base, plan, delta=delta, scale=scale, magnitude=magnitude, storage=storage,
-            base_update=base_update, own=own, shared=_slices(declared, shared, device), dropout=config.dropout,
+            base_update=base_update, own=own, shared=_slices(params, shared, device), dropout=config.dropout,
         )  # fmt: skip
         layer.train(base.training)
         _replace(model, plan.name, layer)
         layers[plan.name] = layer
     return Adapters(model, config, storage, layers, shared)
+
+
+def train_head(adapters: Adapters, first: Mapping[str, Tensor], labels: Sequence[str]) -> None:
+    """Let the model's head that judges texts take part in the training, from these values on.
+
+    Args:
+        adapters: on the model.
+        first: the head's tensors by their names in the model; float32, as all that is trained.
+        labels: the classes that it tells apart; none where it gives a number.
+    """
+    for name, value in first.items():
+        place, _, key = name.rpartition(".")
+        module = adapters.model.get_submodule(place)
+        parameter = nn.Parameter(value.detach().to(module.get_parameter(key).device, torch.float32, copy=True))
+        module.register_parameter(key, parameter)
+        adapters.head[name] = parameter
+    adapters.labels = tuple(labels)
 
 
 def _members(config: AdapterConfig) -> tuple[Delta, Scale, Magnitude, Init, BaseUpdate]:
@@ -142,10 +169,26 @@ def _shared_tensors(plans: Sequence[LayerPlan], delta: Delta, init: Init, seed: 
     return {key: _first(init, "shared", key, param, seed) for key, param in largest.items()}
 
 
-def _slices(declared: dict[str, Param], shared: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+def _common(
+    params: dict[str, Param], shared: dict[str, Tensor], init: Init, seed: int, device: torch.device
+) -> dict[str, nn.Parameter]:
+    """The tensors that this layer has together with others of its shape: made for the first, the same ones for all."""
+    found: dict[str, nn.Parameter] = {}
+    for name, param in params.items():
+        if param.shared is not None:
+            if param.shared not in shared:
+                first = _first(init, "shared", param.shared, param, seed).to(device)
+                shared[param.shared] = nn.Parameter(first, requires_grad=param.trainable)
+            parameter = shared[param.shared]
+            assert isinstance(parameter, nn.Parameter)
+            found[name] = parameter
+    return found
+
+
+def _slices(params: dict[str, Param], shared: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """This layer's views of the shared tensors, moved to its device once for all layers."""
     found = {}
-    for name, param in declared.items():
+    for name, param in params.items():
         if param.shared is not None:
             shared[param.shared] = whole = shared[param.shared].to(device)
             found[name] = whole[tuple(slice(size) for size in param.shape)]

@@ -12,14 +12,14 @@ written once against those; no member of an axis knows another.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from core.component import Component
 from core.layers import LayerPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from torch import Generator, Tensor
     from torch.nn import Module
@@ -85,6 +85,23 @@ class Delta(Component):
         return b @ a
 
 
+def declared(
+    plan: LayerPlan, delta: Delta, magnitude: Magnitude, base_update: BaseUpdate | None = None
+) -> dict[str, Param]:
+    """All tensors of one layer's adapter by name; those of the delta are common to all plans with one `shared` name.
+
+    Row lengths and what a base has taken up are each layer's own: they follow from its own base weight.
+    """
+    params = delta.params(plan)
+    if plan.shared:
+        params = {
+            name: replace(param, shared=f"{plan.shared}.{name}", trainable=param.trainable and plan.trained)
+            for name, param in params.items()
+        }
+    taken_up = {} if base_update is None else base_update.params(plan)
+    return {**params, **magnitude.params(plan), **taken_up}
+
+
 class Scale(Component):
     """The factor in front of B A. Everybody asks the layer for it; nobody works it out again."""
 
@@ -140,8 +157,33 @@ class RankSchedule(Acting):
     """Who moves the ranks during training, and when."""
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A short training of all candidate layers, to find out which are worth it.
+
+    Attributes:
+        sample_ratio: share of the training examples that it sees.
+        steps: how long it is.
+    """
+
+    sample_ratio: float
+    steps: int
+
+
 class Selection(Component):
     """How the layers to train are found among those that `adapter.layers` names."""
+
+    def probe(self) -> Probe | None:
+        """What has to be tried before the layers are known; None where they are."""
+        return None
+
+    def keep(self, plans: Sequence[LayerPlan], importance: Mapping[str, float]) -> frozenset[str]:
+        """The names of the layers to keep, from the importance (0 or more) that the probe found for each candidate."""
+        return frozenset(plan.name for plan in plans)
+
+    def arranged(self, plans: Sequence[LayerPlan], kept: Collection[str]) -> list[LayerPlan]:
+        """What to train, once the layers to keep are known: the candidates, some of them changed or left out."""
+        return list(plans)
 
 
 class BaseUpdate(Acting):

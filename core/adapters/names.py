@@ -65,6 +65,11 @@ METHODS: tuple[Method, ...] = (
         delta="lora-fa", rates="lora-fa",
     ),
     _method(
+        "lora-drop", "LoRA-drop", "2402.07721",
+        "Tries all layers briefly, then trains those that matter; the others share one adapter.",
+        selection="lora-drop",
+    ),
+    _method(
         "adalora", "AdaLoRA", "2303.10512",
         "Starts with more rank than wanted and takes it away where it matters least.",
         delta="svd", rank_schedule="adalora",

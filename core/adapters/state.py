@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from core.adapters.attach import Adapters, attach
+from core.adapters.attach import Adapters, attach, train_head
 from core.adapters.axis import Storage
 from core.adapters.storage import STORAGES
 from core.atomic import write_text
@@ -27,6 +27,8 @@ from core.layers import LayerInfo, LayerPlan
 FORMAT = 1
 DESCRIPTION = "adapter.json"
 TENSORS = "adapter.safetensors"
+HEAD = "head."
+"""What stands before the names of the tensors of a head that judges texts."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class SavedAdapter:
     plans: tuple[LayerPlan, ...]
     active_ranks: dict[str, int]
     carries: dict[str, float]
+    labels: tuple[str, ...] = ()
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by `layer.tensor` and `shared.key`, on the CPU."""
@@ -47,6 +50,10 @@ class SavedAdapter:
         except (OSError, SafetensorError) as error:
             raise UserError(f"The adapter in {self.folder} cannot be read: {error}.") from None
 
+    def head(self) -> dict[str, Tensor]:
+        """The tensors of a head that judges texts, by their names in the model; none in a model that writes."""
+        return {key.removeprefix(HEAD): tensor for key, tensor in self.tensors().items() if key.startswith(HEAD)}
+
 
 def save(adapters: Adapters, folder: Path) -> None:
     """Write the adapter into an existing folder, frozen tensors included, so that nothing has to be drawn again."""
@@ -54,8 +61,10 @@ def save(adapters: Adapters, folder: Path) -> None:
         f"{name}.{key}": tensor.detach().contiguous()
         for name, layer in adapters.layers.items()
         for key, tensor in layer.own.items()
+        if layer.declared[key].shared is None
     }
-    tensors |= {f"shared.{key}": tensor.contiguous() for key, tensor in adapters.shared.items()}
+    tensors |= {f"shared.{key}": tensor.detach().contiguous() for key, tensor in adapters.shared.items()}
+    tensors |= {f"{HEAD}{name}": tensor.detach().contiguous() for name, tensor in adapters.head.items()}
     save_file(tensors, folder / TENSORS)
     write_text(folder / DESCRIPTION, json.dumps(_describe(adapters), indent=1))
 
@@ -65,11 +74,14 @@ def _describe(adapters: Adapters) -> dict[str, Any]:
         "format": FORMAT,
         "adapter": adapters.config.model_dump(mode="json", exclude_none=True),
         "storage": adapters.storage.to_value(),
+        "labels": list(adapters.labels),
         "layers": [
             {
                 **asdict(layer.plan.layer),
                 "rank": layer.plan.rank,
                 "alpha": layer.plan.alpha,
+                "shared": layer.plan.shared,
+                "trained": layer.plan.trained,
                 "active": layer.active_rank,
                 "carry": layer.carry,
             }
@@ -90,7 +102,7 @@ def read(folder: Path) -> SavedAdapter:
         if said["format"] > FORMAT:
             raise UserError(f"The adapter in {folder} was written by a newer version.", hint="Update Rankloom.")
         rows = said["layers"]
-        plans = tuple(LayerPlan(_layer(row), row["rank"], row["alpha"]) for row in rows)
+        plans = tuple(_plan(row) for row in rows)
         config = AdapterConfig.model_validate(said["adapter"])
         return SavedAdapter(
             folder,
@@ -99,6 +111,7 @@ def read(folder: Path) -> SavedAdapter:
             plans,
             {row["name"]: row["active"] for row in rows},
             {row["name"]: row.get("carry", 0.0) for row in rows},
+            tuple(said.get("labels", ())),
         )
     except FileNotFoundError:
         raise UserError(f"There is no adapter in {folder}.", hint=f"It would hold {DESCRIPTION}.") from None
@@ -106,10 +119,11 @@ def read(folder: Path) -> SavedAdapter:
         raise UserError(f"The adapter in {folder} cannot be read: {error!r}.") from None
 
 
-def _layer(row: dict[str, Any]) -> LayerInfo:
-    return LayerInfo(
+def _plan(row: dict[str, Any]) -> LayerPlan:
+    layer = LayerInfo(
         row["name"], row["role"], row["block"], row["out_features"], row["in_features"], row.get("kind", "linear")
     )
+    return LayerPlan(layer, row["rank"], row["alpha"], row.get("shared", ""), row.get("trained", True))
 
 
 def restore(adapters: Adapters, saved: SavedAdapter) -> None:
@@ -120,8 +134,12 @@ def restore(adapters: Adapters, saved: SavedAdapter) -> None:
     """
     tensors = saved.tensors()
     wanted = {
-        f"{name}.{key}": tensor for name, layer in adapters.layers.items() for key, tensor in layer.own.items()
+        f"{name}.{key}": tensor
+        for name, layer in adapters.layers.items()
+        for key, tensor in layer.own.items()
+        if layer.declared[key].shared is None
     } | {f"shared.{key}": tensor for key, tensor in adapters.shared.items()}
+    wanted |= {f"{HEAD}{name}": tensor for name, tensor in adapters.head.items()}
     wrong = sorted(
         set(wanted) ^ set(tensors)
         | {key for key in set(wanted) & set(tensors) if wanted[key].shape != tensors[key].shape}
@@ -146,5 +164,6 @@ def reattach(model: nn.Module, folder: Path, *, storage: Storage | None = None) 
     """
     saved = read(folder)
     adapters = attach(model, saved.plans, saved.config, seed=0, storage=storage or saved.storage)
+    train_head(adapters, saved.head(), saved.labels)
     restore(adapters, saved)
     return adapters

@@ -26,6 +26,7 @@ from core.commandline.demo import Demo
 from core.commandline.doctor import Doctor
 from core.commandline.document import to_json
 from core.commandline.export import Export
+from core.commandline.importance import Importance
 from core.commandline.layers import Layers
 from core.commandline.methods import Methods
 from core.commandline.resume import Resume
@@ -37,7 +38,7 @@ from core.commandline.worker import Worker
 from core.errors import UserError
 
 SUBCOMMANDS: tuple[type[Subcommand], ...] = (
-    Layers, Methods, Check, Train, Resume, Runs, Show, Export, Doctor, Demo, Worker, Service,
+    Layers, Methods, Check, Train, Resume, Runs, Show, Export, Importance, Doctor, Demo, Worker, Service,
 )  # fmt: skip
 INTERRUPTED = 130
 

@@ -73,12 +73,17 @@ def write(adapters: Adapters, folder: Path, *, base: str, modules: Collection[st
     tensors = {}
     for name, layer in adapters.layers.items():
         b, a = layer.factors()
-        tensors[f"{PREFIX}{name}.lora_A.weight"] = a.detach().cpu().contiguous()
-        tensors[f"{PREFIX}{name}.lora_B.weight"] = b.detach().cpu().contiguous()
+        tensors[f"{PREFIX}{name}.lora_A.weight"] = _copied(a)
+        tensors[f"{PREFIX}{name}.lora_B.weight"] = _copied(b)
         if layer.magnitude.kind == ROWS:
             tensors[f"{PREFIX}{name}.lora_magnitude_vector"] = layer.own["m"].detach().cpu().contiguous()
     save_file(tensors, folder / TENSORS, metadata={"format": "pt"})
     write_text(folder / CONFIG, json.dumps(configuration(adapters, base=base, modules=modules), indent=2) + "\n")
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    """For the file, which holds no tensor twice: layers may share theirs."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def configuration(adapters: Adapters, *, base: str, modules: Collection[str]) -> dict[str, Any]:

@@ -155,8 +155,10 @@ def _event(database: sqlite3.Connection, run: str, state: RunState, time: float,
 
 
 def _back(database: sqlite3.Connection, run: str, state: RunState, time: float, step: int) -> RunState:
-    for table in ("points", "vectors", "samples", "checkpoints"):
+    for table in ("vectors", "samples", "checkpoints"):
         database.execute(f"DELETE FROM {table} WHERE run = ? AND step > ?", (run, step))
+    # The steps of a probe, which comes before the run's first, are not the run's.
+    database.execute("DELETE FROM points WHERE run = ? AND step > ? AND key NOT LIKE 'probe%'", (run, step))
     held_out = "SELECT min(value) FROM points WHERE run = ? AND key = 'held_out'"
     best = database.execute(held_out, (run,)).fetchone()[0]
     last = "SELECT value FROM points WHERE run = ? AND key = 'loss' ORDER BY step DESC LIMIT 1"

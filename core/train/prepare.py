@@ -6,27 +6,28 @@ a layer's name is reported in a second and not after a minute. Each stage says w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from core.adapters.attach import Adapters, attach
+from core.adapters.attach import Adapters, attach, train_head
 from core.adapters.axis import Acting
 from core.callback import Callback
-from core.config.run import RunConfig
+from core.config.run import JUDGING, DataConfig, RunConfig
 from core.config.select import select
-from core.data.batches import Batches
 from core.data.packing import packable
 from core.data.prepare import prepare as prepare_data
+from core.data.templates import text_of
+from core.data.tokens import TokenList
 from core.errors import UserError
 from core.events import Noticed
 from core.home import Home
+from core.layers import LayerPlan
 from core.models.catalog import describe
 from core.models.info import ModelInfo
-from core.models.load import load, resolve
+from core.models.load import load, load_tokenizer, resolve
 from core.optim.groups import groups
 from core.sink import Sink
 from core.train import precision, seed
@@ -35,17 +36,30 @@ from core.train.callbacks.measuring import Measuring
 from core.train.callbacks.obeying import Obeying
 from core.train.callbacks.sampling import Sampling
 from core.train.callbacks.saving import Saving
+from core.train.ground import Ground, Say
 from core.train.interrupt import Interrupt
-from core.train.loss import TokenLoss
 from core.train.memory import explained
+from core.train.objectives import OBJECTIVES
+from core.train.selecting import settled
 from core.train.training import Training
-
-Say = Callable[[str, float | None], None]
-"""Takes what is being done, in words, and the share of it that is done where that is known."""
 
 
 def prepare(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: Interrupt, say: Say) -> Training:
-    """Load the model, read the data and put the adapters on.
+    """Load the model, read the data, find the layers and put the adapters on.
+
+    Args: see `lay`.
+
+    Raises:
+        UserError: anything in the world that is not as the configuration says.
+    """
+    ground = lay(config, home=home, folder=folder, sink=sink, interrupt=interrupt, say=say)
+    plans = settled(ground, config, assemble, say)
+    say("Putting the adapters on", None)
+    return assemble(ground, config, plans, ground.data.train)
+
+
+def lay(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: Interrupt, say: Say) -> Ground:
+    """Load the model and read the data: what a training stands on.
 
     Args:
         config: the run's.
@@ -61,48 +75,66 @@ def prepare(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrup
     say("Looking at the model", None)
     path = resolve(home, config.model.path, say)
     info = describe(path)
-    plans = select(info.layers, config.adapter)
+    candidates = select(info.layers, config.adapter)
     precision.use_physical_cores()
     chosen = _precision(config, info, sink)
     seed.seed_everything(config.seed)
+    say("Reading the data", None)
+    data = prepare_data(_fitting(config.data, info), load_tokenizer(path), config.seed, progress=say, task=config.task)
     with explained("while the model was loaded"):
         say("Loading the model", None)
-        loaded = load(path, compute=chosen.compute, device=chosen.device, storage=config.storage, progress=say)
-        say("Reading the data", None)
-        data = prepare_data(config.data, loaded.tokenizer, config.seed, progress=say)
-        say("Putting the adapters on", None)
-        adapters = attach(loaded.model, plans, config.adapter, seed=config.seed, storage=config.storage)
+        loaded = load(
+            path, compute=chosen.compute, device=chosen.device, storage=config.storage, progress=say,
+            labels=data.labels if config.task in JUDGING else None, seed=config.seed,
+        )  # fmt: skip
+        if config.data.template:
+            loaded.tokenizer.chat_template = text_of(config.data.template)
         if config.train.gradient_checkpointing:
             checkpoint_gradients(loaded.model)
-        objective = TokenLoss(loaded.model)
-    shape: dict[str, Any] = {
-        "batch": config.train.batch,
-        "max_tokens": config.data.max_tokens,
-        "seed": config.seed,
-        "packing": _packs(config, loaded.model, sink),
-        "pad_id": _padding(loaded.tokenizer),
-    }
-    rows = Batches(data.train, accumulate=config.train.accumulate, **shape)
-    held_out = Batches(data.held_out, **shape).evaluation(config.train.batch) if data.held_out else []
-    training = Training(
-        config=config,
-        folder=folder,
-        sink=sink,
-        precision=chosen,
-        model=loaded.model,
-        tokenizer=loaded.tokenizer,
-        adapters=adapters,
-        optimizer=config.train.optimizer.build(groups(adapters, config.train)),
-        objective=objective,
-        rows=rows,
-        held_out=held_out,
-        total_parameters=info.parameters,
-        examples=len(data.train),
-        held_out_examples=len(data.held_out),
-        scaler=torch.amp.GradScaler(chosen.device.type, enabled=chosen.scaled),
-    )
-    training.callbacks = callbacks(training, interrupt)
+    packing = _packs(config, loaded.model, sink)
+    return Ground(folder, sink, interrupt, info, chosen, loaded, data, candidates, packing)
+
+
+def assemble(ground: Ground, config: RunConfig, plans: Sequence[LayerPlan], examples: TokenList) -> Training:
+    """Put adapters on, and everything together that a training needs; the model takes one set of adapters at a time.
+
+    Args:
+        ground: where the training stands.
+        config: the run's, or a shorter one of the same model and data.
+        plans: the layers to train.
+        examples: to train on.
+    """
+    model, data = ground.loaded.model, ground.data
+    adapters = attach(model, plans, config.adapter, seed=config.seed, storage=config.storage)
+    train_head(adapters, ground.loaded.head, data.labels)
+    with explained("while the adapters were put on"):
+        objective = OBJECTIVES[config.task](model, adapters, config)
+        training = Training(
+            config=config,
+            folder=ground.folder,
+            sink=ground.sink,
+            precision=ground.precision,
+            model=model,
+            tokenizer=ground.loaded.tokenizer,
+            adapters=adapters,
+            optimizer=config.train.optimizer.build(groups(adapters, config.train)),
+            objective=objective,
+            figures=objective.figures,
+            rows=ground.batches(config, examples),
+            held_out=ground.batches(config, data.held_out).evaluation(config.train.batch) if data.held_out else [],
+            total_parameters=ground.info.parameters,
+            examples=len(examples),
+            held_out_examples=len(data.held_out),
+            scaler=torch.amp.GradScaler(ground.precision.device.type, enabled=ground.precision.scaled),
+        )
+    training.callbacks = callbacks(training, ground.interrupt)
     return training
+
+
+def _fitting(data: DataConfig, info: ModelInfo) -> DataConfig:
+    """The data with examples no longer than the model can read; RoBERTa counts its positions from two."""
+    room = info.context - (2 if info.family == "RoBERTa" else 0)
+    return data.model_copy(update={"max_tokens": room}) if 0 < room < data.max_tokens else data
 
 
 def _precision(config: RunConfig, info: ModelInfo, sink: Sink) -> precision.Precision:
@@ -129,7 +161,7 @@ def callbacks(training: Training, interrupt: Interrupt) -> list[Callback]:
         *_contributed(training.adapters, training.config),
         Measuring(training),
         Evaluating(training, stop_asked=obeying.stop_asked),
-        Sampling(training),
+        *([] if training.adapters.head else [Sampling(training)]),
         Saving(training),
     ]
 
@@ -144,6 +176,8 @@ def _contributed(adapters: Adapters, config: RunConfig) -> list[Callback]:
 
 def _packs(config: RunConfig, model: nn.Module, sink: Sink) -> bool:
     """Whether examples share rows: where that was asked for, and the model keeps them apart."""
+    if config.task in JUDGING:
+        return False
     if not config.data.packing or packable(model):
         return config.data.packing
     sink.event(Noticed("This model does not keep examples in one row apart: training without packing."))
@@ -165,12 +199,3 @@ def checkpoint_gradients(model: nn.Module) -> None:
             path="train.gradient_checkpointing",
         )
     model.activation_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
-
-
-def _padding(tokenizer: object) -> int:
-    """The token that fills rows up; which one is of no matter, since nobody sees it."""
-    for name in ("pad_token_id", "eos_token_id"):
-        found = getattr(tokenizer, name, None)
-        if isinstance(found, int):
-            return found
-    return 0

@@ -2,6 +2,7 @@
 
 from core.adapters.axis import Selection
 from core.adapters.selection.listed import Listed
+from core.adapters.selection.loradrop import LoraDrop
 from core.component import Axis
 
-SELECTIONS: Axis[Selection] = Axis("selection", "Selection", Listed)
+SELECTIONS: Axis[Selection] = Axis("selection", "Selection", Listed, LoraDrop)

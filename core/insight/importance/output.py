@@ -1,0 +1,29 @@
+"""LoRA-drop's importance: how much an adapter says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.insight.importance.score import Score
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.insight.importance.subject import Subject
+
+
+class Output(Score):
+    """The mean squared length of what the adapter adds to the layer's output, over all tokens (LoRA-drop).
+
+    It tells where the adapter is loud. It cannot tell whether that helps, and layers with large activations win.
+    """
+
+    kind = "output"
+    label = "Output of the adapter"
+    paper = "2402.07721"
+
+    def measure(self, subject: Subject) -> NDArray[np.float64]:
+        from core.insight.importance.outputs import outputs
+
+        return outputs(subject, of_base=False)[0]
