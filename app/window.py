@@ -20,7 +20,7 @@ from app.context import Context
 from app.document import Document
 from app.errors import show_error
 from app.feed import Feed
-from app.jobs import Jobs
+from app.jobs import Job, Jobs
 from app.menu import window_menu
 from app.models.packs import chosen
 from app.pages.page import Page
@@ -49,6 +49,8 @@ PAGES = {
     "export": "app.pages.export:ExportPage",
 }
 """Where each page's class is; imported on first use."""
+WAITED_FOR = frozenset({"convert", "export"})
+"""Kinds of jobs that closing the window asks about."""
 DATA_ENDINGS = frozenset({".jsonl", ".json", ".txt", ".md", ".csv", ".tsv", ".parquet"})
 
 
@@ -175,7 +177,7 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save and let go; trainings go on. Jobs of the warm worker would end with the window: ask first."""
-        if self.context.jobs.under_way and not self._may_end_jobs():
+        if self._ending and not self._may_end_jobs():
             event.ignore()
             return
         self.settings.setValue("geometry", self.saveGeometry())
@@ -185,6 +187,11 @@ class Window(QMainWindow):
         self.context.jobs.stop()
         self.context.store.close()
         event.accept()
+
+    @property
+    def _ending(self) -> list[Job]:
+        """Jobs whose result the user waits for, and which would end with the window; looking at data is asked anew."""
+        return [job for job in self.context.jobs.under_way if job.kind in WAITED_FOR]
 
     # Making
 
@@ -228,7 +235,7 @@ class Window(QMainWindow):
         actions.deleted.connect(self._deleted)
         feed.trouble.connect(self._show_trouble)
         feed.watched.connect(self._name_window)
-        QTimer.singleShot(0, self, feed.start)
+        feed.start()
 
     def _restore_geometry(self) -> None:
         geometry = self.settings.value("geometry")
@@ -270,7 +277,7 @@ class Window(QMainWindow):
     def _may_end_jobs(self) -> bool:
         answer = QMessageBox.question(
             self, "Rankloom", "Closing the window ends what it is working on: "
-            f"{plural(len(self.context.jobs.under_way), 'job')}. Trainings go on. Close it?",
+            f"{plural(len(self._ending), 'job')}. Trainings go on. Close it?",
         )  # fmt: skip
         return answer == QMessageBox.StandardButton.Yes
 

@@ -87,6 +87,7 @@ class ExportPage(Page):
 
     def _lay_out(self) -> None:
         self._stack = QStackedLayout()
+        self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self.empty = EmptyState(
             "There is nothing to export yet.", "box", ("Go to the run", lambda: self.context.go("run")),
             hint="A run can be exported once it has saved a checkpoint.",
@@ -111,7 +112,6 @@ class ExportPage(Page):
         columns.addLayout(right, 1)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
-        self.body.addLayout(self._stack, 1)
 
     def _what(self) -> Panel:
         panel = Panel("What to export")
@@ -274,6 +274,7 @@ class ExportPage(Page):
         self._about.setVisible(result is None)
         if result is not None:
             self._right.insertWidget(0, result)
+            result.show()
 
     def _failed(self, text: str, hint: str, traceback: str) -> None:
         self._job = None

@@ -125,6 +125,8 @@ class LayersPage(Page):
         area.setWidget(inner)
         area.setWidgetResizable(True)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        bar = area.verticalScrollBar()
+        bar.rangeChanged.connect(lambda low, high: rows.setContentsMargins(0, 0, bar.width() if high > low else 0, 0))
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.context.theme.changed.connect(lambda: area.setFixedWidth(self.context.theme.px(_SIDE)))
         area.setFixedWidth(self.context.theme.px(_SIDE))

@@ -89,6 +89,7 @@ class ModelPage(Page):
         panel = Panel("Chosen")
         self._title = panel.title
         self._stack = QStackedLayout()
+        panel.add(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self._stack.addWidget(EmptyState("No model is chosen yet.", "weave", hint="Pick one from the list."))
         content = QWidget()
         rows = QVBoxLayout(content)
@@ -115,7 +116,6 @@ class ModelPage(Page):
         column.addWidget(self.trouble)
         column.addStretch(1)
         self._stack.addWidget(broken)
-        panel.add(self._stack, 1)
         self._working(False)
         return panel
 

@@ -94,6 +94,7 @@ class RunPage(Page):
 
     def _lay_out(self) -> None:
         self._stack = QStackedLayout()
+        self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self.empty = EmptyState("There is no run yet.", "curve", ("Start a run", self._start_or_choose))
         content = QWidget()
         column = QVBoxLayout(content)
@@ -113,12 +114,11 @@ class RunPage(Page):
         grid.setRowStretch(0, 10)
         grid.setRowStretch(1, 11)
         self._lower = QStackedLayout()
+        column.addLayout(self._lower, 1)  # before its widgets: one without a parent would be a window of its own
         self._lower.addWidget(panels)
         self._lower.addWidget(self.starting)
-        column.addLayout(self._lower, 1)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
-        self.body.addLayout(self._stack, 1)
         self.news.add_button(plain("Dismiss", self._dismiss))
 
     # Following

@@ -82,7 +82,7 @@ class RunsPage(Page):
         rows = self.context.store.runs(search=self.search.text())
         wanted = self.filter.currentData()
         if wanted is not None:
-            rows = [row for row in rows if self._status(row) is wanted]
+            rows = [row for row in rows if self._status(row) == wanted]
         self.model.show(rows)
         self._select(chosen)
         self.set_subtitle(plural(len(rows), "run") if rows else "")
@@ -133,6 +133,7 @@ class RunsPage(Page):
         for status, (text, _) in WORDS.items():
             self.filter.addItem(text, status)
         self._stack = QStackedLayout()
+        self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         start = ("Choose a model", lambda: self.context.go("model"))
         self.empty = EmptyState("Nothing was trained yet.", "table", start, hint="Every run is kept and listed here.")
         content = QWidget()
@@ -158,7 +159,6 @@ class RunsPage(Page):
         column.addWidget(self.splitter, 1)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
-        self.body.addLayout(self._stack, 1)
 
     def _lower(self) -> QWidget:
         lower = QWidget()

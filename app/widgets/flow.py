@@ -1,72 +1,70 @@
-"""A layout that sets widgets side by side and breaks into lines, as words do."""
+"""Widgets side by side that break into lines, as words do.
+
+A widget that places its children, and not a `QLayout`: a layout written in Python must answer None for places past its
+end, and PySide6 6.12 drops a reference to None each time it does, which ends the process on Python 3.11.
+"""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
+from PySide6.QtCore import QEvent, QSize
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 
-class Flow(QLayout):
-    """Items at their preferred size, from left to right, as many to a line as fit."""
+class Flow(QWidget):
+    """Children at their preferred size, from left to right, as many to a line as fit."""
 
-    def __init__(self, parent: QWidget | None = None, *, spacing: int = 8) -> None:
-        super().__init__(parent)
-        self._items: list[QLayoutItem] = []
+    def __init__(self, *, spacing: int = 8) -> None:
+        super().__init__()
+        self._children: list[QWidget] = []
         self._gap = spacing
-        self.setContentsMargins(0, 0, 0, 0)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
 
-    def addItem(self, item: QLayoutItem) -> None:
+    def add(self, child: QWidget) -> None:
         """One more."""
-        self._items.append(item)
-
-    def count(self) -> int:
-        """How many there are."""
-        return len(self._items)
-
-    def itemAt(self, index: int) -> QLayoutItem | None:
-        """The item at a place; None past the end, as Qt asks."""
-        return self._items[index] if 0 <= index < len(self._items) else None
-
-    def takeAt(self, index: int) -> QLayoutItem | None:
-        """Take an item out; None past the end, as Qt asks."""
-        return self._items.pop(index) if 0 <= index < len(self._items) else None
-
-    def expandingDirections(self) -> Qt.Orientation:
-        """None: it is as high as its lines."""
-        return Qt.Orientation(0)
-
-    def hasHeightForWidth(self) -> bool:
-        """The narrower, the higher."""
-        return True
+        child.setParent(self)
+        self._children.append(child)
+        self.updateGeometry()
 
     def heightForWidth(self, width: int) -> int:
         """The height of the lines at this width."""
-        return self._arrange(QRect(0, 0, width, 0), move=False)
-
-    def setGeometry(self, rect: QRect) -> None:
-        """Put the items into the room."""
-        super().setGeometry(rect)
-        self._arrange(rect, move=True)
+        return self._arrange(width, move=False)
 
     def sizeHint(self) -> QSize:
-        """The least that will do."""
-        return self.minimumSize()
+        """As many lines as the present width needs."""
+        width = max(self.width(), self.minimumSizeHint().width())
+        return QSize(width, self._arrange(width, move=False))
 
-    def minimumSize(self) -> QSize:
-        """Room for the largest item."""
-        least = QSize()
-        for item in self._items:
-            least = least.expandedTo(item.minimumSize())
+    def minimumSizeHint(self) -> QSize:
+        """Room for the largest child."""
+        least = QSize(0, 0)
+        for child in self._children:
+            least = least.expandedTo(child.sizeHint())
         return least
 
-    def _arrange(self, rect: QRect, *, move: bool) -> int:
-        x, y, height = rect.x(), rect.y(), 0
-        for item in self._items:
-            size = item.sizeHint()
-            if x + size.width() > rect.right() + 1 and height:
-                x, y, height = rect.x(), y + height + self._gap, 0
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Place the children anew."""
+        super().resizeEvent(event)
+        self._arrange(self.width(), move=True)
+        self.updateGeometry()
+
+    def event(self, event: QEvent) -> bool:
+        """A child of another size asks for other lines."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._arrange(self.width(), move=True)
+            self.updateGeometry()
+        return super().event(event)
+
+    def _arrange(self, width: int, *, move: bool) -> int:
+        x = y = height = 0
+        for child in self._children:
+            size = child.sizeHint()
+            if x + size.width() > width and height:
+                x, y, height = 0, y + height + self._gap, 0
             if move:
-                item.setGeometry(QRect(QPoint(x, y), size))
+                child.setGeometry(x, y, size.width(), size.height())
             x += size.width() + self._gap
             height = max(height, size.height())
-        return y + height - rect.y()
+        return y + height

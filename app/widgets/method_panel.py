@@ -38,12 +38,11 @@ class MethodPanel(Panel):
         self.chips: dict[str, Chip] = {}
         self.axes: dict[str, MemberEdit] = {}
         self._captions: dict[str, Any] = {}
-        chips = QWidget()
-        flow = Flow(chips)
+        chips = Flow()
         for method in METHODS:
             self.chips[method.name] = chip = _chip(method)
             chip.clicked.connect(lambda _, name=method.name: self.named.emit(name))
-            flow.addWidget(chip)
+            chips.add(chip)
         self.add(chips)
         self.summary = label("", "label", wrap=True)
         self.add(self.summary)

@@ -29,9 +29,11 @@ class Panel(QFrame):
         self.head.addWidget(self.title)
         self.head.addStretch(1)
         self.head.addWidget(self.note)
-        self.note.setVisible(bool(note))
         if title:
-            outer.addLayout(self.head)
+            outer.addLayout(
+                self.head
+            )  # before anything in it is shown: what has no parent would be a window of its own
+        self.note.setVisible(bool(note))
         self.body = QVBoxLayout()
         self.body.setSpacing(8)
         outer.addLayout(self.body, 1)

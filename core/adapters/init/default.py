@@ -18,7 +18,7 @@ class Default(Init):
     """
 
     kind = "default"
-    label = "The delta's own (LoRA: A random, B zero)"
+    label = "The delta's own"
     paper = "2106.09685"
 
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:

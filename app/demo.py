@@ -1,0 +1,380 @@
+"""The whole journey in the real window, by itself: `make demo`.
+
+It does what a newcomer does, with mouse and keyboard, from an empty home: takes the model and the data that came along,
+paints layers, starts, watches, closes the window and comes back, kills the training and goes on with it, exports and
+verifies. Every stop leaves a picture. Anything that does not hold ends it with a sentence and a non-zero exit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+
+from app.pages.export import ExportPage
+from app.pages.layers import LayersPage
+from app.pages.method import MethodPage
+from app.pages.model import ModelPage
+from app.start import make_application, make_window
+from app.starting_point import starting_point
+from app.style.theme import Choice
+from app.window import Window
+from core.atomic import write_text
+from core.errors import UserError
+from core.home import find_home
+from core.launch import kill
+from core.models.catalog import tiny_model
+from core.state import Status
+from core.store.rows import RunRow
+
+SIZES = {"small": (1280, 720), "": (1440, 900), "large": (2560, 1440)}
+SLOW = 600.0
+"""Seconds after which anything that is waited for is taken as not coming."""
+AGREEMENT = 0.99
+"""Share of tokens on which an exported model must agree with the trained one."""
+
+
+class Broken(UserError):
+    """The journey did not go as it must."""
+
+
+class Journey:
+    """One walk through the window.
+
+    Args:
+        out: where pictures and report go.
+        quick: with the tiny model and fewer pictures.
+    """
+
+    def __init__(self, out: Path, *, quick: bool) -> None:
+        self.out = out
+        self.quick = quick
+        self.home = find_home(str(out / "home"))
+        self.report: dict[str, Any] = {"quick": quick, "pictures": [], "stops": []}
+        self.window = self._open()
+
+    # The stops
+
+    def walk(self) -> None:
+        """All of it, in order."""
+        with self._stop("first launch"):
+            self.picture("first-launch", all_sizes=True)
+            self.choose_all()
+        with self._stop("data"):
+            self.look_at_data()
+        with self._stop("layers"):
+            self.paint_layers()
+        with self._stop("method"):
+            self.choose_method()
+        with self._stop("run"):
+            run = self.start()
+        with self._stop("window closed and opened again"):
+            self.come_back(run)
+        with self._stop("finished"):
+            self.finish(run)
+        with self._stop("export"):
+            self.export()
+        with self._stop("killed and resumed"):
+            self.kill_and_resume()
+        with self._stop("failed"):
+            self.fail()
+        with self._stop("history"):
+            self.look_back()
+
+    def choose_all(self) -> None:
+        """One click fills everything; in the quick form the tiny model takes the place of the embedded one."""
+        page = self.page(ModelPage)
+        self.click(page.try_it)
+        if self.quick:
+            self.window.document.update(starting_point(tiny_model()), "Starting point")
+        self.go("model")
+        self.expect(lambda: self.window.document.model is not None, "the model's layers are read from its file")
+        self.picture("model")
+
+    def look_at_data(self) -> None:
+        """The examples are counted and shown before anything is trained."""
+        self.go("data")
+        page: Any = self.window.page("data")
+        self.wait(lambda: page.inspection.state in ("known", "failed"), "the data is looked at")
+        self.expect(lambda: page.complete, "the data can be trained on")
+        self.pause()
+        self.picture("data", all_sizes=True)
+
+    def paint_layers(self) -> None:
+        """A stroke of the mouse, undone with the keyboard, then the preset."""
+        self.go("layers")
+        page = self.page(LayersPage)
+        document = self.window.document
+        every = len(document.plans)
+        self.click(page.presets.chips["qv"])
+        self.expect(lambda: 0 < len(document.plans) < every, "a preset chooses fewer layers")
+        before = len(document.plans)
+        self.stroke(page, (0, 3), (1, 3))
+        self.expect(lambda: len(document.plans) != before, "a stroke on the map changes what is chosen")
+        self.pause()
+        self.picture("layers", all_sizes=True)
+        QTest.keyClick(self.window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        self.wait(lambda: len(document.plans) == before, "the stroke is undone")
+        self.click(page.presets.chips["all"])
+        self.expect(lambda: len(document.plans) == every, "all linear layers are chosen again")
+
+    def choose_method(self) -> None:
+        """DoRA is looked at, LoRA is taken."""
+        self.go("method")
+        page = self.page(MethodPage)
+        self.click(page.method.chips["dora"])
+        self.expect(lambda: self.window.document.config.method_label == "DoRA", "a name fills the axes")
+        self.picture("method-dora")
+        self.click(page.method.chips["lora"])
+        self.expect(lambda: page.start.isEnabled(), "the run can start")
+        self.picture("method", all_sizes=True)
+
+    def start(self) -> RunRow:
+        """Start with the keyboard and wait until the curves move."""
+        QTest.keyClick(self.window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        self.wait(lambda: self.window.context.feed.row is not None, "the run is there")
+        row = self.row()
+        self.picture("starting")
+        self.wait(lambda: self.row().state.step >= max(3, row.config.train.steps // 3), "the loss moves")
+        self.click(self.button("Pause"))
+        self.wait(lambda: self.status() is Status.PAUSED, "the run pauses")
+        self.pause()
+        self.picture("paused")
+        self.click(self.button("Go on"))
+        self.wait(lambda: self.status() is Status.RUNNING, "the run goes on")
+        self.picture("running", all_sizes=True)
+        return row
+
+    def come_back(self, run: RunRow) -> None:
+        """The training outlives the window, and a new window shows it at once."""
+        step = self.row().state.step
+        self.window.close()
+        self.pause(0.4)
+        began = time.monotonic()
+        self.window = self._open()
+        self.wait(lambda: self.window.context.feed.row is not None, "the run is shown again")
+        self.expect(lambda: self.row().id == run.id, "it is the run that was left")
+        self.report["reattached_seconds"] = round(time.monotonic() - began, 2)
+        self.expect(lambda: self.row().state.step >= step, "it went on meanwhile")
+        self.picture("reattached")
+
+    def finish(self, run: RunRow) -> None:
+        """To the last step; the loss has fallen, and the answers have changed."""
+        self.wait(lambda: self.status() not in (Status.RUNNING, Status.STARTING), "the run ends")
+        self.expect(lambda: self.status() is Status.FINISHED, f"it finishes ({self.row().state.message})")
+        steps, losses = self.window.context.store.curve(run.id, "held_out")
+        samples = self.window.context.store.samples(run.id)
+        self.report["held_out"] = [[float(step), float(loss)] for step, loss in zip(steps, losses, strict=True)]
+        self.report["samples"] = [[sample.step, sample.prompt, sample.text] for sample in samples]
+        self.expect(lambda: losses[-1] < losses[0], f"the held-out loss falls ({losses[0]:.3f} to {losses[-1]:.3f})")
+        answers = {sample.step: sample.text for sample in samples if sample.prompt == samples[0].prompt}
+        self.expect(lambda: answers[min(answers)] != answers[max(answers)], "the answer has changed")
+        self.pause()
+        self.picture("finished", all_sizes=True)
+
+    def export(self) -> None:
+        """A merged model that plain transformers opens, compared with the trained one."""
+        self.go("export")
+        page = self.page(ExportPage)
+        for form in ("merged", "adapter"):
+            page.forms[form].setChecked(True)
+            page.out.clear()
+            QTest.keyClicks(page.out, str(self.out / "exported" / form))
+            self.click(page.export)
+            self.wait(lambda: bool(self.window.context.jobs.under_way), "the export begins")
+            job = self.window.context.jobs.under_way[0].id
+            self.wait(lambda: not self.window.context.jobs.under_way, "the export ends")
+            done = self.window.context.store.job(job)
+            if done.result is None:
+                raise Broken(f"The {form} was not written: {done.error_text} {done.error_hint}")
+            self.report[f"verified_{form}"] = verified = done.result["verified"]
+            if verified["token_agreement"] < AGREEMENT:
+                raise Broken(f"The exported {form} agrees on {verified['token_agreement']:.2%} of the tokens only.")
+        self.pause()
+        self.picture("exported", all_sizes=True)
+
+    def kill_and_resume(self) -> None:
+        """A worker that is killed is seen as lost, and goes on from its checkpoint."""
+        steps = 24 if self.quick else 12
+        self.window.document.update(
+            {
+                "model.path": str(tiny_model()), "train.steps": steps, "train.checkpoint_every": 4,
+                "train.evaluate_every": 0, "train.prompts": (),
+            },
+            "A short run",
+        )  # fmt: skip
+        self.go("method")
+        self.click(self.page(MethodPage).start)
+        self.wait(lambda: self.row().state.checkpoint is not None, "a checkpoint is saved")
+        kill(self.home.run(self.row().id))
+        self.wait(lambda: self.status() in (Status.LOST, Status.FINISHED), "the loss of the worker is seen")
+        self.expect(lambda: self.status() is Status.LOST, "it is called lost")
+        self.pause()
+        self.picture("lost")
+        self.click(self.button("Resume"))
+        self.wait(lambda: self.status() is Status.FINISHED, "it goes on to its end")
+
+    def fail(self) -> None:
+        """A run whose data has gone says so."""
+        gone = self.out / "gone.jsonl"
+        gone.write_text('{"text": "Here for a moment."}\n' * 8, encoding="utf-8")
+        self.window.document.update({"data.path": str(gone), "data.held_out_path": ""}, "Data that goes away")
+        gone.unlink()
+        self.go("method")
+        self.click(self.page(MethodPage).start)
+        self.wait(lambda: self.status() is Status.FAILED, "the failure is seen")
+        self.pause()
+        self.picture("failed")
+
+    def look_back(self) -> None:
+        """All three runs are in the history."""
+        self.go("runs")
+        self.pause()
+        count = len(self.window.context.store.runs())
+        self.expect(lambda: count == 3, f"three runs are in the history (there are {count})")
+        self.picture("runs", all_sizes=True)
+
+    # What the hand does
+
+    def go(self, key: str) -> None:
+        """Click a page in the navigation."""
+        self.click(self.window.navigation.entries[key])
+        self.expect(lambda: self.window.current == key, f"the page {key} is in front")
+
+    def click(self, widget: QWidget) -> None:
+        """One click in the middle; what is hidden or disabled cannot be clicked, here as in life."""
+        name = widget.accessibleName() or type(widget).__name__
+        self.expect(lambda: widget.isVisible() and widget.isEnabled(), f"“{name}” can be clicked")
+        QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
+        self.pause(0.05)
+
+    def stroke(self, page: LayersPage, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Drag over the map from one cell (row, column) to another."""
+        view = page.map.viewport()
+        places: list[QPoint] = [page.map.place_of(cell) for cell in (start, end)]
+        QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=places[0])
+        QTest.mouseMove(view, places[1])
+        QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=places[1])
+        self.pause(0.05)
+
+    def button(self, text: str) -> QAbstractButton:
+        """The visible button of this text on the page in front."""
+        buttons = self.window.page(self.window.current).findChildren(QAbstractButton)
+        found = next((button for button in buttons if button.text() == text and button.isVisible()), None)
+        if found is None:
+            raise Broken(f"There is no button “{text}” on the page {self.window.current}.")
+        return found
+
+    # What the eye does
+
+    def picture(self, name: str, *, all_sizes: bool = False) -> None:
+        """Take the window as it is; with `all_sizes` in both schemes and three sizes."""
+        schemes: tuple[Choice, ...] = ("dark", "light") if all_sizes and not self.quick else ("dark",)
+        sizes = SIZES if all_sizes and not self.quick else {"": SIZES[""]}
+        for scheme in schemes:
+            self.window.context.theme.choose(scheme)
+            for label, (width, height) in sizes.items():
+                self.window.resize(width, height)
+                self.pause(0.15)
+                number = f"{len(self.report['stops']):02d}"
+                file = self.out / f"{'-'.join(filter(None, (number, name, scheme, label)))}.png"
+                self.window.grab().save(str(file))
+                self.report["pictures"].append(file.name)
+        self.window.context.theme.choose("dark")
+        self.window.resize(*SIZES[""])
+
+    def row(self) -> RunRow:
+        """The run on show."""
+        row = self.window.context.feed.row
+        if row is None:
+            raise Broken("No run is on show.")
+        return row
+
+    def status(self) -> Status | None:
+        """How the run on show stands."""
+        return self.window.context.feed.status
+
+    def page(self, kind: type[Any]) -> Any:
+        """The page of a class."""
+        return self.window.page(kind.key)
+
+    def expect(self, holds: Callable[[], bool], what: str) -> None:
+        """Something must hold now."""
+        if not holds():
+            raise Broken(f"It does not hold that {what}.")
+
+    def wait(self, holds: Callable[[], bool], what: str) -> None:
+        """Something must hold before long."""
+        until = time.monotonic() + SLOW
+        while not holds():
+            if time.monotonic() > until:
+                raise Broken(f"In {SLOW:g} seconds it did not come to this: {what}.")
+            QTest.qWait(20)
+
+    def pause(self, seconds: float = 0.3) -> None:
+        """Let the window paint and follow."""
+        QTest.qWait(round(seconds * 1000))
+
+    # The frame
+
+    def _open(self) -> Window:
+        window = make_window(self.home)
+        window.context.theme.choose("dark")
+        window.resize(*SIZES[""])
+        window.show()
+        window.activateWindow()
+        QTest.qWaitForWindowActive(window)
+        return window
+
+    @contextmanager
+    def _stop(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        print(f"{name} …", file=sys.stderr, flush=True)
+        try:
+            yield
+        except BaseException:
+            self.window.grab().save(str(self.out / "broken.png"))
+            raise
+        finally:
+            seconds = round(time.monotonic() - began, 1)
+            self.report["stops"].append({"name": name, "seconds": seconds})
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for row in self.window.context.store.runs():
+            kill(self.home.run(row.id))
+        self.window.close()
+
+
+def main(*, quick: bool = False, out: str = "build/demo") -> int:
+    """Walk the journey; returns 0 where all of it held."""
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    quick = quick or os.environ.get("QUICK", "") not in ("", "0")
+    folder = Path(out).resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    app = make_application()
+    assert isinstance(app, QApplication)
+    journey = Journey(folder, quick=quick)
+    try:
+        journey.walk()
+        journey.report["passed"] = True
+    except UserError as error:
+        journey.report |= {"passed": False, "error": str(error)}
+        print(f"The demo broke: {error}", file=sys.stderr)
+    finally:
+        journey.close()
+        write_text(folder / "report.json", json.dumps(journey.report, indent=1, ensure_ascii=False) + "\n")
+    print(f"{len(journey.report['pictures'])} pictures and report.json are in {folder}.", file=sys.stderr)
+    return 0 if journey.report["passed"] else 1
