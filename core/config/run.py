@@ -48,6 +48,10 @@ def _plain(value: Component | None) -> Any:
 _SERIAL = PlainSerializer(_plain, when_used="always")
 
 
+JUDGING = frozenset({"sequence-classification", "regression"})
+"""Tasks in which a model judges texts with a head of its own, instead of writing."""
+
+
 class ModelConfig(Part):
     """The base model and how it is held."""
 
@@ -209,6 +213,14 @@ class TrainConfig(Part):
     optimizer: Annotated[Optimizer, BeforeValidator(OPTIMIZERS.parse), _SERIAL] = option(
         OPTIMIZERS.default(), "Optimizer", "What turns gradients into steps."
     )
+    head_learning_rate: float = option(
+        0.0, "Head's learning rate", "Of the head that judges texts, which starts from nothing; 0 takes the other one.",
+        ge=0, advanced=True,
+    )  # fmt: skip
+    beta: float = option(
+        0.1, "Beta", "In preference tuning: how strongly the model is held to what it was; higher is nearer.",
+        gt=0, advanced=True,
+    )  # fmt: skip
     schedule: Annotated[Schedule, BeforeValidator(SCHEDULES.parse), _SERIAL] = option(
         SCHEDULES.default(), "Schedule", "How the learning rate falls after the warm-up."
     )

@@ -24,9 +24,14 @@ def open_adapter(folder: Path) -> Adapters:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    root = nn.Module()
-    for plan in read(folder).plans:
+    root, saved = nn.Module(), read(folder)
+    for plan in saved.plans:
         _place(root, plan.name, _stand_in(plan.layer))
+    for name, tensor in saved.head().items():
+        place, _, key = name.rpartition(".")
+        if place not in dict(root.named_modules()):
+            _place(root, place, nn.Module())
+        root.get_submodule(place).register_parameter(key, nn.Parameter(torch.empty_like(tensor), requires_grad=False))
     adapters = reattach(root, folder)
     root.eval()
     return adapters

@@ -7,14 +7,15 @@ slower. Weights that `transformers` would fill with random numbers because the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 from core.adapters.axis import Storage
@@ -22,8 +23,9 @@ from core.errors import UserError
 from core.home import Home
 from core.models import gguf
 from core.models.catalog import describe, locate
-from core.models.hold import hold
+from core.models.hold import convert, hold, is_rounded, opening_dtype
 from core.models.info import ModelInfo
+from core.models.judging import first_values, head_names, lacking, settings
 from core.models.walk import walk
 
 if TYPE_CHECKING:
@@ -38,12 +40,14 @@ _UNFIT = (OSError, ValueError, KeyError, TypeError, StrictDataclassError)
 class Loaded:
     """A model in memory, frozen and in evaluation mode, its tokenizer, and what is known of it.
 
-    `info.layers` is what the walk through the modules found, which is what the headers say, but certain.
+    `head` holds the first values of the head that judges texts, by the names of its tensors; empty in a model that
+    writes. `info.layers` is what the walk through the modules found, which is what the headers say, but certain.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     info: ModelInfo
+    head: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def resolve(home: Home, path: str | Path, progress: Callable[[str, float | None], None] | None = None) -> Path:
@@ -63,6 +67,8 @@ def load(
     device: torch.device | str,
     storage: Storage | None = None,
     progress: Callable[[str, float | None], None] | None = None,
+    labels: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> Loaded:
     """Load a model's folder.
 
@@ -72,29 +78,43 @@ def load(
         device: where they go.
         storage: how the weights of the blocks are held; None leaves them as numbers.
         progress: told how far the quantisation is, where there is one.
+        labels: opens the model to judge texts instead of writing them: the names of the classes, or none at all for one
+            that gives a number.
+        seed: of the head's first numbers, where it judges and the folder has none.
 
     Raises:
-        UserError: the folder is not a whole model, or not one that writes text.
+        UserError: the folder is not a whole model, or not one that writes text where that is wanted.
     """
     folder = locate(path)
     info = describe(folder)
-    if not info.writes_text:
+    if not info.writes_text and labels is None:
         raise UserError(
             f"{info.name} is a {info.family} model: it reads text and does not write it.",
-            hint="For causal-lm choose a model that writes text, such as Llama, Qwen or GPT-2.",
+            hint="Choose one that writes, such as Llama, Qwen or GPT-2, or set task to sequence-classification.",
             path="model.path",
         )
     _check_config(folder)
     tokenizer = load_tokenizer(folder)
-    model = _load_model(folder, compute)
+    opened = opening_dtype(folder, storage, compute)
+    model, report = _load_model(folder, opened, labels)
+    if opened != compute and is_rounded(model, opened):
+        opened = torch.float32
+        model, report = _load_model(folder, opened, labels)
+    head: dict[str, Tensor] = {}
+    if labels is not None:
+        drawn, report = lacking(report, head_names(model, report["missing_keys"]))
+        head = first_values(model, drawn, seed=seed)
+        model.config.pad_token_id = tokenizer.pad_token_id
+    _check_whole(folder, report)
     model.config.use_cache = False  # a cache of past tokens is for writing; training would only fill it
     model.requires_grad_(False)
     info = replace(info, layers=walk(model), tied=_is_tied(model))
     if storage is not None:
         hold(model, info.layers, storage, device=device, progress=progress)
+        convert(model, opened, compute)
     model.to(device)  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
-    return Loaded(model, tokenizer, info)
+    return Loaded(model, tokenizer, info, head)
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -130,25 +150,27 @@ def _no_model(folder: Path, error: Exception) -> UserError:
     return UserError(f"The model in {folder} cannot be built from its config.json: {why}")
 
 
-def _load_model(folder: Path, compute: torch.dtype) -> PreTrainedModel:
-    """The model on the CPU; attention is torch's own wherever the model allows it."""
+def _load_model(
+    folder: Path, compute: torch.dtype, labels: Sequence[str] | None
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """The model on the CPU, and what was wrong on the way; attention is torch's own wherever the model allows it."""
+    kind: Any = AutoModelForCausalLM if labels is None else AutoModelForSequenceClassification
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        opened: Any = AutoModelForCausalLM.from_pretrained(
+        opened: Any = kind.from_pretrained(
             folder,
             dtype=compute,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # so that they are reported, and refused below
+            ignore_mismatched_sizes=True,  # so that they are reported, and refused where they matter
+            **({} if labels is None else settings(labels)),
         )
     except _UNFIT as error:
         raise _no_model(folder, error) from error
-    model: PreTrainedModel
     model, report = opened
-    _check_whole(folder, report)
-    return model
+    return model, report
 
 
 def _check_whole(folder: Path, report: Mapping[str, Any]) -> None:

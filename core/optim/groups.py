@@ -25,13 +25,16 @@ def groups(adapters: Adapters, train: TrainConfig) -> list[dict[str, Any]]:
     for name, parameter, role in adapters.named_parameters():
         by_role.setdefault(role, []).append((name, parameter))
     decay = getattr(train.optimizer, "weight_decay", 0.0)
+    ratios = {role: rates.ratio(role) for role in by_role}
+    if train.head_learning_rate:
+        ratios["head"] = train.head_learning_rate / train.learning_rate
     return [
         {
             "params": [parameter for _, parameter in members],
             "names": [name for name, _ in members],
             "role": role,
-            "ratio": rates.ratio(role),
-            "lr": train.learning_rate * rates.ratio(role),
+            "ratio": ratios[role],
+            "lr": train.learning_rate * ratios[role],
             "weight_decay": decay if role in DECAYED else 0.0,
         }
         for role, members in by_role.items()

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 if TYPE_CHECKING:
     from core.data.batches import Batch
@@ -56,6 +57,39 @@ class TokenLoss:
         else:
             logits = self.model(**inputs).logits[keep]
         return functional.cross_entropy(logits.float().view(len(targets), -1), targets, reduction="sum")
+
+    def log_probabilities(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The log-probability of every trained token, for objectives that weigh them.
+
+        Logits are made a chunk at a time, and again in the backward pass, so that the whole matrix is never there.
+
+        Returns:
+            (n,) in nats, float32, and the mask (rows, columns) of the n positions that they are predicted at.
+        """
+        targets, keep = aligned(batch.labels.to(self.device, non_blocking=True))
+        inputs = _inputs(batch, self.device)
+        if self.plain and self.head is not None:
+            hidden = _body(self.model)(**inputs).last_hidden_state[keep]
+            weight, bias = self.head.weight, self.head.bias
+            found = [
+                checkpoint(_log_probabilities, hidden[a:b], weight, bias, targets[a:b], use_reentrant=False)
+                for a, b in _chunks(len(targets), len(weight), self.device)
+            ]
+            return torch.cat(found) if found else hidden.new_zeros(0), keep
+        if self.keeps_logits:
+            logits = self.model(**inputs, logits_to_keep=keep).logits
+        else:
+            logits = self.model(**inputs).logits[keep]
+        return -functional.cross_entropy(logits.float().view(len(targets), -1), targets, reduction="none"), keep
+
+    def figures(self, *, whole: bool) -> dict[str, float]:
+        """Nothing beside the loss."""
+        return {}
+
+
+def _log_probabilities(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
+    logits = functional.linear(hidden.to(weight.dtype), weight, bias).float()
+    return -functional.cross_entropy(logits, targets, reduction="none")
 
 
 def aligned(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,7 +216,7 @@ def _is_plain(model: nn.Module, head: nn.Linear) -> bool:
         given.append(args[0])
         return marks.view(*ids.shape, head.out_features)
 
-    with _evaluating(model):
+    with evaluating(model):
         handle = head.register_forward_hook(replace)
         try:
             logits = model(input_ids=ids, use_cache=False).logits
@@ -197,7 +231,8 @@ def _is_plain(model: nn.Module, head: nn.Linear) -> bool:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode while the block lasts."""
     training = model.training
     model.eval()
     try:

@@ -16,7 +16,7 @@ from core.callback import Callback
 from core.commands import Command
 from core.config.run import RunConfig
 from core.sink import Sink
-from core.train.loss import TokenLoss
+from core.train.objectives.objective import Objective
 from core.train.precision import Precision
 
 if TYPE_CHECKING:
@@ -28,6 +28,18 @@ class Rows(Protocol):
 
     def micro_batches(self, step: int) -> Sequence[Batch]:
         """The batches of the 0-based optimizer step; a pure function of the step, so that resuming is exact."""
+
+
+class Figures(Protocol):
+    """See `Objective.figures`."""
+
+    def __call__(self, *, whole: bool) -> dict[str, float]:
+        """By curve key."""
+
+
+def nothing_else(*, whole: bool) -> dict[str, float]:
+    """An objective that shows nothing beside its loss."""
+    return {}
 
 
 @dataclass
@@ -87,6 +99,7 @@ class Training:
         objective: sum of the losses of a batch's trained tokens.
         rows: the training batches by step.
         held_out: the batches of the held-out loss.
+        figures: what the objective's batches showed beside the loss since it was last asked.
         scaler: of the loss, at work in float16 only.
         callbacks: who acts at the moments of `core.callback`, in their order.
         progress: how far it has come.
@@ -105,9 +118,10 @@ class Training:
     tokenizer: Any
     adapters: Adapters
     optimizer: Optimizer
-    objective: TokenLoss
+    objective: Objective
     rows: Rows
     held_out: Sequence[Batch] = ()
+    figures: Figures = nothing_else
     scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler(enabled=False))
     callbacks: list[Callback] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)

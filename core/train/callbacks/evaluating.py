@@ -36,7 +36,10 @@ class Evaluating(Callback):
         if due or Command.EVALUATE in training.wanted:
             with explained(f"while measuring the held-out loss after step {step}"):
                 loss = held_out_loss(training, stop_asked=self.stop_asked)
+            figures = training.figures(whole=True)
             if loss is not None:
+                if figures:
+                    training.sink.points(step, {f"held_out_{key}": value for key, value in figures.items()})
                 self._tell(loss)
 
     def _tell(self, loss: float) -> None:

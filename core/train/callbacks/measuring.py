@@ -41,6 +41,7 @@ class Measuring(Callback):
             "trained_tokens": float(progress.trained_tokens),
             "seconds": progress.seconds,
         }
+        points.update(training.figures(whole=False))
         for callback in training.callbacks:
             points.update(callback.points())
         training.sink.points(step, points)
