@@ -34,7 +34,7 @@ class ChoiceEdit(QComboBox):
 
     def set_choices(self, choices: Sequence[Choice]) -> None:
         """Offer these; the present value stays where it is among them."""
-        present = self.value() if self._choices else None
+        present = self.value() if self.currentIndex() >= 0 else None
         self._choices = tuple(choices)
         self.clear()
         for index, choice in enumerate(choices):

@@ -55,7 +55,7 @@ def _member(field: Field) -> QWidget:
 
     axis = field.axis
     assert axis is not None
-    return MemberEdit(axis)
+    return MemberEdit(axis, optional=field.default is None)
 
 
 MAKERS: tuple[tuple[Callable[[Field], bool], Maker], ...] = (

@@ -12,20 +12,28 @@ from app.forms.form import Form
 from app.style.theme import Theme
 from core.component import Axis, Component
 
+_FROM_METHOD = Choice(None, "As the method says", "Whatever the known method takes here.")
+
 
 class MemberEdit(QWidget):
-    """An editor whose value is a member of an axis, options included; what was set up stays while looking at others."""
+    """An editor whose value is a member of an axis with its options; what was set up stays while looking at others.
+
+    Args:
+        axis: the members to choose from.
+        optional: whether it can be left to the method: the value is then None.
+    """
 
     edited = Signal(object)
 
-    def __init__(self, axis: Axis[Any], parent: QWidget | None = None) -> None:
+    def __init__(self, axis: Axis[Any], *, optional: bool = False, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._axis = axis
-        self._value: Component = axis.default()
+        self._value: Component | None = None if optional else axis.default()
         self._seen: dict[str, Component] = {}
         self._form: Form[Any] | None = None
         self.setProperty("wide", True)
-        self.combo = ChoiceEdit([Choice(member.kind, member.label, described(member)) for member in axis.members])
+        choices = [Choice(member.kind, member.label, described(member)) for member in axis.members]
+        self.combo = ChoiceEdit([*([_FROM_METHOD] if optional else []), *choices])
         self.combo.edited.connect(self._choose)
         self._rows = QVBoxLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
@@ -52,9 +60,10 @@ class MemberEdit(QWidget):
         """Show a member."""
         same = type(value) is type(self._value) and self._form is not None
         self._value = value
-        self._seen[value.kind] = value
-        self.combo.set_value(value.kind)
-        self.combo.setToolTip(described(type(value)))
+        if value is not None:
+            self._seen[value.kind] = value
+        self.combo.set_value(value.kind if value else None)
+        self.combo.setToolTip(described(type(value)) if value else _FROM_METHOD.help)
         if not same:
             self._rebuild()
         if self._form is not None:
@@ -67,16 +76,17 @@ class MemberEdit(QWidget):
             self._rows.removeWidget(self._form)
             self._form.deleteLater()
             self._form = None
-        if type(self._value).model_fields:
+        if self._value is not None and type(self._value).model_fields:
             self._form = Form(type(self._value))
             self._form.edited.connect(self._change)
             self._rows.addWidget(self._form)
 
-    def _choose(self, kind: str) -> None:
-        self.set_value(self._seen.get(kind) or self._axis[kind]())
+    def _choose(self, kind: str | None) -> None:
+        self.set_value(None if kind is None else self._seen.get(kind) or self._axis[kind]())
         self.edited.emit(self._value)
 
     def _change(self, name: str, value: Any) -> None:
+        assert self._value is not None
         self._value = self._value.model_copy(update={name: value})
         self._seen[self._value.kind] = self._value
         self.edited.emit(self._value)

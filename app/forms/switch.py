@@ -21,7 +21,7 @@ class Switch(QAbstractButton):
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.clicked.connect(self.edited.emit)
+        self.clicked.connect(lambda: self.edited.emit(self.isChecked()))
         Theme.current().changed.connect(self.updateGeometry)
 
     def value(self) -> Any:

@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.layers import ROLES, LayerInfo
+from core.layers import ROLES, LayerInfo, Role
+
+_FIRST: tuple[Role, ...] = ("q", "k", "v", "qkv", "o", "gate", "up", "gate_up", "down", "fc1", "fc2")
+_ORDER = (*_FIRST, *(role for role in ROLES if role not in _FIRST))
+"""Roles in the order in which a block runs them."""
 
 Cell = tuple[int, int]
 """Row and column; -1 for the head of a column (row) or of a row (column)."""
@@ -38,7 +42,7 @@ class Grid:
         blocks = sorted({layer.block for layer in kept if layer.block is not None}, reverse=True)
         outside = [None] if any(layer.block is None for layer in kept) else []
         rows: tuple[int | None, ...] = (*outside, *blocks)
-        heads = dict.fromkeys(_head(layer) for layer in sorted(kept, key=lambda layer: ROLES.index(layer.role)))
+        heads = dict.fromkeys(_head(layer) for layer in sorted(kept, key=lambda layer: _ORDER.index(layer.role)))
         columns = tuple(heads)
         row_of, column_of = {b: i for i, b in enumerate(rows)}, {head: i for i, head in enumerate(columns)}
         cells: dict[Cell, list[int]] = {}
@@ -106,7 +110,7 @@ class Layout:
         margin, top = round(52 * scale), round(40 * scale)
         columns, rows = max(len(grid.columns), 1), max(len(grid.rows), 1)
         pitch_x = min(max((width - margin - round(12 * scale)) // columns, round(44 * scale)), round(176 * scale))
-        pitch_y = min(max((height - top - 4) // rows, round(8 * scale)), round(34 * scale))
+        pitch_y = min(max((height - top - 4) // rows, round(8 * scale)), round(40 * scale))
         left = margin + max(0, (width - margin - round(12 * scale) - pitch_x * columns) // 2)
         gap_y = 4 if pitch_y >= 16 else 2 if pitch_y >= 10 else 1
         return cls(

@@ -57,6 +57,8 @@ class Presets(QWidget):
         """Offer what this model has."""
         self._layers = layers
         self._work_out()
+        fused = any(layer.role == "qkv" for layer in layers)
+        self.chips["qv"].setText("Attention qkv" if fused else "Attention q v")
         for key in ("qv", "attention", "mlp"):
             self.chips[key].setVisible(bool(self._sets[key]))
         self.set_chosen(self._chosen)
