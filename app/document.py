@@ -228,7 +228,8 @@ class Document(QObject):
 
 def _blocking(report: Mapping[str, Any] | None) -> list[Problem]:
     """The problems of a data report that a run cannot start with."""
-    return [Problem(**problem) for problem in (report or {}).get("problems", ()) if problem["blocking"]]
+    found = [problem for problem in (report or {}).get("problems", ()) if problem["blocking"]]
+    return [Problem(problem["path"], problem["text"], problem["hint"]) for problem in found]
 
 
 class _Edit(QUndoCommand):

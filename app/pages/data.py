@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QHideEvent, QShowEvent
@@ -13,11 +12,11 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QStackedLay
 from app.forms.choice import Choice, ChoiceEdit
 from app.forms.field import Field
 from app.forms.form import Form, bind
-from app.models.inspection import Inspection
+from app.models.inquiry import Inquiry
 from app.models.packs import PACKS, chosen, missing, pack_of
 from app.pages.page import Page
 from app.widgets import EmptyState, Notice, Panel, label, plain, primary
-from app.widgets.data_checks import DataChecks, Remedy
+from app.widgets.data_checks import DataChecks
 from app.widgets.data_counts import DataCounts
 from app.widgets.example_view import ExamplePanel
 from app.widgets.reading import ReadingView
@@ -45,14 +44,16 @@ class DataPage(Page):
         super().__init__(context)
         self._document = context.document
         self._shown_path = ""
-        self.inspection = Inspection(context.document, context.jobs, parent=self)
+        self.inspection = Inquiry(
+            context.document, context.jobs, "inspect_data", depends=("data.", "model.path", "seed", "task"), parent=self
+        )
         self.next = primary("Next: Layers", lambda: context.go("layers"))
         self.add_action(self.next)
         self.sources = SourceList()
         self.form: Form[DataConfig] = Form(DataConfig, only=_OPTIONS, own={"format": _shapes})
         self.reason = label("", "hint", wrap=True)
         self.counts = DataCounts()
-        self.checks = DataChecks()
+        self.checks = DataChecks(context.document)
         self.examples = ExamplePanel()
         self.reading = ReadingView()
         self.note = Notice()
@@ -66,7 +67,13 @@ class DataPage(Page):
     def complete(self) -> bool:
         """Whether data is chosen and nothing is known that keeps a run from starting with it."""
         inspection = self.inspection
-        return bool(self._document.config.data.path) and not (inspection.state == "failed" or inspection.blocking)
+        return bool(self._document.config.data.path) and inspection.state != "failed" and not self._blocked
+
+    @property
+    def _blocked(self) -> bool:
+        """Whether a problem is known that a run cannot start with."""
+        answer = self.inspection.answer if self.inspection.state == "known" else None
+        return answer is not None and any(problem["blocking"] for problem in answer["problems"])
 
     def showEvent(self, event: QShowEvent) -> None:
         """Now somebody looks: ask what is not known yet."""
@@ -186,14 +193,15 @@ class DataPage(Page):
     def _show_state(self) -> None:
         """Nothing, reading, known or failed."""
         inspection = self.inspection
+        self._document.take_report(inspection.answer if inspection.state == "known" else None)
         path = self._document.config.data.path
         if path != self._shown_path:
             self._shown_path = path
             self.examples.start_over()
-        keeps = inspection.state == "reading" and inspection.report is not None
+        keeps = inspection.state == "reading" and inspection.answer is not None
         self._stack.setCurrentWidget(self._views["known" if keeps else inspection.state])
         self._how.setVisible(bool(path))
-        self.reason.setVisible(inspection.report is not None)
+        self.reason.setVisible(inspection.answer is not None)
         if inspection.state == "known":
             self._show_report()
         elif inspection.state == "failed" and inspection.failure is not None:
@@ -204,14 +212,14 @@ class DataPage(Page):
 
     def _show_report(self) -> None:
         """Everything that the worker found."""
-        report, data = self.inspection.report, self._document.config.data
+        report, data = self.inspection.answer, self._document.config.data
         assert report is not None
         chosen_by_user = data.format != "auto"
         shape = f"Read as {report['format_label']}"
         self.reason.setText(f"{shape}, as you chose." if chosen_by_user else f"{shape}. {report['reason']}")
         self.reason.show()
         self.counts.show_report(report, data.max_tokens)
-        self.checks.show_problems(report["problems"], self._remedy)
+        self.checks.show_problems(report["problems"], tokenised=report["tokenised"])
         self.examples.show_examples(report["first"], everything=data.train_on == "everything")
 
     def _show_progress(self, text: str, share: float | None) -> None:
@@ -227,7 +235,7 @@ class DataPage(Page):
 
     def _notes(self) -> str:
         """What to know on the choice of files, and whether only a part was read."""
-        report = self.inspection.report
+        report = self.inspection.answer
         if report is None or self.inspection.state != "known":
             return ""
         notes = list(report["notes"])
@@ -236,23 +244,13 @@ class DataPage(Page):
         return " ".join(notes)
 
     def _show_header(self) -> None:
-        path, report = self._document.config.data.path, self.inspection.report
+        path, report = self._document.config.data.path, self.inspection.answer
         pack = pack_of(path)
         name = pack.name if pack else Path(path).name
         count = plural(report["examples"], "example") if report is not None and self.inspection.state == "known" else ""
         self.set_subtitle(f"{name}   {count}".strip())
         self.next.setVisible(bool(path))
         self.next.setEnabled(self.complete)
-
-    def _remedy(self, problem: Mapping[str, Any]) -> Remedy | None:
-        """What one click can do about a problem."""
-        report = self.inspection.report
-        if problem["path"] == "data.max_tokens" and report is not None and report["lengths"]["quantiles"]:
-            longest = round(report["lengths"]["quantiles"]["1.0"])
-            return f"Cut at {number(longest)}", lambda: self._document.set("data.max_tokens", longest)
-        if problem["path"] == "data.train_on":
-            return "Train on everything", lambda: self._document.set("data.train_on", "everything")
-        return None
 
 
 def _shapes(field: Field) -> QWidget:

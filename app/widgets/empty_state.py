@@ -12,6 +12,8 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 from app.style.theme import Theme
 from app.widgets.buttons import Button
 
+_WIDEST = 520
+"""Pixels that a line of text may be long."""
 PICTURES = ("weave", "curve", "table", "box")
 
 
@@ -42,7 +44,7 @@ class EmptyState(QWidget):
         self.sentence = _Text(sentence, "heading")
         self.hint = _Text(hint, "label")
         for text in (self.sentence, self.hint):
-            layout.addWidget(text)
+            layout.addWidget(text, 0, Qt.AlignmentFlag.AlignHCenter)
         self.hint.setVisible(bool(hint))
         self.button: Button | None = None
         if action is not None:
@@ -68,11 +70,15 @@ class _Text(QLabel):
         self.setWordWrap(True)
         self.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.setMinimumWidth(240)
-        self.setMaximumWidth(520)
+
+    def sizeHint(self) -> QSize:
+        """As wide as the text, up to the limit."""
+        width = min(self.fontMetrics().horizontalAdvance(self.text()) + 8, _WIDEST)
+        return QSize(width, super().heightForWidth(width))
 
     def heightForWidth(self, width: int) -> int:
         """Layouts ask for the room's width, which may be more than the text takes."""
-        return super().heightForWidth(min(width, self.maximumWidth()))
+        return super().heightForWidth(min(width, self.sizeHint().width()))
 
 
 class _Picture(QWidget):

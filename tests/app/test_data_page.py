@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app.models.packs import PACKS
 from app.pages.data import DataPage
+from app.widgets.data_checks import ReasonDialog
 from app.window import Window
 from core import service
 from core.models.catalog import tiny_model
@@ -38,13 +39,21 @@ def report(**changes: Any) -> dict[str, Any]:
         "rows": 40, "share": 1.0, "examples": 40, "train_examples": 36, "held_out_examples": 4, "tokens": 1240,
         "trained_tokens": 300, "held_out_tokens": 10, "truncated": 0, "cut_trained_tokens": 0, "without_targets": 0,
         "duplicates": 0, "shared": 0, "empty": 0, "lengths": lengths, "targets": lengths, "first": first,
-        "problems": [], "notes": [],
+        "problems": [], "notes": [], "columns": {}, "labels": {},
     }  # fmt: skip
     return sound | changes
 
 
-def problem(path: str, text: str, *, blocking: bool) -> dict[str, Any]:
-    return {"path": path, "text": text, "hint": "Do something about it.", "blocking": blocking}
+def problem(path: str, text: str, *, blocking: bool, **more: Any) -> dict[str, Any]:
+    about = {
+        "path": path,
+        "text": text,
+        "hint": "Do something about it.",
+        "blocking": blocking,
+        "check": "",
+        "count": 0,
+    }
+    return {**about, "rows": [], "remedy": {}, "overruled": "", **more}
 
 
 class Desk:
@@ -212,9 +221,28 @@ def test_a_blocking_problem_keeps_the_step_from_being_done(desk: Desk) -> None:
 
 
 def test_a_remedy_changes_the_configuration_in_one_click(desk: Desk) -> None:
-    page = desk.known(problems=[problem("data.max_tokens", "Cut at 512 tokens.", blocking=False)])
+    page = desk.known(problems=[problem("data.max_tokens", "Cut.", blocking=False, remedy={"data.max_tokens": 60})])
     page.checks.remedies[0].click()
     assert desk.document.config.data.max_tokens == 60
+    assert desk.document.undo.undoText() == "Longest example 512 to 60"
+
+
+def test_a_check_is_overruled_with_a_reason_that_the_run_keeps(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = problem("data.template", "The end is not learned.", blocking=True, check="end-not-trained")
+    page = desk.known(problems=[end])
+    monkeypatch.setattr(ReasonDialog, "exec", lambda dialog: dialog.line.setText("It ends at a full stop.") or 1)
+    page.checks.overrules[0].click()
+    assert desk.document.config.data.overrides == {"end-not-trained": "It ends at a full stop."}
+    assert desk.asked() is not None
+    desk.say(problems=[end | {"blocking": False, "overruled": "It ends at a full stop."}])
+    assert page.complete
+    page.checks.overrules[0].click()
+    assert desk.document.config.data.overrides == {}
+
+
+def test_a_check_that_leaves_nothing_to_learn_cannot_be_overruled(desk: Desk) -> None:
+    page = desk.known(problems=[problem("data.train_on", "Nothing.", blocking=True, check="nothing-trained")])
+    assert page.checks.overrules == []
 
 
 def test_a_failed_job_says_why_and_can_be_tried_again(desk: Desk) -> None:
@@ -302,7 +330,7 @@ def test_the_histogram_says_where_examples_are_cut(desk: Desk) -> None:
 
 
 def test_everything_on_the_page_can_be_reached_with_tab_and_has_a_name(desk: Desk) -> None:
-    page = desk.known(problems=[problem("data.max_tokens", "Cut.", blocking=False)])
+    page = desk.known(problems=[problem("data.max_tokens", "Cut.", blocking=False, remedy={"data.max_tokens": 9})])
     reached = set()
     widget = page.nextInFocusChain()
     while widget is not page:

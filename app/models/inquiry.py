@@ -1,4 +1,4 @@
-"""What is known of the data that is chosen: asked of the warm worker whenever something changes that it depends on.
+"""A question about the configuration that the warm worker answers, asked again when something it depends on changes.
 
 One job is under way at a time. A change waits a moment for the next one, because a number is typed digit by digit; a
 job whose question is out of date is cancelled, and its answer is not shown. What was answered lately is remembered, so
@@ -15,13 +15,12 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.document import Document
 from app.jobs import Job, Jobs
+from core.config.edit import value_at
 from core.errors import UserError
 
 DELAY = 400
 """Milliseconds without a change after which is asked."""
 _REMEMBERED = 8
-_ASKED = ("data.", "model.path", "seed")
-"""Beginnings of the paths that the answer depends on."""
 
 State = Literal["nothing", "reading", "known", "failed"]
 
@@ -35,13 +34,18 @@ class Failure:
     details: str = ""
 
 
-class Inspection(QObject):
-    """Follows the document and keeps `state`, `report` and `failure` in step with it.
+class Inquiry(QObject):
+    """Follows the document and keeps `state`, `answer` and `failure` in step with it.
+
+    Args:
+        kind: of the job that answers.
+        depends: beginnings of the dotted paths that the answer depends on.
+        needs_model: whether there is nothing to ask without a model.
 
     Attributes:
-        state: "nothing" (no data is chosen), "reading", "known" or "failed".
-        report: the last answer (`core.data.summary.Report` as a dict), while reading the one before; None where none.
-        stale: whether `report` is of another question than the present one.
+        state: "nothing" (no data, or no model where one is needed, is chosen), "reading", "known" or "failed".
+        answer: the worker's last one, while reading the one before; None where none.
+        stale: whether `answer` is of another question than the present one.
         failure: why there is no answer.
         stage, share: what the worker is busy with, and how far it is (0 to 1 or None).
     """
@@ -51,17 +55,29 @@ class Inspection(QObject):
     progress = Signal(str, object)
     """`stage` and `share` are new."""
 
-    def __init__(self, document: Document, jobs: Jobs, kind: str = "inspect_data", *, parent: QObject) -> None:
+    def __init__(
+        self,
+        document: Document,
+        jobs: Jobs,
+        kind: str,
+        *,
+        depends: tuple[str, ...],
+        needs_model: bool = False,
+        parent: QObject,
+    ) -> None:
         super().__init__(parent)
         self._document = document
         self._jobs = jobs
         self._kind = kind
+        self._depends = depends
+        self._needs_model = needs_model
+        self._more: dict[str, Any] = {}
         self._job: Job | None = None
         self._answers: dict[str, dict[str, Any]] = {}
         self._question = ""
         self._awake = False
         self.state: State = "nothing"
-        self.report: dict[str, Any] | None = None
+        self.answer: dict[str, Any] | None = None
         self.stale = False
         self.failure: Failure | None = None
         self.stage = ""
@@ -70,12 +86,6 @@ class Inspection(QObject):
         self._wait.timeout.connect(self._ask)
         document.changed.connect(self._follow)
         document.model_changed.connect(self.look)
-
-    @property
-    def blocking(self) -> dict[str, Any] | None:
-        """The first problem that a run cannot start with."""
-        problems = self.report["problems"] if self.report is not None and self.state == "known" else ()
-        return next((problem for problem in problems if problem["blocking"]), None)
 
     def wake(self) -> None:
         """Somebody wants to see the answer from now on: until then nothing is asked."""
@@ -88,6 +98,11 @@ class Inspection(QObject):
         if self._wait.isActive():
             self._wait.stop()
             self._question = ""
+
+    def want(self, **more: Any) -> None:
+        """Ask with these words beside the configuration from now on."""
+        self._more = more
+        self.look(at_once=True)
 
     def again(self) -> None:
         """Ask once more, whatever was answered."""
@@ -103,11 +118,11 @@ class Inspection(QObject):
         self._cancel()
         self._wait.stop()
         self._question = question
-        if not self._document.config.data.path:
-            self.report, self.failure = None, None
+        if not self._document.config.data.path or (self._needs_model and not self._model()):
+            self.answer, self.failure = None, None
             self._become("nothing")
         elif question in self._answers:
-            self._answer(self._answers[question])
+            self._show(self._answers[question])
         else:
             self.stale = True
             self.stage, self.share = "Reading the data", None
@@ -118,15 +133,15 @@ class Inspection(QObject):
                 self._question = ""  # so that waking up asks it
 
     def _follow(self, paths: frozenset[str]) -> None:
-        if any(path.startswith(_ASKED) for path in paths):
+        if any(path.startswith(self._depends) for path in paths):
             self.look()
 
     def _asked(self) -> str:
         """The question as a text: equal ones have equal answers."""
         config = self._document.config
-        data = config.data.model_dump_json()
+        values = [str(value_at(config, path.rstrip("."))) for path in self._depends if path != "model.path"]
         files = [_stamp(path) for path in (config.data.path, config.data.held_out_path)]
-        return f"{config.seed} {self._model()} {data} {files}"
+        return f"{self._model()} {values} {files} {self._more}"
 
     def _model(self) -> str:
         """The model, where it is one; a broken one is the Model page's business."""
@@ -137,13 +152,13 @@ class Inspection(QObject):
         body = self._document.config.to_dict()
         body["model"]["path"] = self._model()
         try:
-            job = self._jobs.ask(self._kind, {"config": body})
+            job = self._jobs.ask(self._kind, {"config": body, **self._more})
         except UserError as error:
             self._fail(error.text, error.hint, "")
             return
         self._job = job
         job.progress.connect(lambda text, share: self._go_on(job, text, share))
-        job.done.connect(lambda report: self._done(job, question, report))
+        job.done.connect(lambda answer: self._done(job, question, answer))
         job.failed.connect(lambda *told: self._fail(*told) if job is self._job else None)
 
     def _go_on(self, job: Job, text: str, share: float | None) -> None:
@@ -151,21 +166,21 @@ class Inspection(QObject):
             self.stage, self.share = text, share
             self.progress.emit(text, share)
 
-    def _done(self, job: Job, question: str, report: dict[str, Any]) -> None:
-        self._answers[question] = report
+    def _done(self, job: Job, question: str, answer: dict[str, Any]) -> None:
+        self._answers[question] = answer
         for old in list(self._answers)[:-_REMEMBERED]:
             del self._answers[old]
         if job is self._job:
             self._job = None
-            self._answer(report)
+            self._show(answer)
 
-    def _answer(self, report: dict[str, Any]) -> None:
-        self.report, self.stale, self.failure = report, False, None
+    def _show(self, answer: dict[str, Any]) -> None:
+        self.answer, self.stale, self.failure = answer, False, None
         self._become("known")
 
     def _fail(self, text: str, hint: str, details: str) -> None:
         self._job = None
-        self.report, self.failure = None, Failure(text, hint, details)
+        self.answer, self.failure = None, Failure(text, hint, details)
         self._become("failed")
 
     def _cancel(self) -> None:
@@ -175,7 +190,6 @@ class Inspection(QObject):
 
     def _become(self, state: State) -> None:
         self.state = state
-        self._document.take_report(self.report if state == "known" else None)
         self.changed.emit()
 
 
