@@ -1,18 +1,22 @@
 """Holding the frozen weights of a loaded model as a storage wants them, one layer after the other.
 
 Each dense weight is let go as soon as its codes are there, so that beside the codes there is never more than one layer
-as numbers on the device, however large the model.
+as numbers on the device, however large the model. And where the files hold one type of number, the model is opened in
+that type first: its weights then lie in the mapped files and take no memory at all until they are quantised, where in
+the compute precision they would all be there at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from core.adapters.axis import Storage
 from core.layers import LayerInfo
+from core.models.headers import NAMES, read_folder
 
 
 def hold(
@@ -50,3 +54,31 @@ def round_weights(model: nn.Module, layers: Iterable[LayerInfo], storage: Storag
             if layer.adaptable:
                 weight = storage.weight(model.get_submodule(layer.name))
                 weight.copy_(storage.rounded(weight))
+
+
+def opening_dtype(folder: Path, storage: Storage | None, compute: torch.dtype) -> torch.dtype:
+    """The type of number to open a folder's weights in: that of its files, where they are to be quantised from it."""
+    if storage is None or "float_base" in storage.provides:
+        return compute
+    stored = {tensor.dtype for tensor in read_folder(folder).values()}
+    name = NAMES.get(stored.pop(), "") if len(stored) == 1 else ""
+    return getattr(torch, name) if name in ("float32", "bfloat16", "float16") else torch.float32
+
+
+def is_rounded(model: nn.Module, dtype: torch.dtype) -> bool:
+    """Whether a model opened in a coarse type has rounded what it works out for itself (Gemma 3 a scale)."""
+    return any(buffer.dtype == dtype != torch.float32 for buffer in model.buffers())
+
+
+def convert(model: nn.Module, dtype: torch.dtype, compute: torch.dtype) -> None:
+    """Bring the weights that are left as numbers of `dtype` into the compute precision.
+
+    What the model's own class keeps in float32 stays.
+    """
+    if dtype == compute:
+        return
+    lists = ("_keep_in_fp32_modules", "_keep_in_fp32_modules_strict")
+    kept = {word for name in lists for word in getattr(model, name, None) or ()}
+    for name, parameter in model.named_parameters():
+        if parameter.dtype == dtype and kept.isdisjoint(name.split(".")):
+            parameter.data = parameter.data.to(compute)

@@ -104,6 +104,14 @@ def test_the_error_on_normal_weights_is_the_known_one(kind: str, expected: float
 
 
 @pytest.mark.parametrize("kind", QUANTISED)
+def test_quantising_leaves_the_weight_itself_alone(kind: str) -> None:
+    given = weight(40, 128)
+    member(kind).encode(given)
+
+    assert torch.equal(given, weight(40, 128))
+
+
+@pytest.mark.parametrize("kind", QUANTISED)
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_zeros_stay_zeros_and_nothing_divides_by_them(kind: str, rows: int) -> None:
     given = weight(3, 128)

@@ -12,6 +12,7 @@ export come to the same bits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -69,7 +70,7 @@ def to_nf4(weight: Tensor) -> tuple[Tensor, Tensor]:
     flat = weight.detach().reshape(-1)
     levels = torch.tensor(LEVELS)
     codes, magnitudes = [], []
-    for chunk in torch.split(flat, CHUNK):
+    for chunk in torch.split(flat, 4 * CHUNK):
         blocks, largest = _blocks(chunk.float(), BLOCK)
         codes.append(nearest(blocks, levels).reshape(-1)[: chunk.numel()])
         magnitudes.append(largest)
@@ -106,7 +107,7 @@ def to_8bit(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         codes, uint8 (blocks,); the largest distance from the mean in each outer block, float32; the mean, a scalar.
     """
-    # In double precision and in one place, so that the order of the additions, another on every device, leaves no trace.
+    # In double precision and in one place: the order of additions, another on every device, then leaves no trace.
     mean = values.cpu().double().mean().float().to(values.device)
     blocks, largest = _blocks(values - mean, OUTER_BLOCK)
     return nearest(blocks, dynamic_levels()).reshape(-1)[: values.numel()], largest, mean
@@ -121,15 +122,29 @@ def from_8bit(codes: Tensor, largest: Tensor, mean: Tensor) -> Tensor:
 
 def to_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Quantise a matrix by rows: int8 codes of its shape, and the largest magnitude of each row, float32 (rows, 1)."""
-    rows = weight.detach().float()
-    largest = rows.abs().amax(1, keepdim=True)
-    scaled = rows * (127.0 / torch.where(largest > 0, largest, torch.ones_like(largest)))
-    return scaled.round_().to(torch.int8), largest
+    given = weight.detach()
+    codes = torch.empty(given.shape, dtype=torch.int8, device=given.device)
+    largest = torch.empty(given.shape[0], 1, device=given.device)
+    for place in _places(given.shape):
+        rows = given[place].float()
+        largest[place] = rows.abs().amax(1, keepdim=True)
+        filled = torch.where(largest[place] > 0, largest[place], torch.ones_like(largest[place]))
+        codes[place] = (rows * (127.0 / filled)).round_().to(torch.int8)
+    return codes, largest
 
 
 def from_int8(codes: Tensor, largest: Tensor, dtype: torch.dtype) -> Tensor:
     """The matrix that `to_int8` was given, as near as 8 bits come."""
-    return (codes.float() * (largest / 127.0)).to(dtype)
+    values = torch.empty(codes.shape, dtype=dtype, device=codes.device)
+    for place in _places(codes.shape):
+        values[place] = codes[place].float().mul_(largest[place] / 127.0)
+    return values
+
+
+def _places(shape: torch.Size) -> Iterator[slice]:
+    """The rows of a matrix, a few at a time."""
+    rows = max(1, CHUNK // max(1, shape[1]))
+    return (slice(start, start + rows) for start in range(0, shape[0], rows))
 
 
 def _blocks(flat: Tensor, size: int) -> tuple[Tensor, Tensor]:
