@@ -35,8 +35,8 @@ class Job(QObject):
     ended = Signal()
     """After any of the three."""
 
-    def __init__(self, store: Store, id: int, kind: str, parent: QObject) -> None:
-        super().__init__(parent)
+    def __init__(self, store: Store, id: int, kind: str) -> None:
+        super().__init__()
         self._store = store
         self.id = id
         self.kind = kind
@@ -107,7 +107,7 @@ class Jobs(QObject):
             UserError: the warm worker cannot be started; nothing was asked.
         """
         self._ensure(self._home)
-        job = Job(self._store, self._store.ask(kind, body), kind, self)
+        job = Job(self._store, self._store.ask(kind, body), kind)
         for signal, handler in (
             (job.progress, progress), (job.done, done), (job.failed, failed), (job.cancelled, cancelled),
         ):  # fmt: skip
@@ -136,7 +136,6 @@ class Jobs(QObject):
             if job.over:
                 self.under_way.remove(job)
                 job.ended.emit()
-                job.deleteLater()
                 self.changed.emit()
         if not self.under_way:
             self._timer.stop()

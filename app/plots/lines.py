@@ -69,7 +69,7 @@ class LinesPlot(Canvas):
         for curve in self._curves.values():
             self.removeItem(curve)
         self._curves.clear()
-        self._clear_marks()
+        self._style_marks()
         super().restyle()
 
     def _paint(self, figure: Lines) -> None:
@@ -97,28 +97,23 @@ class LinesPlot(Canvas):
         curve.setVisible(series.name not in self._hidden)
 
     def _paint_marks(self, marks: tuple[Mark, ...]) -> None:
-        self._clear_marks()
-        theme = Theme.current()
+        """Put the lines where the marks are; lines are used again, as a checkpoint moves its mark every time."""
+        while len(self._marks) < len(marks):
+            self._marks.append(_new_mark())
+            self.addItem(self._marks[-1], ignoreBounds=True)
         extent = self._extent() or (0.0, 1.0)
-        for mark in marks:
+        for line, mark in zip(self._marks, marks, strict=False):
             side = 1 if mark.x > extent[0] + 0.8 * (extent[1] - extent[0]) else 0
-            words = {
-                "position": 0.97, "color": theme.color("muted"), "fill": theme.color("panel"),
-                "anchors": [(side, 0), (side, 0)],
-            }  # fmt: skip
-            pen = pg.mkPen(theme.color("faint"), width=1, style=Qt.PenStyle.DashLine)
-            line = pg.InfiniteLine(mark.x, angle=90, movable=False, pen=pen, label=mark.text, labelOpts=words)
-            line.label.setFont(theme.font(11))
-            line.setZValue(-5)
-            self.addItem(line, ignoreBounds=True)
-            self._marks.append(line)
+            line.label.anchors = [(side, 0), (side, 0)]
+            line.setPos(mark.x)
+            line.label.setFormat(mark.text)
+        for index, line in enumerate(self._marks):
+            line.setVisible(index < len(marks))
         self._shown_marks = marks
 
-    def _clear_marks(self) -> None:
+    def _style_marks(self) -> None:
         for line in self._marks:
-            self.removeItem(line)
-        self._marks.clear()
-        self._shown_marks = ()
+            _style_mark(line)
 
     def _scaled(self, y: np.ndarray) -> np.ndarray:
         if not self._log:
@@ -151,6 +146,21 @@ class LinesPlot(Canvas):
         if name in self._curves:
             self._curves[name].setVisible(on)
         self._fit()
+
+
+def _new_mark() -> pg.InfiniteLine:
+    line = pg.InfiniteLine(angle=90, movable=False, label="", labelOpts={"position": 0.97, "anchors": [(0, 0), (0, 0)]})
+    line.setZValue(-5)
+    _style_mark(line)
+    return line
+
+
+def _style_mark(line: pg.InfiniteLine) -> None:
+    theme = Theme.current()
+    line.setPen(pg.mkPen(theme.color("faint"), width=1, style=Qt.PenStyle.DashLine))
+    line.label.setFont(theme.font(11))
+    line.label.setColor(theme.color("muted"))
+    line.label.fill = pg.mkBrush(theme.color("panel"))
 
 
 def _new_curve(series: Series) -> pg.PlotDataItem:

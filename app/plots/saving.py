@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QMarginsF, QRectF, QSize, Qt
+from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRectF, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPaintDevice, QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QFileDialog, QGraphicsView, QMenu, QWidget
@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QGraphicsView, QMenu, QWidget
 from app.errors import show_error
 from app.style.theme import Theme
 from app.widgets import Button
-from core.atomic import write_text
+from core.atomic import write_bytes
 from core.errors import UserError
 from core.figures.figure import Figure, Lines
 
@@ -51,15 +51,10 @@ def save(plot: QWidget, figure: Figure, path: Path) -> None:
     Raises:
         UserError: the file cannot be written.
     """
+    writers = {".csv": lambda: figure.csv().encode("utf-8"), ".svg": lambda: _svg(plot, figure)}
+    data = writers.get(path.suffix.lower(), lambda: _png(plot, figure))()
     try:
-        match path.suffix.lower():
-            case ".csv":
-                write_text(path, figure.csv())
-            case ".svg":
-                _save_svg(plot, figure, path)
-            case _:
-                if not picture(plot, figure).save(str(path), "PNG"):
-                    raise OSError("the picture could not be written")
+        write_bytes(path, data)
     except OSError as error:
         raise UserError(
             f"{path} could not be written: {error.strerror or error}.",
@@ -76,18 +71,24 @@ def picture(plot: QWidget, figure: Figure | None, *, ratio: float = 2.0) -> QIma
     return image
 
 
-def _save_svg(plot: QWidget, figure: Figure, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
+def _png(plot: QWidget, figure: Figure) -> bytes:
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    picture(plot, figure).save(buffer, "PNG")
+    return bytes(buffer.data().data())
+
+
+def _svg(plot: QWidget, figure: Figure) -> bytes:
+    size = _whole(plot)
+    buffer = QBuffer()
     generator = QSvgGenerator()
-    generator.setFileName(str(part))
-    generator.setSize(_whole(plot))
-    generator.setViewBox(QRectF(0, 0, _whole(plot).width(), _whole(plot).height()))
+    generator.setOutputDevice(buffer)
+    generator.setSize(size)
+    generator.setViewBox(QRectF(0, 0, size.width(), size.height()))
     generator.setTitle(figure.title)
     generator.setDescription(figure.summary())
     _draw(plot, figure, generator)
-    if not part.exists():
-        raise OSError("the picture could not be written")
-    part.replace(path)
+    return bytes(buffer.data().data())
 
 
 def _draw(plot: QWidget, figure: Figure | None, device: QPaintDevice) -> None:

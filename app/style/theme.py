@@ -97,6 +97,8 @@ class Theme(QObject):
 
     def apply(self) -> None:
         """Put palette, font and stylesheet on the application and tell everybody who paints."""
+        if Theme._current is not self:
+            return  # Another theme has taken over; the system's change of scheme is its affair.
         app = cast(QApplication, QApplication.instance())
         dark = self.choice == "dark" or (
             self.choice == "system" and QGuiApplication.styleHints().colorScheme() != Qt.ColorScheme.Light

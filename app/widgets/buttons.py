@@ -39,6 +39,7 @@ class Button(QPushButton):
     ) -> None:
         super().__init__(f" {text}" if icon and text else text, parent)
         self._icon = icon
+        self._name = name
         self.setProperty("kind", kind)
         self.setAccessibleName(name or text)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -52,6 +53,11 @@ class Button(QPushButton):
         if icon:
             self._set_icon()
             Theme.current().changed.connect(self._set_icon)
+
+    def setText(self, text: str) -> None:
+        """Say something else, also to a screen reader."""
+        super().setText(text)
+        self.setAccessibleName(self._name or text)
 
     def _set_icon(self) -> None:
         color = "on_button" if self.property("kind") == "primary" else "muted"

@@ -30,6 +30,7 @@ class RunDetails(Panel):
     def __init__(self) -> None:
         super().__init__()
         self._run: RunRow | None = None
+        self._saved = ""
         self.name = QLineEdit()
         self.name.setAccessibleName("Name of the run")
         self.name.editingFinished.connect(self._rename)
@@ -68,13 +69,16 @@ class RunDetails(Panel):
         self.tags.setText(", ".join(run.tags))
         self.notes.blockSignals(True)
         self.notes.setPlainText(run.notes)
+        self._saved = run.notes
         self.notes.blockSignals(False)
 
     def save(self) -> None:
         """Save the notes now, where they have changed."""
         self._timer.stop()
-        if self._run is not None and self.notes.toPlainText() != self._run.notes:
-            self.noted.emit(self._run.id, self.notes.toPlainText())
+        text = self.notes.toPlainText()
+        if self._run is not None and text != self._saved:
+            self._saved = text
+            self.noted.emit(self._run.id, text)
 
     def _show_settings(self, run: RunRow) -> None:
         try:

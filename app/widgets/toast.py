@@ -25,7 +25,7 @@ class Toast(QFrame):
         row.setContentsMargins(16, 8, 8, 8)
         row.setSpacing(12)
         self._text = label("", "value")
-        self._button = Button("", "ghost", do=self._act)
+        self._button = Button("Undo", "ghost", do=self._act)
         self._action: Callable[[], object] | None = None
         row.addWidget(self._text)
         row.addWidget(self._button)

@@ -144,8 +144,9 @@ class Seeded:
 
     def close(self) -> Seeded:
         """Let go of the writer."""
-        self.writer.close()
-        self._writer = None
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
         return self
 
     def measure(self, step: int) -> None:

@@ -1,0 +1,101 @@
+"""What tests of the window share: the application, a window of a fresh home, and runs in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QEvent, QtMsgType, qInstallMessageHandler
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from app.start import make_application, make_window
+from app.window import Window
+from core.config.run import RunConfig
+from core.home import Home
+from core.lock import FileLock
+from core.store.store import LOCK, Store
+from tests.app import seed
+from tests.app.seed import Seeded
+
+QUIET = ("propagateSizeHints", "raise()")
+"""What the offscreen platform says about itself; anything else from Qt fails the test."""
+
+
+@pytest.fixture(scope="session")
+def qapp() -> QApplication:
+    """The application as `app.start` makes it."""
+    return make_application()
+
+
+@pytest.fixture(autouse=True)
+def _qt_says_nothing() -> Iterator[None]:
+    said: list[str] = []
+    qInstallMessageHandler(lambda kind, _, text: said.append(text) if kind != QtMsgType.QtDebugMsg else None)
+    yield
+    qInstallMessageHandler(None)
+    assert [text for text in said if not any(word in text for word in QUIET)] == []
+
+
+@pytest.fixture
+def store(home: Home) -> Iterator[Store]:
+    """A connection of the test's own."""
+    opened = Store(home)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def seeded(home: Home, store: Store) -> Iterator[Callable[..., Seeded]]:
+    """Makes invented runs; `alive=True` holds the run's lock, as its worker would."""
+    locks: list[FileLock] = []
+    made: list[Seeded] = []
+
+    def make(name: str = "devil-first-try", *, alive: bool = False, config: RunConfig | None = None) -> Seeded:
+        run = Seeded(home, store, config=config or seed.config(name), blocks=3, seed=len(made))
+        made.append(run)
+        if alive:
+            locks.append(FileLock(home.run(run.run) / LOCK))
+            assert locks[-1].acquire()
+        return run
+
+    yield make
+    for run in made:
+        run.close()
+    for lock in locks:
+        lock.release()
+
+
+@pytest.fixture
+def window(home: Home, qapp: QApplication) -> Iterator[Callable[[], Window]]:
+    """Opens windows of the home; feed and jobs are looked at by hand, and no worker is started."""
+    opened: list[Window] = []
+
+    def make() -> Window:
+        made = make_window(home)
+        opened.append(made)
+        made.context.jobs._ensure = lambda home: None
+        made.resize(1280, 720)
+        made.show()
+        made.context.feed.stop()
+        made.activateWindow()
+        assert QTest.qWaitForWindowActive(made)
+        return made
+
+    yield make
+    for one in opened:
+        one.context.jobs.under_way.clear()
+        one.close()
+        one.deleteLater()
+        # Without a running event loop nothing is deleted by itself, and every later theme would style all old windows.
+        qapp.sendPostedEvents(one, int(QEvent.Type.DeferredDelete.value))
+    qapp.processEvents()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder outside the home."""
+    made = tmp_path / "elsewhere"
+    made.mkdir()
+    return made

@@ -1,0 +1,189 @@
+"""The Run page in every state that a run can be in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from app.pages.run import RunPage
+from app.window import Window
+from core.commands import Command
+from core.events import Launched, StageChanged
+from core.home import Home
+from core.launch import LOG
+from core.store.store import Store
+from core.store.writer import Writer
+from tests.app.seed import Seeded
+
+Make = Callable[..., Seeded]
+Open = Callable[[], Window]
+
+
+def opened(window: Open) -> RunPage:
+    shown = window()
+    shown.go("run")
+    return cast(RunPage, shown.page("run"))
+
+
+def buttons(page: RunPage) -> list[str]:
+    return [button.text() for button in page.buttons if button.isVisible()]
+
+
+def test_without_a_run_the_page_says_what_to_do_first(window: Open) -> None:
+    page = opened(window)
+    assert page.empty.isVisible() and buttons(page) == []
+    assert page.empty.button is not None
+    page.empty.button.click()
+    assert cast(Window, page.window()).current == "model"
+
+
+def test_a_run_that_starts_shows_what_it_is_busy_with(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True)
+    run.writer.event(Launched())
+    run.writer.event(StageChanged("Loading the model", 0.4))
+    run.writer.flush()
+    page = opened(window)
+    assert page.badge.text() == "Starting" and page.starting.isVisible()
+    assert page.starting._stage.text() == "Loading the model"
+    assert buttons(page) == ["Stop"]
+
+
+def test_a_running_run_is_followed_live(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True).begin().advance(40)
+    page = opened(window)
+    assert page.badge.text() == "Running"
+    assert buttons(page) == ["Checkpoint", "Pause", "Stop"]
+    assert page.tiles.step.value == "40"
+    run.advance(60)
+    page.feed.look()
+    assert page.tiles.step.value == "60"
+    assert len(page.loss.plot.figure.series[0].x) == 61  # type: ignore[union-attr]
+    assert page.norms.plot.figure.values.shape == (61, 21)  # type: ignore[union-attr]
+    assert page.changed.plot.figure is not None and len(page.changed.plot.figure.names) == 21
+
+
+def test_the_marker_shows_the_values_of_its_step_everywhere(window: Open, seeded: Make, store: Store) -> None:
+    run = seeded(alive=True).begin().advance(60)
+    page = opened(window)
+    page.loss.plot._mark_by_hand(20)
+    loss = store.curve(run.run, "loss")[1][20]
+    assert (page.tiles.step.value, page.tiles.loss.value) == ("20", f"{loss:.3f}")
+    assert "step 20" in page.changed.note.text()
+    assert page.norms.plot.mark == 20
+    run.advance(70)
+    page.feed.look()
+    assert page.tiles.step.value == "20"
+    page.loss.plot._mark_by_hand(None)
+    assert page.tiles.step.value == "70"
+
+
+def test_a_hidden_page_paints_nothing_and_catches_up_when_shown(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True).begin().advance(10)
+    page = opened(window)
+    shown = cast(Window, page.window())
+    shown.go("runs")
+    run.advance(30)
+    page.feed.look()
+    assert page.tiles.step.value == "10"
+    shown.go("run")
+    assert page.tiles.step.value == "30"
+
+
+@pytest.mark.parametrize(
+    ("text", "command"), [("Checkpoint", Command.CHECKPOINT), ("Pause", Command.PAUSE), ("Stop", Command.STOP)]
+)
+def test_buttons_ask_the_worker(window: Open, seeded: Make, text: str, command: Command) -> None:
+    run = seeded(alive=True).begin().advance(10)
+    page = opened(window)
+    next(button for button in page.buttons if button.text() == text).click()
+    assert run.writer.commands() == [command]
+
+
+def test_a_paused_run_offers_to_go_on(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True).begin().advance(10).pause()
+    page = opened(window)
+    assert page.badge.text() == "Paused"
+    page.pause.click()
+    assert run.writer.commands() == [Command.RESUME]
+
+
+def test_a_finished_run_offers_what_comes_next(window: Open, seeded: Make) -> None:
+    seeded().begin().advance(200).samples().finish()
+    page = opened(window)
+    assert (page.badge.text(), buttons(page)) == ("Finished", ["Duplicate", "Export"])
+    assert page.notice.isVisible() and page.complete
+    page.duplicate.click()
+    assert page.context.document.config.data.path == "data/devil_train.jsonl"
+
+
+def test_a_failed_run_says_why_and_keeps_the_details_one_click_away(window: Open, seeded: Make, home: Home) -> None:
+    run = seeded().begin().advance(10)
+    (home.run(run.run) / LOG).write_text("the last lines of the log", encoding="utf-8")
+    run.fail("The loss is not a number.", "Lower the learning rate.", "Traceback: line 7")
+    page = opened(window)
+    assert page.badge.text() == "Failed"
+    assert page.notice.text == "The loss is not a number."
+    assert page.notice.accessibleName().endswith("Lower the learning rate.")
+    assert not page.notice._details.isVisible()
+    page.notice._show.click()
+    assert page.notice._details.isVisible()
+    assert "line 7" in page.notice._details.toPlainText() and "last lines" in page.notice._details.toPlainText()
+
+
+def test_a_lost_run_offers_to_resume_from_its_checkpoint(
+    window: Open, seeded: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = seeded().begin().advance(120).close()
+    launched: list[tuple[str, bool]] = []
+    monkeypatch.setattr("app.actions.launch", lambda home, id, *, resume: launched.append((id, resume)))
+    page = opened(window)
+    assert page.badge.text() == "Lost" and "step 100" in page.notice.accessibleName()
+    page.resume.click()
+    assert launched == [(run.run, True)]
+
+
+def test_a_stopped_run_can_be_resumed(window: Open, seeded: Make) -> None:
+    seeded().begin().advance(30).stop()
+    page = opened(window)
+    assert page.badge.text() == "Stopped" and "Resume" in buttons(page)
+
+
+def test_samples_are_shown_before_and_after_as_soon_as_there_are_some(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True).begin().advance(30)
+    page = opened(window)
+    assert page.curve.choice.findData("samples") < 0
+    run.samples()
+    page.feed.look()
+    assert page.curve.chosen == "samples"
+    texts = [child.text() for child in page.curve.samples.widget().children() if hasattr(child, "text")]
+    assert "Before training" in texts and "A minor form of despair, disguised as a virtue." in texts
+
+
+def test_notices_stay_until_they_are_dismissed(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True).begin().advance(5).notice("Training in float32.")
+    run.writer.flush()
+    page = opened(window)
+    assert page.news.isVisible() and page.news.text == "Training in float32."
+    page._dismiss()
+    run.advance(6)
+    page.feed.look()
+    assert not page.news.isVisible()
+    run.notice("The disk was full.")
+    run.writer.flush()
+    page.feed.look()
+    assert page.news.isVisible()
+
+
+def test_a_resumed_run_shows_only_what_was_measured_last(window: Open, seeded: Make, home: Home) -> None:
+    run = seeded(alive=True).begin().advance(50)
+    page = opened(window)
+    writer: Writer = run.writer
+    writer.rewind(30)
+    run.step = 31
+    run.advance(33)
+    page.feed.look()
+    assert page.tiles.step.value == "33"
+    assert page.loss.plot.figure.series[0].x[-1] == 33  # type: ignore[union-attr]
+    assert len(page.loss.plot.figure.series[1].y) == 34  # type: ignore[union-attr]
