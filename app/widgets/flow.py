@@ -1,8 +1,4 @@
-"""Widgets side by side that break into lines, as words do.
-
-A widget that places its children, and not a `QLayout`: a layout written in Python must answer None for places past its
-end, and PySide6 6.12 drops a reference to None each time it does, which ends the process on Python 3.11.
-"""
+"""Widgets side by side that break into lines, as words do."""
 
 from __future__ import annotations
 

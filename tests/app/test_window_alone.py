@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
@@ -41,3 +43,13 @@ def test_no_page_shows_a_window_of_its_own(qapp: QApplication, home: Home) -> No
         window.close()
 
     assert watching.shown == [Window.__name__]
+
+
+def test_calls_into_qt_do_not_use_up_none(qapp: QApplication) -> None:
+    """PySide6 6.12.0 lost a reference to None in each such call, and a window died of it within the hour."""
+    widget = QWidget()
+    before = sys.getrefcount(None)
+    for _ in range(5000):
+        widget.setToolTip("")
+
+    assert sys.getrefcount(None) > before - 1000
