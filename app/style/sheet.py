@@ -134,6 +134,7 @@ def _inputs(t: Tokens, px: Size, icon: Callable[[str, str], str]) -> str:
     background: {t.raised}; border: 1px solid {t.line}; border-radius: 6px; padding: {px(5)}px {px(8)}px;
     selection-background-color: {t.button}; selection-color: {t.on_button};
 }}
+QTextEdit[kind="reading"], QTextEdit[kind="reading"]:focus {{ background: transparent; border: none; padding: 0px; }}
 QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox {{ min-height: {px(18)}px; }}
 QSpinBox, QDoubleSpinBox {{ padding: {px(5)}px {px(2)}px {px(5)}px {px(7)}px; }}
 {focus} {{ border: 1px solid {t.accent}; }}
