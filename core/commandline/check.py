@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.commandline.command import SUCCESS, USERS_MISTAKE, Answer, Subcommand, home, offline, say
+from core.commandline.command import SUCCESS, USERS_MISTAKE, Answer, Subcommand, home, say, settle_libraries
 from core.commandline.document import amount, pairs
 from core.errors import UserError
 
@@ -26,7 +26,7 @@ class Check(Subcommand):
         from core.commandline.examination import Examination, examine, problem_of, sentence
         from core.config.files import read
 
-        offline()
+        settle_libraries()
         try:
             found = examine(home(arguments), read(arguments.file))
         except UserError as error:

@@ -67,8 +67,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def offline() -> None:
-    """Keep what is imported from now on away from the network; libraries look once, when they are imported."""
+def settle_libraries() -> None:
+    """Keep what is imported from now on away from the network, and its idle threads from spinning.
+
+    Libraries look at the environment once, when they are imported, so this comes first.
+    """
     from core.launch import OFFLINE
 
     os.environ.update({**OFFLINE, "TOKENIZERS_PARALLELISM": "false"})
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -6,7 +6,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from core.commandline.command import Answer, Subcommand, home, offline, say
+from core.commandline.command import Answer, Subcommand, home, say, settle_libraries
 from core.errors import UserError
 
 LINE_SECONDS = 1.0
@@ -36,7 +36,7 @@ class Export(Subcommand):
     def run(self, arguments: Namespace) -> Answer:
         if arguments.rank is not None and arguments.rank < 1:
             raise UserError(f"--rank must be 1 or more (got {arguments.rank}).")
-        offline()
+        settle_libraries()
         from core.export.job import export_job
 
         body = {"run": arguments.id, **{key: getattr(arguments, key) for key in (

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from core.commandline.command import Answer, Subcommand, home, offline
+from core.commandline.command import Answer, Subcommand, home, settle_libraries
 from core.commandline.document import table
 from core.commandline.export import Teller
 
@@ -28,7 +28,7 @@ class Importance(Subcommand):
         parser.add_argument("--probe-steps", type=int, default=50, metavar="N", help="length of the probe")
 
     def run(self, arguments: Namespace) -> Answer:
-        offline()
+        settle_libraries()
         from core.config.files import read
         from core.train.importance import importance_job
 

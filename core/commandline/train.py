@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from core.commandline.command import Answer, Subcommand, home, offline, say
+from core.commandline.command import Answer, Subcommand, home, say, settle_libraries
 
 
 class Train(Subcommand):
@@ -21,7 +21,7 @@ class Train(Subcommand):
         from core.config.files import read
         from core.store.store import Store
 
-        offline()
+        settle_libraries()
         config = read(arguments.file)
         workspace = home(arguments)
         found = examination.examine(workspace, config)
