@@ -35,6 +35,7 @@ HANDLERS: Mapping[str, str] = {
     "preview_data": "core.data.preview:preview_job",
     "export": "core.export.job:export_job",
     "importance": "core.train.importance:importance_job",
+    "insight": "core.insight.job:insight_job",
 }
 """Kind of a job to `module:function`, imported when the first such job comes."""
 

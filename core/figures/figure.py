@@ -1,4 +1,4 @@
-"""The five kinds of figure, as values: what is shown, with names and units, and nothing about how it is painted.
+"""The five kinds of figure, and tables, as values: what is shown, with names and units, not how it is painted.
 
 They are numpy only, so a figure can be tested, written as CSV and read out by a screen reader without a window, and
 the same value is painted on the screen and in an exported picture.
@@ -68,6 +68,7 @@ class Lines:
     series: tuple[Series, ...] = ()
     marks: tuple[Mark, ...] = ()
     span: tuple[float, float] | None = None
+    help: str = ""
 
     def csv(self) -> str:
         """A table with one row for each x that occurs; empty where a series has no value there."""
@@ -111,6 +112,7 @@ class Heatmap:
         value: what the colour says.
         ticks: row indices to label, with their labels.
         span: the whole extent of x where it is known beforehand.
+        finding: the summary, where it is not about layers and steps.
     """
 
     title: str
@@ -122,6 +124,8 @@ class Heatmap:
     values: NDArray[np.float32]
     ticks: tuple[tuple[int, str], ...] = ()
     span: tuple[float, float] | None = None
+    help: str = ""
+    finding: str = ""
 
     def csv(self) -> str:
         """A table with one row for each step and one column for each layer."""
@@ -130,6 +134,8 @@ class Heatmap:
 
     def summary(self) -> str:
         """One sentence: which row has the largest value at the end."""
+        if self.finding:
+            return f"{self.title}: {self.finding}"
         if not len(self.steps) or not np.isfinite(self.values[-1]).any():
             return f"{self.title}: nothing measured yet."
         top = int(np.nanargmax(self.values[-1]))
@@ -154,6 +160,7 @@ class Bars:
     values: Floats
     details: tuple[str, ...] = ()
     shares: Floats | None = None
+    help: str = ""
 
     def csv(self) -> str:
         """A table of name and value."""
@@ -179,6 +186,7 @@ class Scatter:
     ys: Floats
     shares: Floats = field(default_factory=lambda: np.empty(0))
     trend: tuple[float, float] | None = None
+    help: str = ""
 
     def csv(self) -> str:
         """A table of name, x and y."""
@@ -226,7 +234,39 @@ class Histogram:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Numbers with names, in rows and columns; NaN where there is none.
+
+    Attributes:
+        rows: names of the rows.
+        columns: what each column holds.
+        values: float64 of shape (rows, columns).
+    """
+
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[Axis, ...]
+    values: Floats
+    help: str = ""
+
+    def csv(self) -> str:
+        """The table itself."""
+        rows = ((name, *values) for name, values in zip(self.rows, self.values, strict=True))
+        return _table(["name", *(column.text for column in self.columns)], rows)
+
+    def summary(self) -> str:
+        """One sentence: its size and its first row."""
+        if not self.rows:
+            return f"{self.title}: nothing measured yet."
+        first = ", ".join(
+            f"{column.label.lower()} {value:.4g}" for column, value in zip(self.columns, self.values[0], strict=True)
+        )
+        return f"{self.title}, {len(self.rows)} rows; {self.rows[0]}: {first}."
+
+
 Figure = Lines | Heatmap | Bars | Scatter | Histogram
+"""What has a painter; a `Table` is shown as one."""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -1,0 +1,51 @@
+"""Figures as JSON and back: how a worker that has torch hands them to a window that has not.
+
+Every value says its kind, so that reading needs no guessing. JSON has no NaN and no infinity: they travel as words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from core.figures.figure import Axis, Bars, Heatmap, Histogram, Lines, Mark, Scatter, Series, Table
+
+KINDS: dict[str, type] = {
+    kind.__name__: kind for kind in (Axis, Bars, Heatmap, Histogram, Lines, Mark, Scatter, Series, Table)
+}
+ARRAY, NUMBER = "array", "number"
+
+
+def encode(value: Any) -> Any:
+    """A figure (or a mapping, sequence or part of them) as what JSON knows."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"kind": type(value).__name__, **fields}
+    if isinstance(value, np.ndarray):
+        data = [encode(number) for number in value.ravel().tolist()]
+        return {"kind": ARRAY, "dtype": str(value.dtype), "shape": list(value.shape), "data": data}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"kind": NUMBER, "value": str(value)}
+    if isinstance(value, dict):
+        return {key: encode(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [encode(item) for item in value]
+    return value
+
+
+def decode(value: Any) -> Any:
+    """The inverse; lists come back as tuples."""
+    if isinstance(value, list):
+        return tuple(decode(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("kind")
+    if kind == NUMBER:
+        return float(value["value"])
+    if kind == ARRAY:
+        return np.array([decode(item) for item in value["data"]], dtype=value["dtype"]).reshape(value["shape"])
+    fields = {key: decode(item) for key, item in value.items() if key != "kind" or kind not in KINDS}
+    return KINDS[kind](**fields) if kind in KINDS else fields
