@@ -13,7 +13,8 @@ from core.errors import UserError
 from core.figures.trace import Trace
 from core.launch import observe
 from core.state import Status
-from core.store.store import RunRow, Store
+from core.store.rows import RunRow
+from core.store.store import Store
 
 INTERVAL = 100
 """Milliseconds between two looks."""

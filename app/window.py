@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -216,7 +217,7 @@ class Window(QMainWindow):
 
     def _bind_keys(self) -> None:
         keys: list[tuple[str | QKeySequence.StandardKey, Callable[[], object]]] = [
-            (f"Ctrl+{number}", lambda key=key: self.go(key)) for number, key in enumerate(PAGES, start=1)
+            (f"Ctrl+{number}", partial(self.go, key)) for number, key in enumerate(PAGES, start=1)
         ]
         theme, undo = self.context.theme, self.document.undo
         keys += [

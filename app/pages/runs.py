@@ -151,7 +151,7 @@ class RunsPage(Page):
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(16)
         frame = Panel()
-        frame.layout().setContentsMargins(4, 4, 4, 4)
+        frame.outer.setContentsMargins(4, 4, 4, 4)
         frame.add(self.table, 1)
         self.splitter.addWidget(frame)
         self.splitter.addWidget(self._lower())

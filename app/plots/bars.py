@@ -48,8 +48,8 @@ class BarsPlot(QWidget):
         if figure is None or not figure.names:
             return
         painter.setFont(theme.font(12, mono=True))
-        name_width = max(painter.fontMetrics().horizontalAdvance(name) for name in figure.names[: self._rows()])
-        name_width = min(name_width + theme.px(14), self.width() * 0.45)
+        longest = max(painter.fontMetrics().horizontalAdvance(name) for name in figure.names[: self._rows()])
+        name_width = min(longest + theme.px(14), self.width() * 0.45)
         for row in range(self._rows()):
             self._paint_row(painter, figure, row, name_width)
 

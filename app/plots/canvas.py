@@ -23,7 +23,7 @@ pg.setConfigOptions(antialias=False, useOpenGL=False)
 Range = tuple[float, float]
 
 
-class View(pg.ViewBox):  # type: ignore[misc]
+class View(pg.ViewBox):
     """The inside of a plot: turns wheel and drag into wishes for a stretch of x."""
 
     wished = Signal(object)
@@ -69,7 +69,7 @@ class View(pg.ViewBox):  # type: ignore[misc]
             self.wished.emit((min(first, here), max(first, here)))
 
 
-class Canvas(pg.PlotWidget):  # type: ignore[misc]
+class Canvas(pg.PlotWidget):
     """A plot over steps. Subclasses paint a figure in `_paint` and say its extent in `_extent`."""
 
     marked = Signal(object)

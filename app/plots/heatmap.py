@@ -20,7 +20,7 @@ from app.style.viridis import table
 from core.figures.figure import Heatmap
 
 
-class _BlockAxis(pg.AxisItem):  # type: ignore[misc]
+class _BlockAxis(pg.AxisItem):
     """Labels rows with the numbers of their blocks, as many as there is room for."""
 
     def __init__(self) -> None:

@@ -7,6 +7,7 @@ Each keeps its own choices (smoothing, log scale, which norm, which curve), reme
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from PySide6.QtCore import QSettings, Qt
@@ -212,9 +213,11 @@ def move_together(canvases: list[Canvas], marked: Callable[[float | None], objec
                 getattr(canvas, method)(value)
 
     for canvas in canvases:
-        canvas.marked.connect(lambda x, c=canvas: (to_others(c, "set_mark", x), marked(x)))
-        canvas.hovered.connect(lambda x, c=canvas: (c.set_hover(x), to_others(c, "set_hover", x)))
-        canvas.zoomed.connect(lambda x, c=canvas: to_others(c, "set_zoom", x))
+        canvas.marked.connect(partial(to_others, canvas, "set_mark"))
+        canvas.marked.connect(marked)
+        canvas.hovered.connect(canvas.set_hover)
+        canvas.hovered.connect(partial(to_others, canvas, "set_hover"))
+        canvas.zoomed.connect(partial(to_others, canvas, "set_zoom"))
 
 
 def _choice(name: str, items: dict[str, str]) -> QComboBox:

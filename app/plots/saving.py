@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRectF, QSize, Qt
@@ -40,9 +41,13 @@ def saving_menu(plot: QWidget, figure: Callable[[], Figure | None]) -> QMenu:
 def add_saving(menu: QMenu, plot: QWidget, figure: Callable[[], Figure | None]) -> None:
     """Add the ways to save and copy a plot to a menu."""
     for text, kind in (("Save as PNG", "png"), ("Save as SVG", "svg"), ("Save the numbers as CSV", "csv")):
-        action = menu.addAction(text, lambda kind=kind: _ask_and_save(plot, figure(), kind))
+        action = menu.addAction(text, partial(_ask_figure, plot, figure, kind))
         action.setEnabled(figure() is not None)
     menu.addAction("Copy the picture", lambda: QGuiApplication.clipboard().setImage(picture(plot, figure())))
+
+
+def _ask_figure(plot: QWidget, figure: Callable[[], Figure | None], kind: str) -> None:
+    _ask_and_save(plot, figure(), kind)
 
 
 def save(plot: QWidget, figure: Figure, path: Path) -> None:
@@ -74,7 +79,7 @@ def picture(plot: QWidget, figure: Figure | None, *, ratio: float = 2.0) -> QIma
 def _png(plot: QWidget, figure: Figure) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    picture(plot, figure).save(buffer, "PNG")
+    picture(plot, figure).save(buffer, b"PNG")
     return bytes(buffer.data().data())
 
 
@@ -101,7 +106,7 @@ def _draw(plot: QWidget, figure: Figure | None, device: QPaintDevice) -> None:
         _draw_head(painter, figure, size.width())
     body = QRectF(0, _HEAD, size.width(), size.height() - _HEAD).marginsRemoved(QMarginsF(8, 0, 8, 8))
     if isinstance(plot, QGraphicsView):
-        plot.scene().prepareForPaint()
+        plot.scene().prepareForPaint()  # type: ignore[attr-defined]  # pyqtgraph's own scene
         plot.render(painter, body)
     else:
         plot.render(painter, body.topLeft().toPoint())

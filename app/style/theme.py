@@ -119,7 +119,7 @@ class Theme(QObject):
 
     def _remembered_choice(self) -> Choice:
         value = self._settings.value("scheme", "system") if self._settings else "system"
-        return cast(Choice, value) if value in CHOICES else "system"
+        return value if value in CHOICES else "system"
 
     def _remember(self, key: str, value: object) -> None:
         if self._settings is not None:

@@ -12,6 +12,7 @@ class Panel(QFrame):
     """A surface with a title at the left of its head and controls at the right.
 
     Attributes:
+        outer: the layout of the whole.
         head: the layout of the title row; put controls there with `add_control`.
         body: the layout below it; `add` puts widgets there.
     """
@@ -19,7 +20,7 @@ class Panel(QFrame):
     def __init__(self, title: str = "", *, note: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("kind", "panel")
-        outer = QVBoxLayout(self)
+        self.outer = outer = QVBoxLayout(self)
         outer.setContentsMargins(20, 14, 20, 16)
         outer.setSpacing(10)
         self.head = QHBoxLayout()

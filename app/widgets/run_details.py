@@ -46,9 +46,9 @@ class RunDetails(Panel):
         self.notes.setAccessibleName("Notes")
         self.notes.setTabChangesFocus(True)
         self.notes.setMinimumHeight(48)
-        self.notes.textChanged.connect(lambda: self._timer.start())
         self._timer = QTimer(self, singleShot=True, interval=_SAVE_AFTER)
         self._timer.timeout.connect(self.save)
+        self.notes.textChanged.connect(self._timer.start)
         self.add(self.name)
         for row in self.rows.values():
             self.add(row)
