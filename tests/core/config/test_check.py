@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from core import kernels
 from core.adapters.names import METHODS
+from core.adapters.storage import STORAGES
 from core.component import Component
 from core.config import check
 from core.config.check import check_config, unmet
@@ -140,6 +142,36 @@ def test_a_need_is_met_by_another_member_and_not_by_oneself() -> None:
 
     assert problem.path == "adapter.magnitude"
     assert problem.text == "Magnitude 'Taker' needs rank owner, which nothing else here provides."
+
+
+@pytest.mark.parametrize("method", ["qlora", "qdora", "qdvora", "qdylora"])
+def test_what_needs_the_base_as_numbers_is_refused_over_a_quantised_one(method: str) -> None:
+    class Editor(Giver):
+        """Changes the base weights themselves."""
+
+        label = "Editor"
+        needs: ClassVar[frozenset[str]] = frozenset({"float_base"})
+
+    chosen = check.members(RunConfig.from_dict({"adapter": {"method": method}})) | {"adapter.init": Editor()}
+    (problem,) = unmet(chosen)
+
+    assert problem.path == "adapter.init"
+    assert "needs base weights in floating point" in problem.text
+    assert problem.hint == "Set model.storage to dense."
+    assert not list(unmet(chosen | {"model.storage": STORAGES.default()}))
+
+
+@pytest.mark.parametrize("storage", ["nf4", "nf4-double", "int8"])
+@pytest.mark.parametrize("method", ["rslora", "lora+", "lora-fa", "vera", "adalora", "delta-lora", "dylora", "dora"])
+def test_every_method_that_leaves_the_base_alone_goes_over_a_quantised_one(method: str, storage: str) -> None:
+    assert checked(adapter={"method": method}, model={"storage": storage}) == ([], [])
+
+
+def test_an_optimizer_that_does_nothing_special_here_is_a_warning() -> None:
+    if not kernels.installed():
+        pytest.skip("bitsandbytes is not installed here")
+    assert "nothing to page" in warned(train={"optimizer": "paged-adamw-8bit"}).text
+    assert checked(train={"optimizer": "adamw-8bit"}) == ([], [])
 
 
 def test_plain_options_take_part() -> None:
