@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic_core import PydanticUndefined
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.document import Document
@@ -109,7 +109,7 @@ class Form(QWidget, Generic[P]):
         toggle.setCheckable(True)
         toggle.toggled.connect(body.setVisible)
         body.hide()
-        self._rows.addWidget(toggle)
+        self._rows.addWidget(toggle, 0, Qt.AlignmentFlag.AlignLeft)
         self._rows.addWidget(body)
         return toggle
 

@@ -32,6 +32,9 @@ class Editor(Protocol):
         """Show a value, without sending `edited`."""
 
 
+_NUMBER = 140
+"""Width of a number with its unit, the same down a form."""
+
 Maker = Callable[[Field], QWidget]
 """Makes an `Editor` for a field; typed as the widget it also is."""
 
@@ -60,7 +63,7 @@ def _member(field: Field) -> QWidget:
 
 MAKERS: tuple[tuple[Callable[[Field], bool], Maker], ...] = (
     (lambda field: field.annotation is bool, lambda field: Switch()),
-    (lambda field: field.annotation in (int, float), NumberEdit),
+    (lambda field: field.annotation in (int, float), lambda field: NumberEdit(field, width=_NUMBER)),
     (lambda field: bool(field.literals), _literal),
     (lambda field: field.axis is not None, _member),
     (lambda field: field.annotation is str and field.is_path, PathEdit),

@@ -90,7 +90,7 @@ class NumberEdit(QLineEdit):
         theme = Theme.current()
         room = QFontMetrics(theme.font(12)).horizontalAdvance(self._note) + theme.px(5) if self._note else 0
         self.setTextMargins(0, 0, room, 0)
-        self.setFixedWidth(theme.px(self._room) + room)
+        self.setFixedWidth(theme.px(self._room))
 
     def _read(self, text: str) -> None:
         """Judge what was typed."""
