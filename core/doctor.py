@@ -15,11 +15,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import psutil
 
+from core import kernels
 from core.home import Home
 from core.models.catalog import embedded_model, tiny_model
 
@@ -27,6 +27,7 @@ PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "datasets", "P
 LITTLE_ROOM = 5_000_000_000
 """Bytes below which a converted model or a merged one may not fit."""
 SYSTEM = Path(__file__).resolve().parents[1] / "packaging" / "system.py"
+WITHOUT = "Base weights in 4 and 8 bits work without it, only slower."
 SET_UP = "Run the set-up again: make run."
 
 
@@ -138,15 +139,15 @@ def bfloat16() -> Finding:
 
 
 def bitsandbytes() -> Finding:
-    """Whether base weights can be held in 4 or 8 bits."""
+    """Whether there are fast kernels for base weights in 4 bits, and optimizers with small state."""
     import torch
 
-    name = "4-bit and 8-bit base weights"
-    if importlib.util.find_spec("bitsandbytes") is None:
-        return Finding(name, False, "bitsandbytes is not installed.", f"{SET_UP} Everything else works without it.")
-    library = _bitsandbytes()
+    name = "8-bit and paged optimizers, 4-bit kernels"
+    if not kernels.installed():
+        return Finding(name, False, "bitsandbytes is not installed.", f"{SET_UP} {WITHOUT}")
+    library = kernels.bitsandbytes()
     if library is None:
-        return Finding(name, False, "bitsandbytes is installed but cannot be loaded.", SET_UP)
+        return Finding(name, False, "bitsandbytes is installed but cannot be loaded.", f"{SET_UP} {WITHOUT}")
     try:
         weight, state = library.functional.quantize_4bit(torch.ones(64, 64), quant_type="nf4")
         library.functional.dequantize_4bit(weight, state)
@@ -154,14 +155,6 @@ def bitsandbytes() -> Finding:
         said = str(error).strip().splitlines()
         return Finding(name, False, f"bitsandbytes does not work here: {said[0] if said else type(error).__name__}")
     return Finding(name, True, f"bitsandbytes {version('bitsandbytes')}")
-
-
-def _bitsandbytes() -> ModuleType | None:
-    try:
-        import bitsandbytes as library
-    except (ImportError, OSError, RuntimeError):
-        return None
-    return library  # type: ignore[no-any-return]
 
 
 def window() -> Finding:

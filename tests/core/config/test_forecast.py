@@ -12,10 +12,12 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from core.adapters.attach import attach
+from core.adapters.storage.held import Held
 from core.config.forecast import SLACK, Memory, count, forecast
 from core.config.run import RunConfig
 from core.config.select import select
 from core.models.catalog import describe
+from core.models.load import load
 from tests.tiny import LANGUAGE_FAMILIES, tiny_model
 
 ROWS, COLUMNS = 4, 128
@@ -161,6 +163,24 @@ def test_half_precision_on_a_card_halves_the_weights(tmp_path: Path) -> None:
     assert half.weights * 2 == full.weights
     assert half.activations < full.activations
     assert half.adapter == full.adapter
+
+
+@pytest.mark.parametrize("storage", ["nf4", "nf4-double", "int8"])
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_a_quantised_base_is_forecast_as_its_codes_and_one_layer_as_numbers(
+    family: str, storage: str, tmp_path: Path
+) -> None:
+    info = describe(tiny_model(family, tmp_path))
+    config = config_of(model={"compute": "float32", "storage": storage})
+    model = load(tmp_path, compute=torch.float32, device="cpu", storage=config.storage).model
+    held = [module for module in model.modules() if isinstance(module, Held)]
+    codes = sum(tensor.nbytes for module in held for tensor in module.codes())
+    rest = sum(parameter.nbytes for parameter in model.parameters() if parameter.is_floating_point())
+    largest = max(module.shape.numel() for module in held) * 4
+
+    found = forecast(info, [], config).weights
+
+    assert found == pytest.approx(codes + rest + largest, rel=0.01)
 
 
 def test_nothing_chosen_is_the_model_alone(tmp_path: Path) -> None:
