@@ -38,6 +38,8 @@ class Feed(QObject):
     runs_changed = Signal()
     """The list of runs may read differently; at most once a second."""
 
+    poked = Signal()
+    """The window itself has changed the list of runs: whoever shows it reads it at once."""
     trouble = Signal(str)
     """The database cannot be read, in a sentence; empty once it can again."""
 
@@ -73,6 +75,7 @@ class Feed(QObject):
 
     def poke(self) -> None:
         """Read at once: the window itself has written."""
+        self.poked.emit()
         self.runs_changed.emit()
         self._read()
 
