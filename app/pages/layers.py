@@ -139,6 +139,7 @@ class LayersPage(Page):
         document.changed.connect(self._follow)
         self.map.painted.connect(self._paint)
         self.map.marked_changed.connect(self._show_cell)
+        self.map.marked_changed.connect(self._tell_figures)
         self.map.entered.connect(self.cell.rank.setFocus)
         self.presets.picked.connect(lambda names, text: self._choose(names, text))
         self.filter.matched.connect(self.map.set_matches)
