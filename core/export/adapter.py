@@ -28,6 +28,7 @@ from core.adapters.adapted import Adapted
 from core.adapters.attach import Adapters
 from core.atomic import write_text
 from core.errors import UserError
+from core.models.judging import POOLER
 
 CONFIG = "adapter_config.json"
 TENSORS = "adapter_model.safetensors"
@@ -77,6 +78,7 @@ def write(adapters: Adapters, folder: Path, *, base: str, modules: Collection[st
         tensors[f"{PREFIX}{name}.lora_B.weight"] = _copied(b)
         if layer.magnitude.kind == ROWS:
             tensors[f"{PREFIX}{name}.lora_magnitude_vector"] = layer.own["m"].detach().cpu().contiguous()
+    tensors |= {f"{PREFIX}{name}": _copied(tensor) for name, tensor in adapters.head.items()}
     save_file(tensors, folder / TENSORS, metadata={"format": "pt"})
     write_text(folder / CONFIG, json.dumps(configuration(adapters, base=base, modules=modules), indent=2) + "\n")
 
@@ -95,7 +97,7 @@ def configuration(adapters: Adapters, *, base: str, modules: Collection[str]) ->
     rank, alpha = _most_common(ranks.values()), _most_common(alphas.values())
     return {
         "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
+        "task_type": "SEQ_CLS" if adapters.head else "CAUSAL_LM",
         "base_model_name_or_path": base,
         "inference_mode": True,
         "r": rank,
@@ -108,8 +110,14 @@ def configuration(adapters: Adapters, *, base: str, modules: Collection[str]) ->
         "fan_in_fan_out": any(layer.plan.layer.kind == "conv1d" for layer in layers.values()),
         "use_rslora": root,
         "use_dora": any(layer.magnitude.kind == ROWS for layer in layers.values()),
-        "modules_to_save": None,
+        "modules_to_save": head_modules(adapters.head) or None,
     }
+
+
+def head_modules(head: Iterable[str]) -> list[str]:
+    """The modules that a head's tensors belong to, by the names with which PEFT keeps them whole."""
+    found = {name.split(".")[0] if POOLER not in name else POOLER.strip(".") for name in head}
+    return sorted(found)
 
 
 def _alpha(layer: Adapted, rank: int, *, root: bool) -> float:
@@ -167,6 +175,13 @@ def _factors(said: dict[str, Any], tensors: dict[str, Tensor]) -> Iterator[tuple
                 name,
                 Factors(tensors[f"{stem}.lora_B.weight"], a, scale, tensors.get(f"{stem}.lora_magnitude_vector")),
             )
+
+
+def read_head(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a head that were saved with the adapter, by their names in the model."""
+    with safe_open(folder / TENSORS, framework="pt") as file:
+        keys = [key for key in file.keys() if ".lora_" not in key]  # noqa: SIM118
+        return {key.removeprefix(PREFIX): file.get_tensor(key) for key in keys}
 
 
 @torch.no_grad()

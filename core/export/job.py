@@ -12,12 +12,12 @@ from typing import Any, get_args
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
 from core.adapters.attach import Adapters
-from core.adapters.state import reattach
+from core.adapters.state import read, reattach
 from core.atomic import new_folder, write_text
-from core.config.run import RunConfig
+from core.config.run import JUDGING, RunConfig
 from core.data.prepare import prepare
 from core.errors import UserError
 from core.export import adapter, gguf, merged
@@ -245,13 +245,16 @@ def write(request: Request, source: Source, adapters: Adapters, folder: Path, pr
     if request.to == "merged":
         merged.write(adapters, source.info, folder, progress=progress, onto=request.onto)
     elif request.to == "gguf":
+        if adapters.head:
+            raise UserError("A GGUF file holds models that write; this one judges texts.", hint="Export it merged.")
         return gguf.write(
             adapters, source.info, folder, name=source.config.name, precision=request.precision, progress=progress,
             onto=request.onto,
         )  # fmt: skip
     else:
         progress("Writing the adapter", None)
-        modules = module_keys(read_folder(source.info.path), source.info.model_type)
+        modules = {*module_keys(read_folder(source.info.path), source.info.model_type)}
+        modules |= {name.rpartition(".")[0] for name in adapters.head}
         adapter.write(adapters, folder, base=source.base, modules=modules)
     return ""
 
@@ -273,7 +276,8 @@ def describe_export(request: Request, source: Source, adapters: Adapters, *, fil
 def verify(request: Request, source: Source, progress: Progress) -> Agreement:
     """Ask the live model and the exported one the same, one after the other."""
     progress("Asking the trained model", None)
-    loaded = load(source.info.path, compute=torch.float32, device="cpu", storage=source.config.storage)
+    labels = read(source.folder).labels if source.config.task in JUDGING else None
+    loaded = load(source.info.path, compute=torch.float32, device="cpu", storage=source.config.storage, labels=labels)
     asked = within_budget(probes(source.config, loaded.tokenizer), source.info.vocabulary)
     live = cut(reattach(loaded.model, source.folder, storage=source.config.storage), request.rank)
     said = answers(loaded.model, asked)
@@ -285,24 +289,28 @@ def verify(request: Request, source: Source, progress: Progress) -> Agreement:
 def open_export(request: Request, source: Source) -> nn.Module:
     """The exported model in float32 on the CPU, opened as a stranger would; an adapter over the base it belongs to."""
     if request.to == "adapter":
-        loaded = load(source.info.path, compute=torch.float32, device="cpu")
+        labels = read(source.folder).labels if source.config.task in JUDGING else None
+        loaded = load(source.info.path, compute=torch.float32, device="cpu", labels=labels)
         model: nn.Module = loaded.model
         round_weights(model, loaded.info.layers, source.config.storage)
         adapter.add_to(model, adapter.read(request.out))
+        model.load_state_dict(adapter.read_head(request.out), strict=False)
         return model
     if request.to == "gguf":
         return gguf.open_written(request.out)
-    opened: nn.Module = AutoModelForCausalLM.from_pretrained(request.out, dtype=torch.float32, local_files_only=True)
+    kind: Any = AutoModelForSequenceClassification if source.config.task in JUDGING else AutoModelForCausalLM
+    opened: nn.Module = kind.from_pretrained(request.out, dtype=torch.float32, local_files_only=True)
     return opened
 
 
 def probes(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> list[Probe]:
     """The run's held-out examples, or its training examples where it has none; its prompts where the data has gone."""
     try:
-        prepared = prepare(config.data, tokenizer, config.seed)
+        prepared = prepare(config.data, tokenizer, config.seed, task=config.task)
     except UserError:
         texts = config.train.prompts or (FALLBACK,)
         ids = [tuple(tokenizer(text)["input_ids"]) for text in texts]
         return [Probe(one, (True,) * len(one)) for one in ids]
     found = prepared.held_out or prepared.train
-    return [Probe(tuple(map(int, one.ids)), tuple(map(bool, one.trained))) for one in found]
+    sides = [example.texts()[0] for example in found]
+    return [Probe(tuple(map(int, one.ids)), tuple(map(bool, one.trained))) for one in sides]

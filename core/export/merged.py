@@ -27,7 +27,7 @@ from core.adapters.adapted import Adapted
 from core.adapters.attach import Adapters
 from core.adapters.axis import Storage
 from core.errors import UserError
-from core.export import shards
+from core.export import headed, shards
 from core.export.keys import module_keys, weight_keys
 from core.export.saved import stand_in_weight
 from core.export.shards import Stored
@@ -76,6 +76,10 @@ def write(
         refuse_tied(adapters, info.layers)
         drop_written_twice(tensors, info)
     changed = changes(adapters, info, tensors, onto=onto)
+    if adapters.head:
+        names = headed.renamed(tensors, info.model_type)
+        changed = {names[key]: change for key, change in changed.items()}
+        tensors = headed.under_names(tensors, names) | headed.head_tensors(adapters, folder)
     total = sum(tensor.size for tensor in tensors.values())
     done = 0
 
@@ -87,6 +91,8 @@ def write(
     files = shards.plan(list(tensors.values()), shard_bytes=shard_bytes)
     shards.write(folder, files, {key: _from_file(change) for key, change in changed.items()}, tick)
     carry(info.path, folder)
+    if adapters.head:
+        headed.configure(adapters, info, folder)
 
 
 def _from_file(change: Change) -> Callable[[Stored], Tensor]:

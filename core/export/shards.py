@@ -83,7 +83,7 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
         UserError: the folder has no safetensors weights, or they are not whole.
     """
     read_folder(folder)  # says in words whatever is wrong with the files
-    return {tensor.key: tensor for file in weight_files(folder) for tensor in _places(file)}
+    return {tensor.key: tensor for file in weight_files(folder) for tensor in places(file)}
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -94,7 +94,7 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))]
 
 
-def _places(file: Path) -> list[Stored]:
+def places(file: Path) -> list[Stored]:
     """The tensors of one sound file, in the order of their bytes."""
     with file.open("rb") as opened:
         (length,) = struct.unpack("<Q", opened.read(8))

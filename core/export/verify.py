@@ -81,13 +81,13 @@ def within_budget(probes: Sequence[Probe], vocabulary: int) -> list[Probe]:
 
 @torch.no_grad()
 def answers(model: nn.Module, probes: Sequence[Probe]) -> list[Tensor]:
-    """The logits (tokens, vocabulary) of a model to each probe, float32 on the CPU."""
+    """A model's logits to each probe, float32 on the CPU: (tokens, vocabulary), or (1, classes) where it judges."""
     model.eval()
     device = next(model.parameters()).device
     found = []
     for probe in probes:
         logits: Tensor = model(input_ids=torch.tensor([probe.ids], device=device)).logits
-        found.append(logits[0].float().cpu())
+        found.append(logits.reshape(-1, logits.shape[-1]).float().cpu())
     return found
 
 
@@ -98,7 +98,7 @@ def compare(live: Sequence[Tensor], exported: Sequence[Tensor], probes: Sequence
         live, exported: from `answers`.
         probes: what was asked.
     """
-    tokens = sum(len(probe.ids) for probe in probes)
+    tokens = sum(len(answer) for answer in live)
     gaps = [(one - other).abs() for one, other in zip(live, exported, strict=True)]
     same = sum(int((one.argmax(-1) == other.argmax(-1)).sum()) for one, other in zip(live, exported, strict=True))
     return Agreement(
@@ -115,6 +115,8 @@ def perplexity(logits: Sequence[Tensor], probes: Sequence[Probe]) -> float | Non
     """exp of the mean loss over the trained tokens; None where no token is trained."""
     total, count = 0.0, 0
     for answer, probe in zip(logits, probes, strict=True):
+        if not any(probe.trained):
+            continue
         trained = torch.tensor(probe.trained[1:])
         targets = torch.tensor(probe.ids[1:])[trained]
         total += float(functional.cross_entropy(answer[:-1][trained], targets, reduction="sum"))
