@@ -10,11 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from core import kernels
+from core.adapters.attach import attach
 from core.adapters.storage import STORAGES, blockwise
 from core.adapters.storage.held import Held
 from core.adapters.storage.quantised import Quantised
-from core.config.run import RunConfig
-from tests.laws.world import adapt, base, logits, points
+from core.config.run import AdapterConfig, RunConfig
+from core.models.hold import hold
+from core.train.prepare import checkpoint_gradients
+from tests.laws.world import adapt, base, layers, logits, plans, points
+from tests.tiny import random_model
 
 QUANTISED = [member.kind for member in STORAGES.members if issubclass(member, Quantised)]
 SHAPES = [(64, 128), (3, 50), (7, 9), (512, 1000)]
@@ -188,6 +192,38 @@ def test_nothing_the_size_of_a_weight_is_kept_for_the_backward_pass(kind: str, m
 
     assert kept
     assert not [t.shape for t in kept if t.is_floating_point() and {tuple(t.shape), tuple(t.shape)[::-1]} & shapes]
+
+
+@pytest.mark.parametrize("kind", QUANTISED)
+def test_under_autocast_the_product_runs_in_its_precision_and_the_gradient_comes_back_in_the_inputs(kind: str) -> None:
+    held = member(kind).hold(nn.Linear(64, 32))
+    x = torch.randn(2, 64, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = held(x)
+    y.float().sum().backward()
+
+    assert y.dtype == torch.bfloat16 and x.grad is not None and x.grad.dtype == torch.float32
+    assert torch.allclose(x.grad, torch.ones(2, 32) @ held.dense(), rtol=0.05, atol=0.05)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("kind", QUANTISED)
+def test_gradient_checkpointing_changes_no_gradient(kind: str) -> None:
+    found = []
+    for checkpointing in (False, True):
+        model = random_model("llama").requires_grad_(False)
+        storage = STORAGES[kind]()
+        hold(model, layers("llama"), storage)
+        config = AdapterConfig(method="dora", rank=4)
+        adapters = attach(model, plans("llama", config), config, seed=0, storage=storage)
+        for layer in adapters.layers.values():
+            nn.init.ones_(layer.own["b"])
+        if checkpointing:
+            checkpoint_gradients(model)
+        model.train()
+        logits(model).square().mean().backward()
+        found.append([parameter.grad for parameter in adapters.parameters()])
+
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("kind", QUANTISED)
