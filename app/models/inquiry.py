@@ -180,7 +180,7 @@ class Inquiry(QObject):
 
     def _fail(self, text: str, hint: str, details: str) -> None:
         self._job = None
-        self.answer, self.failure = None, Failure(text, hint, details)
+        self.stale, self.failure = True, Failure(text, hint, details)
         self._become("failed")
 
     def _cancel(self) -> None:

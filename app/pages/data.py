@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,6 +22,7 @@ from app.widgets.data_counts import DataCounts
 from app.widgets.example_view import ExamplePanel
 from app.widgets.reading import ReadingView
 from app.widgets.source_list import Source, SourceList
+from app.widgets.token_panel import TokenPanel
 from app.words import number, plural
 from core.config.run import DataConfig
 from core.data.formats import FORMATS
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from app.context import Context
 
 _SIDE = 360
+_DEPENDS = ("data.", "model.path", "seed", "task")
+"""What the reading of data depends on."""
 _RECENT_SHOWN = 4
 _OPTIONS = ("format", "train_on", "max_tokens", "held_out", "held_out_path", "packing")
 _FILES = "Data (*.jsonl *.json *.txt *.md *.csv *.tsv *.parquet *.gz);;All files (*)"
@@ -44,9 +48,7 @@ class DataPage(Page):
         super().__init__(context)
         self._document = context.document
         self._shown_path = ""
-        self.inspection = Inquiry(
-            context.document, context.jobs, "inspect_data", depends=("data.", "model.path", "seed", "task"), parent=self
-        )
+        self.inspection = Inquiry(context.document, context.jobs, "inspect_data", depends=_DEPENDS, parent=self)
         self.next = primary("Next: Layers", lambda: context.go("layers"))
         self.add_action(self.next)
         self.sources = SourceList()
@@ -55,6 +57,11 @@ class DataPage(Page):
         self.counts = DataCounts()
         self.checks = DataChecks(context.document)
         self.examples = ExamplePanel()
+        self.preview = Inquiry(
+            context.document, context.jobs, "preview_data",
+            depends=(*_DEPENDS, "train.batch", "train.accumulate"), needs_model=True, parent=self,
+        )  # fmt: skip
+        self.tokens = TokenPanel(self.preview)
         self.reading = ReadingView()
         self.note = Notice()
         self._lay_out()
@@ -123,8 +130,7 @@ class DataPage(Page):
         rows.addWidget(self.note)
         rows.addWidget(self.counts)
         rows.addWidget(self.checks)
-        rows.addWidget(self.examples, 1)
-        self.examples.setMinimumHeight(self.context.theme.px(220))
+        rows.addWidget(self._looks(), 1)
         self.empty = EmptyState(
             "No data is chosen yet.", "table", ("Choose a file…", self.choose_file),
             hint="Drop a file on the window, or begin with one of the packs at the left.",
@@ -140,6 +146,16 @@ class DataPage(Page):
         self._stack = QStackedLayout(holder)
         for view in self._views.values():
             self._stack.addWidget(view)
+        return holder
+
+    def _looks(self) -> QWidget:
+        """The examples as they stand in the data, and as the model will see them."""
+        holder = QWidget()
+        holder.setMinimumHeight(self.context.theme.px(340))
+        self._look = QStackedLayout(holder)
+        for panel, text, other in ((self.examples, "As tokens", 1), (self.tokens, "As text", 0)):
+            panel.add_control(plain(text, partial(self.show_as, other), name=f"Show the examples {text.lower()}"))
+            self._look.addWidget(panel)
         return holder
 
     def _connect(self) -> None:
@@ -167,6 +183,11 @@ class DataPage(Page):
             self._document.update(chosen(path), f"Choose {Path(path).name}")
             self._document.remember("data", path)
         self._show_sources()
+
+    def show_as(self, look: int) -> None:
+        """Show the examples as text (0) or as tokens (1)."""
+        self._look.setCurrentIndex(look)
+        (self.examples.text, self.tokens.view)[look].setFocus()
 
     # What the page shows
 
@@ -220,6 +241,7 @@ class DataPage(Page):
         self.reason.show()
         self.counts.show_report(report, data.max_tokens)
         self.checks.show_problems(report["problems"], tokenised=report["tokenised"])
+        self.tokens.set_cut(report["truncated"] > 0)
         self.examples.show_examples(report["first"], everything=data.train_on == "everything")
 
     def _show_progress(self, text: str, share: float | None) -> None:

@@ -124,15 +124,15 @@ class ReasonDialog(QDialog):
         )
         self.line = QLineEdit()
         self.line.setAccessibleName("Reason")
-        self.line.textChanged.connect(lambda: self._accept.setEnabled(bool(self.reason)))
         column.addWidget(self.line)
         buttons = QHBoxLayout()
         buttons.addStretch(1)
         buttons.addWidget(plain("Cancel", self.reject))
-        self._accept = primary("Overrule", self.accept)
-        self._accept.setEnabled(False)
-        self._accept.setDefault(True)
-        buttons.addWidget(self._accept)
+        accept = primary("Overrule", self.accept)
+        accept.setEnabled(False)
+        accept.setDefault(True)
+        self.line.textChanged.connect(lambda: accept.setEnabled(bool(self.reason)))
+        buttons.addWidget(accept)
         column.addLayout(buttons)
 
     @property
@@ -147,5 +147,7 @@ def _places(problem: Mapping[str, Any]) -> str:
     if len(rows) < 2:
         return ""
     more = max(problem["count"], len(rows)) - _ROWS_SHOWN
-    shown = "; ".join(rows[:_ROWS_SHOWN])
+    places = [place.rsplit(", row ", 1) for place in rows[:_ROWS_SHOWN]]
+    one_file = len({place[0] for place in places}) == 1 and all(len(place) == 2 for place in places)
+    shown = "Rows " + ", ".join(place[1] for place in places) if one_file else "; ".join(rows[:_ROWS_SHOWN])
     return f"{shown} and {more:,} more" if more > 0 else shown

@@ -1,0 +1,143 @@
+"""The preview: a micro-batch of the run as tokens, with ways to the next one, the longest, the shortest, a cut one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+
+from app.widgets.bar import ProgressLine
+from app.widgets.buttons import Button
+from app.widgets.empty_state import EmptyState
+from app.widgets.labels import ElidedLabel, label
+from app.widgets.notice import Notice
+from app.widgets.panel import Panel
+from app.widgets.token_view import TokenView
+from app.words import number, plural
+
+if TYPE_CHECKING:
+    from app.models.inquiry import Inquiry
+
+_WORDS = (
+    ("longest", "Longest", "The micro-batch with the longest example"),
+    ("shortest", "Shortest", "The micro-batch with the shortest example"),
+    ("truncated", "Next cut", "The micro-batch with the next example that is cut"),
+)
+
+
+class TokenPanel(Panel):
+    """Follows an inquiry of the kind `preview_data`."""
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        super().__init__("Tokens")
+        self._inquiry = inquiry
+        self._after = -1
+        self.view = TokenView()
+        self.jumps = {
+            word: Button(text, "plain", name=name, do=partial(self.jump, word)) for word, text, name in _WORDS
+        }
+        self.previous = Button("Previous", "plain", name="Previous micro-batch", do=lambda: self.step(-1))
+        self.next = Button("Next", "plain", name="Next micro-batch", do=lambda: self.step(1))
+        self._where = ElidedLabel("", "hint")
+        self._told = ElidedLabel("", "mono")
+        self._line = ProgressLine(name="Progress of the preview")
+        self.trouble = Notice(tone="red")
+        self.without = EmptyState("Tokens need a model: its tokenizer makes them.", "table")
+        self._lay_out()
+        self.view.told.connect(self._told.setText)
+        self.view.stepped.connect(self.step)
+        inquiry.changed.connect(self._show)
+        inquiry.progress.connect(lambda _, share: self._line.set(share))
+        self._show()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Now somebody looks."""
+        super().showEvent(event)
+        self._inquiry.wake()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks."""
+        super().hideEvent(event)
+        self._inquiry.sleep()
+
+    def set_cut(self, cut: bool) -> None:
+        """Whether any example is cut, so that one can go there."""
+        self.jumps["truncated"].setEnabled(cut)
+
+    def jump(self, word: str) -> None:
+        """Go to the longest, the shortest, or the next truncated example."""
+        self._inquiry.want(index=word, **({"after": self._after} if word == "truncated" else {}))
+
+    def step(self, by: int) -> None:
+        """Go to another micro-batch, in the order of training."""
+        batch = self._inquiry.answer
+        self._inquiry.want(index=max((batch["index"] if batch else 0) + by, 0))
+
+    def _lay_out(self) -> None:
+        inner = QWidget()
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self.without)
+        self._stack.addWidget(inner)
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        ways = QHBoxLayout()
+        ways.setSpacing(8)
+        for button in self.jumps.values():
+            ways.addWidget(button)
+        ways.addStretch(1)
+        ways.addWidget(self.previous)
+        ways.addWidget(self.next)
+        column.addLayout(ways)
+        for widget in (self.trouble, self._where, self._line):
+            column.addWidget(widget)
+        column.addWidget(self.view, 1)
+        foot = QHBoxLayout()
+        foot.setSpacing(16)
+        foot.addWidget(self._told, 1)
+        legend = label("learned", "hint", tone="accent")
+        font = legend.font()
+        font.setUnderline(True)
+        legend.setFont(font)
+        foot.addWidget(legend, 0, Qt.AlignmentFlag.AlignRight)
+        foot.addWidget(label("not learned", "hint"))
+        column.addLayout(foot)
+        self.add(self._stack, 1)
+
+    def _show(self) -> None:
+        inquiry = self._inquiry
+        self._stack.setCurrentIndex(0 if inquiry.state == "nothing" else 1)
+        self._line.setVisible(inquiry.state == "reading")
+        self._line.set(inquiry.share)
+        failure = inquiry.failure if inquiry.state == "failed" else None
+        self.trouble.setVisible(failure is not None)
+        if failure is not None:
+            self.trouble.set(failure.text, hint=failure.hint, tone="red", details=failure.details)
+        batch = inquiry.answer
+        self.previous.setEnabled(batch is not None and batch["index"] > 0)
+        if inquiry.state == "known" and batch is not None:
+            self._after = -1 if batch["example"] is None else batch["example"]
+            self._where.setText(_where(batch))
+            self.view.show_batch(batch)
+        elif batch is None:
+            self._where.setText("")
+            self.view.show_batch(None)
+
+
+def _where(batch: Mapping[str, Any]) -> str:
+    """Which micro-batch it is, and how much is in it."""
+    said = [
+        f"Step {number(batch['step'] + 1)}, micro-batch {number(batch['index'] + 1)} "
+        f"({number(batch['micro_batches'])} an epoch)",
+        f"{plural(len(batch['texts']), 'example')} in {plural(len(batch['rows']) + batch['left_out'], 'row')}",
+        f"{plural(batch['tokens'], 'token')}, {number(batch['trained'])} learned",
+    ]
+    if batch["left_out"]:
+        said.append(f"{plural(batch['left_out'], 'row')} not shown")
+    if not batch["complete"]:
+        said.append("from the first part of the data")
+    return "   ".join(said)
