@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRectF, QSize, Qt
-from PySide6.QtGui import QGuiApplication, QImage, QPaintDevice, QPainter
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMarginsF, QRectF, QSize, Qt
+from PySide6.QtGui import QGuiApplication, QImage, QImageWriter, QPaintDevice, QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QFileDialog, QGraphicsView, QMenu, QWidget
 
@@ -79,7 +79,7 @@ def picture(plot: QWidget, figure: Figure | None, *, ratio: float = 2.0) -> QIma
 def _png(plot: QWidget, figure: Figure) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    picture(plot, figure).save(buffer, b"PNG")
+    QImageWriter(buffer, QByteArray(b"png")).write(picture(plot, figure))
     return bytes(buffer.data().data())
 
 
