@@ -25,7 +25,7 @@ from app.pages.export import ExportPage
 from app.pages.layers import LayersPage
 from app.pages.method import MethodPage
 from app.pages.model import ModelPage
-from app.start import make_application, make_window
+from app.start import make_application, make_window, show
 from app.starting_point import starting_point
 from app.style.theme import Choice
 from app.window import Window
@@ -331,7 +331,7 @@ class Journey:
         window = make_window(self.home)
         window.context.theme.choose("dark")
         window.resize(*SIZES[""])
-        window.show()
+        show(window)
         window.activateWindow()
         QTest.qWaitForWindowActive(window)
         return window

@@ -52,6 +52,11 @@ def main(home: str | None = None) -> int:
     errors.install()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     window = make_window(found)
+    show(window)
+    return app.exec()
+
+
+def show(window: Window) -> None:
+    """Put the window on the screen; what it need not show at once is made a moment later."""
     window.show()
     QTimer.singleShot(IDLE_AFTER, window, window.make_rest)
-    return app.exec()

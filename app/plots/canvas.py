@@ -207,6 +207,7 @@ class Canvas(pg.PlotWidget):
             if axis.label:
                 item = self.getAxis(side)
                 item.setLabel(axis.text, color=theme.tokens.muted)
+                item.enableAutoSIPrefix(False)  # the figure has chosen its unit
                 item.label.setFont(theme.font(11))
 
     def _zoom_by_hand(self, zoom: Range | None) -> None:

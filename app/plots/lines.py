@@ -104,11 +104,12 @@ class LinesPlot(Canvas):
         extent = self._extent() or (0.0, 1.0)
         for line, mark in zip(self._marks, marks, strict=False):
             side = 1 if mark.x > extent[0] + 0.8 * (extent[1] - extent[0]) else 0
+            line.setVisible(True)  # a hidden line's label does not take another text
             line.label.anchors = [(side, 0), (side, 0)]
             line.setPos(mark.x)
             line.label.setFormat(mark.text)
-        for index, line in enumerate(self._marks):
-            line.setVisible(index < len(marks))
+        for line in self._marks[len(marks) :]:
+            line.setVisible(False)
         self._shown_marks = marks
 
     def _style_marks(self) -> None:
