@@ -17,6 +17,7 @@ from app.widgets.two_lines import two_lines_view
 from app.words import number, share, size
 from core.errors import UserError
 from core.models.catalog import embedded_model, find_models
+from core.models.conversion import converted
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -173,8 +174,8 @@ class ModelPage(Page):
             self._job.cancel()
 
     def _converted(self, _: dict[str, Any]) -> None:
-        self.stage.setText("Converted: runs start at once.")
         self.shown()
+        self._show_model()
 
     def _not_converted(self, text: str, hint: str, _: str) -> None:
         show_error(UserError(text, hint=hint), self)
@@ -249,5 +250,6 @@ class ModelPage(Page):
         gguf = info.kind == "gguf"
         self.notes.setText("\n".join(info.notes))
         self.notes.setVisible(bool(self.notes.text()))
-        self.convert.setVisible(gguf)
-        self.stage.setText("")
+        done = gguf and converted(self.context.home, info.path) is not None
+        self.convert.setVisible(gguf and not done)
+        self.stage.setText("Converted: runs start at once." if done else "")

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.context import Context
-from app.document import Document
 from app.pages.layers import LayersPage
-from app.style.theme import Theme
 from app.widgets.map_grid import Cell
 from core.config.run import RunConfig
 from core.errors import UserError
@@ -25,6 +21,7 @@ from core.home import Home
 from core.models.info import ModelInfo
 from core.store.store import Store
 from core.store.writer import Writer
+from tests.app.around import Around
 from tests.app.fake_models import GPT2, LLAMA, NINE, fake_model
 
 LEFT = Qt.MouseButton.LeftButton
@@ -89,16 +86,10 @@ def open_page(
     pages: list[LayersPage] = []
 
     def make(model: str = "/llama") -> Shown:
-        visited: list[str] = []
-        unused = cast(Any, SimpleNamespace())
-        context = Context(
-            home=home, store=store, feed=unused, jobs=unused, actions=unused, document=Document(),
-            theme=Theme.current(), settings=QSettings(str(home.root / "s.ini"), QSettings.Format.IniFormat),
-            go=visited.append,
-        )  # fmt: skip
+        around = Around(home, store)
         if model:
-            context.document.set("model.path", model)
-        shown = Shown(context, visited)
+            around.document.set("model.path", model)
+        shown = Shown(around.context, around.visited)
         pages.append(shown.page)
         return shown
 

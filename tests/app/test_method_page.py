@@ -1,0 +1,171 @@
+"""The Method page: names and axes, the options of a training, starting, and run files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.errors import ErrorDialog
+from app.forms.form import Form
+from app.pages.method import MethodPage
+from core.adapters.names import METHODS
+from core.adapters.scale import SCALES
+from core.config import files
+from core.errors import UserError
+from core.home import Home
+from core.store.store import Store
+from tests.app.around import Around
+from tests.app.fake_models import fake_model
+
+
+class Shown:
+    """The page on the screen with what is around it."""
+
+    def __init__(self, around: Around) -> None:
+        self.around = around
+        self.document = around.document
+        self.page = MethodPage(around.context)
+        self.page.resize(1080, 720)
+        self.page.show()
+
+    def press(self, widget: QWidget) -> None:
+        """Press a button."""
+        QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
+        QApplication.processEvents()
+
+    def button(self, name: str) -> QWidget:
+        """The button of this name."""
+        return next(child for child in self.page.findChildren(QWidget) if child.accessibleName() == name)
+
+    def editor(self, name: str) -> Any:
+        """The editor of an option, wherever it is on the page."""
+        return next(form.rows[name].editor for form in self.page.findChildren(Form) if name in form.rows)
+
+
+@pytest.fixture
+def shown(home: Home, store: Store, qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shown]:
+    """The page, with nothing chosen yet."""
+    monkeypatch.setattr("app.document.describe", lambda path: fake_model(4))
+    monkeypatch.setattr("core.config.check.free_memory", lambda device: 10**12)
+    shown = Shown(Around(home, store))
+    yield shown
+    shown.page.close()
+    shown.page.deleteLater()
+
+
+def make_sound(shown: Shown) -> None:
+    """Choose all that a run needs."""
+    shown.document.update({"model.path": "/models/a", "data.path": "/data/devil_train.jsonl"})
+    shown.document.check()
+
+
+def test_a_run_starts_only_when_everything_is_chosen_and_says_what_is_not(shown: Shown) -> None:
+    assert not shown.page.start.isEnabled()
+    assert shown.page.start.toolTip() == "No model is chosen yet."
+    assert shown.page.trouble.isVisible()
+    make_sound(shown)
+    assert shown.page.start.isEnabled()
+    assert not shown.page.trouble.isVisible()
+    assert shown.page.complete
+    shown.press(shown.page.start)
+    assert shown.around.started == [shown.document.config]
+
+
+def test_a_start_that_fails_says_why(shown: Shown, qtbot: QtBot) -> None:
+    make_sound(shown)
+    shown.around.refusal = UserError("The disk is full.", hint="Make room.")
+    shown.press(shown.page.start)
+    dialog = next(widget for widget in QApplication.topLevelWidgets() if isinstance(widget, ErrorDialog))
+    dialog.close()
+    assert shown.around.started == []
+
+
+def test_every_known_name_fills_the_axes_and_is_recognised(shown: Shown) -> None:
+    for method in METHODS:
+        shown.press(shown.page.method.chips[method.name])
+        assert shown.document.config.adapter.method == method.name
+        assert shown.page.method.title.text() == f"Method: {method.label}"
+        assert [name for name, chip in shown.page.method.chips.items() if chip.isChecked()] == [method.name]
+
+
+def test_a_second_click_on_a_name_leaves_it_lit(shown: Shown) -> None:
+    shown.press(shown.page.method.chips["lora"])
+    assert shown.page.method.chips["lora"].isChecked()
+    assert shown.document.undo.count() == 0
+
+
+def test_a_combination_is_named_from_its_axes(shown: Shown) -> None:
+    scale = shown.page.method.axes["scale"]
+    scale.combo.setFocus()
+    QTest.keyClick(scale.combo, Qt.Key.Key_Down)
+    assert shown.document.config.adapter.scale == SCALES["alpha/sqrt(r)"]()
+    assert shown.page.method.title.text() == "Method: rsLoRA"
+    assert shown.page.method.chips["rslora"].isChecked()
+    shown.document.undo.undo()
+    assert scale.value() == SCALES["alpha/r"]()
+
+
+def test_an_option_of_the_training_is_an_edit(shown: Shown) -> None:
+    steps = shown.editor("steps")
+    steps.setFocus()
+    QTest.keyClick(steps, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClicks(steps, "32")
+    assert shown.document.config.train.steps == 32
+    assert "32 steps" in shown.page.subtitle_label.text()
+
+
+def test_a_text_that_is_no_value_stops_the_start(shown: Shown) -> None:
+    make_sound(shown)
+    rank = shown.editor("rank")
+    rank.setFocus()
+    QTest.keyClick(rank, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClicks(rank, "0")
+    assert not shown.page.start.isEnabled()
+    assert shown.page.start.toolTip() == "Rank (r) must be at least 1."
+    QTest.keyClick(rank, Qt.Key.Key_Escape)
+    assert shown.page.start.isEnabled()
+
+
+def test_values_that_do_not_go_together_are_warned_of_without_stopping_the_start(shown: Shown) -> None:
+    make_sound(shown)
+    shown.document.update({"train.evaluate_every": 500, "train.steps": 20})
+    shown.document.check()
+    assert shown.page.warning.isVisible()
+    assert shown.page.start.isEnabled()
+
+
+def test_a_run_file_is_saved_and_opened_again(shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_sound(shown)
+    shown.document.set("adapter.rank", 24)
+    kept, target = shown.document.config, str(tmp_path / "mine.yaml")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (target, ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (target, ""))
+    shown.press(shown.button("Save run file"))
+    assert files.read(Path(target)).adapter.rank == 24
+    shown.document.set("adapter.rank", 8)
+    shown.press(shown.button("Open run file"))
+    assert shown.document.config == kept
+    assert shown.document.undo.undoText() == "Open mine.yaml"
+
+
+def test_a_broken_run_file_changes_nothing(shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("adapter: {rank: 0}\n", encoding="utf-8")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    before = shown.document.config
+    shown.press(shown.button("Open run file"))
+    next(widget for widget in QApplication.topLevelWidgets() if isinstance(widget, ErrorDialog)).close()
+    assert shown.document.config == before
+
+
+def test_the_curve_of_the_rate_follows_the_schedule(shown: Shown) -> None:
+    before = shown.page.curve.grab().toImage()
+    shown.document.set("train.schedule", "constant")
+    assert shown.page.curve.grab().toImage() != before
