@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_chats_are_written_as_trl_writes_them(template: str) -> None:
     theirs = trl.apply_chat_template({"messages": TALK}, byte_level(STOCK[template]))
     assert text(template, ours(template, "messages", {"messages": TALK}).ids) == theirs["text"]
     shared = {"conversations": [{"from": each["role"], "value": each["content"]} for each in TALK]}
-    converted = trl.apply_chat_template(trl.maybe_convert_to_chatml(dict(shared)), byte_level(STOCK[template]))
+    converted = trl.apply_chat_template(trl.maybe_convert_to_chatml(deepcopy(shared)), byte_level(STOCK[template]))
     assert text(template, ours(template, "conversations", shared).ids) == converted["text"]
 
 
