@@ -36,6 +36,7 @@ HANDLERS: Mapping[str, str] = {
     "export": "core.export.job:export_job",
     "importance": "core.train.importance:importance_job",
     "insight": "core.insight.job:insight_job",
+    "every_rank": "core.train.every_rank:every_rank_job",
 }
 """Kind of a job to `module:function`, imported when the first such job comes."""
 
