@@ -107,7 +107,7 @@ class Layout:
     @classmethod
     def fit(cls, grid: Grid, width: int, height: int, scale: float = 1.0) -> Layout:
         """Divide a room of `width` by `height`; the map may come out larger than the room."""
-        margin, top = round(52 * scale), round(40 * scale)
+        margin, top = round(52 * scale), round(34 * scale)
         columns, rows = max(len(grid.columns), 1), max(len(grid.rows), 1)
         pitch_x = min(max((width - margin - round(12 * scale)) // columns, round(44 * scale)), round(176 * scale))
         pitch_y = min(max((height - top - 4) // rows, round(8 * scale)), round(40 * scale))

@@ -35,7 +35,7 @@ class MapLegend(QWidget):
     def sizeHint(self) -> QSize:
         """Room for the bar and a line of text."""
         theme = Theme.current()
-        return QSize(theme.px(480), theme.px(42))
+        return QSize(theme.px(480), theme.px(36))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint it."""
