@@ -14,7 +14,7 @@ from core.adapters import names
 from core.component import Component
 from core.config.forecast import forecast
 from core.config.machine import free_memory, likely_device
-from core.config.run import AXES, RunConfig
+from core.config.run import AXES, JUDGING, RunConfig
 from core.config.select import select
 from core.errors import UserError
 from core.layers import LayerPlan
@@ -56,7 +56,7 @@ def check_config(config: RunConfig, info: ModelInfo | None) -> tuple[list[Proble
         except UserError as error:
             found.append(Problem(error.path, error.text, error.hint))
         else:
-            found += [*_layers(config, info, plans), *_room(config, info, plans)]
+            found += [*_task(config, info), *_layers(config, info, plans), *_room(config, info, plans)]
     return [p for p in found if p.blocking], [p for p in found if not p.blocking]
 
 
@@ -131,6 +131,18 @@ def _loop(config: RunConfig) -> Iterator[Problem]:
     elif measured and train.evaluate_every > train.steps:
         text = f"Evaluating every {train.evaluate_every} steps of {train.steps} means once, at the end."
         yield _warning("train.evaluate_every", text, f"{max(1, train.steps // 4)} would show four points on the way.")
+
+
+def _task(config: RunConfig, info: ModelInfo) -> Iterator[Problem]:
+    """Whether the model can do what it is to learn."""
+    if config.task not in JUDGING and not info.writes_text:
+        text = (
+            f"{info.name} is a {info.family} model: it reads text and does not write it, which {config.task} asks for."
+        )
+        yield Problem("task", text, "Set task to sequence-classification or regression, or choose a model that writes.")
+    if config.task in JUDGING and config.train.prompts:
+        text = "A model that judges texts answers no prompts: the sample prompts are left out."
+        yield _warning("train.prompts", text, "The held-out accuracy shows the change instead.")
 
 
 def _layers(config: RunConfig, info: ModelInfo, plans: Sequence[LayerPlan]) -> Iterator[Problem]:

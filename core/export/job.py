@@ -19,6 +19,7 @@ from core.adapters.state import read, reattach
 from core.atomic import new_folder, write_text
 from core.config.run import JUDGING, RunConfig
 from core.data.prepare import prepare
+from core.data.templates import text_of
 from core.errors import UserError
 from core.export import adapter, gguf, merged
 from core.export.card import card, is_dead_path
@@ -40,6 +41,8 @@ from core.train.checkpoint import ADAPTER
 KINDS = ("adapter", "merged", "gguf")
 ONTO = get_args(Onto)
 CARD = "README.md"
+CHAT_TEMPLATE = "chat_template.jinja"
+"""Where a folder keeps its chat template: it wins over one in the tokenizer's settings."""
 CARD_BYTES = 100_000
 EVERY_RANK = "every_rank"
 """What a rank schedule provides whose adapter may be cut to any rank."""
@@ -244,6 +247,8 @@ def write(request: Request, source: Source, adapters: Adapters, folder: Path, pr
     """Write the export itself; returns the name of the GGUF file, if it is one."""
     if request.to == "merged":
         merged.write(adapters, source.info, folder, progress=progress, onto=request.onto)
+        if source.config.data.template:
+            (folder / CHAT_TEMPLATE).write_text(text_of(source.config.data.template), encoding="utf-8")
     elif request.to == "gguf":
         if adapters.head:
             raise UserError("A GGUF file holds models that write; this one judges texts.", hint="Export it merged.")

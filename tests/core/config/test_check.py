@@ -89,6 +89,15 @@ def test_examples_longer_than_the_model_reads_are_a_warning() -> None:
     assert warned(data={"max_tokens": 2048}).path == "data.max_tokens"
 
 
+def test_a_task_that_the_model_cannot_do_blocks() -> None:
+    reader = replace(MODEL, writes_text=False, family="BERT")
+    parts = {"model": {"path": "m"}, "data": {"path": "d"}, "train": {"device": "cpu", "prompts": ["Why?"]}}
+    (problem,), _ = check_config(RunConfig.from_dict(parts), reader)
+    assert (problem.path, "does not write it" in problem.text) == ("task", True)
+    problems, (warning,) = check_config(RunConfig.from_dict({**parts, "task": "regression"}), reader)
+    assert (problems, warning.path) == ([], "train.prompts")
+
+
 def test_a_rank_for_a_layer_that_is_not_chosen_is_a_warning() -> None:
     warning = warned(adapter={"layers": "attention", "ranks": {"q_proj": 4, "down_proj": 16}})
 
