@@ -34,7 +34,7 @@ def compute_bytes(compute: str, device: Device) -> Literal[2, 4]:
         return 4 if compute == "float32" else 2
     if device == "mps":
         return 2 if compute == "bfloat16" else 4
-    return 2 if compute in ("auto", "bfloat16") and _processor_has_bfloat16() else 4
+    return 2 if compute == "bfloat16" and _processor_has_bfloat16() else 4
 
 
 def free_memory(device: Device) -> int | None:

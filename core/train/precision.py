@@ -2,7 +2,9 @@
 
 Adapters and optimizer are float32 always; this is about the frozen model and the arithmetic around it. A processor
 without bfloat16 instructions emulates them: SmolLM2's backward pass took thirteen times as long that way. So such a
-machine trains in float32 whatever the folder holds, and the run says so.
+machine trains in float32 whatever the folder holds, and the run says so. A processor that has them takes float32 as
+well unless asked: its library keeps a program for every shape of a batch, which took a run from 0.5 GB to 1.9 GB within
+250 steps without being faster, and float32 gives the same numbers on every machine.
 """
 
 from __future__ import annotations
@@ -124,13 +126,11 @@ def _on_mps(compute: str) -> tuple[str, tuple[str, ...]]:
 def _on_cpu(compute: str, stored: str, machine: Machine) -> tuple[str, tuple[str, ...]]:
     if compute == "float16":
         return "float32", ("Processors do not train in float16: training in float32.",)
-    if compute == "float32":
-        return "float32", ()
-    if machine.cpu_bfloat16:
+    if compute == "bfloat16" and machine.cpu_bfloat16:
         return "bfloat16", ()
     if compute == "bfloat16":
         return "float32", ("bfloat16 was asked for, but this processor only emulates it: training in float32.",)
-    if stored in ("bfloat16", "float16"):
+    if compute == "auto" and stored in ("bfloat16", "float16") and not machine.cpu_bfloat16:
         return "float32", (
             f"The model is stored in {stored}, which this processor only emulates: training in float32.",
         )

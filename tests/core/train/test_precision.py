@@ -20,7 +20,8 @@ APPLE = Machine(mps=True)
     ("machine", "device", "compute", "expected"),
     [
         (PLAIN, "auto", "auto", ("cpu", "float32")),
-        (MODERN_CPU, "auto", "auto", ("cpu", "bfloat16")),
+        (MODERN_CPU, "auto", "auto", ("cpu", "float32")),
+        (MODERN_CPU, "auto", "bfloat16", ("cpu", "bfloat16")),
         (MODERN_CPU, "auto", "float32", ("cpu", "float32")),
         (GPU, "auto", "auto", ("cuda", "bfloat16")),
         (GPU, "cpu", "auto", ("cpu", "float32")),
