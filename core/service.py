@@ -33,10 +33,12 @@ HANDLERS: Mapping[str, str] = {
     "convert": "core.models.gguf:convert_job",
     "inspect_data": "core.data.report:inspect_job",
     "preview_data": "core.data.preview:preview_job",
+    "data_columns": "core.data.columns:columns_job",
     "export": "core.export.job:export_job",
     "importance": "core.train.importance:importance_job",
     "insight": "core.insight.job:insight_job",
     "every_rank": "core.train.every_rank:every_rank_job",
+    "report": "core.insight.report:report_job",
 }
 """Kind of a job to `module:function`, imported when the first such job comes."""
 

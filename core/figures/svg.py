@@ -1,0 +1,238 @@
+"""Figures as SVG text, for reports that have to be read, printed and sent without a program: ink on white, no scripts.
+
+The window has its own painters (`app.plots`); this one draws the same values with nothing but numbers and strings. What
+it draws stays small however long the run was: curves are thinned to what the width can show, maps to as many columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.figures.figure import Axis, Bars, Figure, Floats, Heatmap, Histogram, Lines, Scatter
+
+WIDTH, HEIGHT = 760, 320
+LEFT, RIGHT, TOP, BOTTOM = 78, 18, 12, 46
+POINTS, COLUMNS, BARS = 600, 120, 28
+COLORS = {"blue": "#1f6fb2", "amber": "#c77700"}
+SERIES = ("#1f6fb2", "#c77700", "#2a8f5b", "#a63d7a", "#6a5acd", "#8a6d3b", "#3a9bbf", "#b5493a")
+VIRIDIS = (
+    (68, 1, 84), (72, 40, 120), (62, 74, 137), (49, 104, 142), (38, 130, 142), (31, 158, 137), (53, 183, 121),
+    (109, 205, 89), (180, 222, 44), (253, 231, 37),
+)  # fmt: skip
+"""Anchors of the colour map, perceptually uniform and safe for colour blindness."""
+
+
+def draw(figure: Figure) -> str:
+    """The figure as one `<svg>` element, with its summary for a screen reader."""
+    match figure:
+        case Lines():
+            height, parts = HEIGHT, _lines(figure)
+        case Heatmap():
+            height, parts = HEIGHT + 40, _heatmap(figure)
+        case Bars():
+            height, parts = _bars_height(figure), _bars(figure)
+        case Scatter():
+            height, parts = HEIGHT, _scatter(figure)
+        case Histogram():
+            height, parts = HEIGHT, _histogram(figure)
+    said = escape(figure.summary(), quote=True)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{said}" '
+    style = 'font-family="Inter, Helvetica, Arial, sans-serif" font-size="11" fill="#444">'
+    return "\n".join([head + style, *parts, "</svg>"])
+
+
+def viridis(share: float) -> str:
+    """The colour of a value from 0 to 1."""
+    place = float(np.clip(share, 0, 1)) * (len(VIRIDIS) - 1)
+    low = min(int(place), len(VIRIDIS) - 2)
+    mixed = (round(a + (b - a) * (place - low)) for a, b in zip(VIRIDIS[low], VIRIDIS[low + 1], strict=True))
+    return "#" + "".join(f"{value:02x}" for value in mixed)
+
+
+class _Frame:
+    """Where data lie on the paper, with ticks and labels."""
+
+    def __init__(self, xs: Floats, ys: Floats, x: Axis, y: Axis) -> None:
+        self.x_low, self.x_high = _extent(xs, 0.0)
+        self.y_low, self.y_high = _extent(ys, 0.04)
+        self.x, self.y = x, y
+
+    def across(self, value: float) -> float:
+        return LEFT + (value - self.x_low) / (self.x_high - self.x_low) * (WIDTH - LEFT - RIGHT)
+
+    def up(self, value: float) -> float:
+        return HEIGHT - BOTTOM - (value - self.y_low) / (self.y_high - self.y_low) * (HEIGHT - TOP - BOTTOM)
+
+    def parts(self) -> list[str]:
+        """Grid, numbers and names of the axes."""
+        bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
+        found = []
+        for value in ticks(self.y_low, self.y_high):
+            at = self.up(value)
+            found.append(f'<path d="M{LEFT} {at:.1f}H{right}" stroke="#e4e4e4"/>')
+            found.append(_text(LEFT - 6, at + 4, f"{value:.4g}", "end"))
+        for value in ticks(self.x_low, self.x_high):
+            found.append(_text(self.across(value), bottom + 16, f"{value:.6g}", "middle"))
+        found.append(f'<path d="M{LEFT} {TOP}V{bottom}H{right}" stroke="#888" fill="none"/>')
+        return [*found, *_labels(self.x.text, self.y.text, HEIGHT)]
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers from low to high, about so many."""
+    raw = (high - low) / about
+    if not np.isfinite(raw) or raw <= 0:
+        return []
+    power = 10.0 ** np.floor(np.log10(raw))
+    step = min((factor * power for factor in (1, 2, 5, 10)), key=lambda one: abs(one - raw))
+    return [float(value) for value in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
+
+
+def _lines(figure: Lines) -> list[str]:
+    if not figure.series:
+        return [_nothing()]
+    frame = _Frame(
+        np.concatenate([one.x for one in figure.series]), np.concatenate([one.y for one in figure.series]),
+        figure.x, figure.y,
+    )  # fmt: skip
+    parts = frame.parts()
+    for place, one in enumerate(figure.series):
+        color = _color(one.color)
+        stride = max(1, len(one.x) // POINTS)
+        style = 'stroke-dasharray="5 4"' if one.style == "dashed" else ""
+        opacity = 0.35 if one.style == "thin" else 1
+        path = _path(frame, one.x[::stride], one.y[::stride])
+        parts.append(f'<path d="{path}" stroke="{color}" stroke-width="1.6" opacity="{opacity}" fill="none" {style}/>')
+        if one.style == "points" and len(one.x) <= 64:
+            good = np.isfinite(one.y)
+            parts += [_dot(frame, x, y, color) for x, y in zip(one.x[good], one.y[good], strict=True)]
+        parts.append(_text(WIDTH - RIGHT, TOP + 12 + 14 * place, one.name, "end", color))
+    return parts
+
+
+def _path(frame: _Frame, xs: Floats, ys: Floats) -> str:
+    """The curve, lifted where there is no number."""
+    words, pen_down = [], False
+    for x, y in zip(xs, ys, strict=True):
+        if np.isfinite(y):
+            words.append(f"{'L' if pen_down else 'M'}{frame.across(x):.1f} {frame.up(y):.1f}")
+        pen_down = bool(np.isfinite(y))
+    return "".join(words)
+
+
+def _scatter(figure: Scatter) -> list[str]:
+    if not figure.names:
+        return [_nothing()]
+    frame = _Frame(figure.xs, figure.ys, figure.x, figure.y)
+    shares = figure.shares if len(figure.shares) else np.zeros(len(figure.xs))
+    parts = frame.parts()
+    for name, x, y, share in zip(figure.names, figure.xs, figure.ys, shares, strict=True):
+        title = f"<title>{escape(name)}</title>"
+        parts.append(_dot(frame, x, y, viridis(float(share))).replace("/>", f">{title}</circle>"))
+    if figure.trend is not None:
+        ends = np.array([frame.x_low, frame.x_high])
+        path = _path(frame, ends, np.clip(figure.trend[0] + figure.trend[1] * ends, frame.y_low, frame.y_high))
+        parts.append(f'<path d="{path}" stroke="{COLORS["amber"]}" stroke-dasharray="5 4" fill="none"/>')
+    return parts
+
+
+def _heatmap(figure: Heatmap) -> list[str]:
+    if not figure.values.size or not np.isfinite(figure.values).any():
+        return [_nothing()]
+    columns = np.unique(np.linspace(0, len(figure.steps) - 1, min(COLUMNS, len(figure.steps))).astype(int))
+    values = figure.values[columns].astype(np.float64)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    wide, tall = (WIDTH - LEFT - RIGHT) / len(columns), (HEIGHT - TOP - BOTTOM) / len(figure.rows)
+    parts = []
+    for column, row in np.argwhere(np.isfinite(values)):
+        color = viridis((values[column, row] - low) / (high - low) if high > low else 0.5)
+        x, y = LEFT + column * wide, HEIGHT - BOTTOM - (row + 1) * tall
+        parts.append(
+            f'<path d="M{x:.1f} {y:.1f}h{wide + 0.3:.1f}v{tall + 0.3:.1f}h-{wide + 0.3:.1f}z" fill="{color}"/>'
+        )
+    marks = figure.ticks or tuple((row, name) for row, name in enumerate(figure.rows) if len(figure.rows) <= 16)
+    for row, name in marks[:: max(1, len(marks) // 16)]:
+        parts.append(_text(LEFT - 6, HEIGHT - BOTTOM - (row + 0.5) * tall + 4, name, "end"))
+    for place in np.unique(np.linspace(0, len(columns) - 1, min(6, len(columns))).astype(int)):
+        step = f"{float(figure.steps[columns[place]]):.6g}"
+        parts.append(_text(LEFT + (place + 0.5) * wide, HEIGHT - BOTTOM + 16, step, "middle"))
+    return [*parts, *_labels(figure.x.text, figure.y.text, HEIGHT), *_scale(figure.value.text, low, high)]
+
+
+def _scale(text: str, low: float, high: float) -> list[str]:
+    """The colours with their numbers, below the map."""
+    top, wide = HEIGHT + 10, 200
+    parts = [f'<path d="M{LEFT + i * 4} {top}h4.3v12h-4.3z" fill="{viridis(i / 49)}"/>' for i in range(50)]
+    parts.append(_text(LEFT - 6, top + 10, f"{low:.3g}", "end"))
+    parts.append(_text(LEFT + wide + 6, top + 10, f"{high:.3g}   {text}", "start"))
+    return parts
+
+
+def _bars_height(figure: Bars) -> int:
+    return 20 + 16 * min(len(figure.names), BARS) + BOTTOM
+
+
+def _bars(figure: Bars) -> list[str]:
+    count = min(len(figure.names), BARS)
+    if not count:
+        return [_nothing()]
+    values = np.nan_to_num(figure.values[:count])
+    left, most = 170, float(np.abs(values).max()) or 1.0
+    shares = np.abs(values) / most if figure.shares is None else figure.shares[:count]
+    parts = []
+    for place, (name, value, share) in enumerate(zip(figure.names, values, shares, strict=False)):
+        y, wide = TOP + 16 * place, abs(float(value)) / most * (WIDTH - left - 90)
+        parts.append(_text(left - 8, y + 10, name, "end"))
+        parts.append(
+            f'<path d="M{left} {y}h{wide:.1f}v12h-{wide:.1f}z" fill="{viridis(float(np.nan_to_num(share)))}"/>'
+        )
+        parts.append(_text(left + wide + 6, y + 10, f"{value:.4g}", "start"))
+    more = f" ({len(figure.names) - count} more)" if len(figure.names) > count else ""
+    return [*parts, _text(left, _bars_height(figure) - 18, figure.value.text + more, "start")]
+
+
+def _histogram(figure: Histogram) -> list[str]:
+    frame = _Frame(np.array(figure.edges), np.array([0.0, *figure.counts]), figure.x, figure.y)
+    parts = frame.parts()
+    for low, high, count in zip(figure.edges[:-1], figure.edges[1:], figure.counts, strict=True):
+        x, wide, y = frame.across(low), frame.across(high) - frame.across(low), frame.up(count)
+        parts.append(f'<path d="M{x:.1f} {y:.1f}h{wide:.1f}V{frame.up(0):.1f}h-{wide:.1f}z" fill="{COLORS["blue"]}"/>')
+    return parts
+
+
+def _extent(values: NDArray[np.float64], room: float) -> tuple[float, float]:
+    """Lowest and highest number, with a share of room around; never empty."""
+    good = values[np.isfinite(values)]
+    if not len(good):
+        return 0.0, 1.0
+    low, high = float(good.min()), float(good.max())
+    if low == high:
+        return low - (abs(low) or 1) * 0.5, high + (abs(high) or 1) * 0.5
+    return low - (high - low) * room, high + (high - low) * room
+
+
+def _labels(x: str, y: str, height: int) -> Iterable[str]:
+    middle = (TOP + height - BOTTOM) / 2
+    yield _text((LEFT + WIDTH - RIGHT) / 2, height - 12, x, "middle")
+    yield f'<text x="14" y="{middle}" transform="rotate(-90 14 {middle})" text-anchor="middle">{escape(y)}</text>'
+
+
+def _text(x: float, y: float, text: str, anchor: str, color: str = "#444") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}">{escape(text)}</text>'
+
+
+def _dot(frame: _Frame, x: float, y: float, color: str) -> str:
+    return f'<circle cx="{frame.across(x):.1f}" cy="{frame.up(y):.1f}" r="3" fill="{color}" fill-opacity="0.85"/>'
+
+
+def _nothing() -> str:
+    return _text(WIDTH / 2, HEIGHT / 2, "Nothing measured yet.", "middle", "#888")
+
+
+def _color(token: str) -> str:
+    """A colour for paper, of a token of the theme."""
+    name, _, place = token.partition(":")
+    return SERIES[int(place) % len(SERIES)] if name == "series" else COLORS.get(token, SERIES[0])

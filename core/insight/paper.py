@@ -1,0 +1,138 @@
+"""A report as a value, and the same as HTML and as Markdown.
+
+The HTML is one file that needs nothing else: figures are inline SVG, there is no script, and it prints on white. The
+Markdown names its figures as files beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from core.figures.figure import Figure, Table
+from core.figures.svg import draw
+
+MOST_ROWS = 60
+"""Rows of a table that are shown; the whole is in its CSV file."""
+STYLE = """
+body{font:15px/1.55 Inter,Helvetica,Arial,sans-serif;color:#222;background:#fff;max-width:820px;
+margin:40px auto;padding:0 20px}
+h1{font-size:28px;margin-bottom:4px}h2{font-size:20px;margin-top:40px;border-bottom:1px solid #ddd;padding-bottom:6px}
+h3{font-size:15px;margin:26px 0 6px}.sub{color:#666;margin-top:0}figure{margin:0;break-inside:avoid}
+svg{width:100%;height:auto}
+figcaption{color:#555;font-size:13px}table{border-collapse:collapse;font-size:13px;margin:10px 0}
+td,th{text-align:left;padding:4px 14px 4px 0;border-bottom:1px solid #eee;vertical-align:top}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}pre{background:#f6f6f6;padding:14px;font-size:12px;overflow:auto;
+white-space:pre-wrap}@media print{body{margin:0;max-width:none}h2{break-after:avoid}}
+""".strip()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A chapter.
+
+    Attributes:
+        title: its heading.
+        text: paragraphs.
+        facts: names and values.
+        figures: drawn, each with its title, help and summary.
+        code: text that is shown as it stands.
+    """
+
+    title: str
+    text: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    figures: tuple[Figure | Table, ...] = ()
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A report."""
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+
+    def figures(self) -> dict[str, Figure | Table]:
+        """Every figure by the name of its file, without an ending."""
+        all_of_them = (figure for section in self.sections for figure in section.figures)
+        return {f"{place:02}-{_slug(figure.title)}": figure for place, figure in enumerate(all_of_them, 1)}
+
+
+def html(paper: Paper) -> str:
+    """One self-contained page."""
+    parts = [f"<h1>{escape(paper.title)}</h1>", f'<p class="sub">{escape(paper.subtitle)}</p>']
+    for section in paper.sections:
+        parts.append(f"<h2>{escape(section.title)}</h2>")
+        parts += [f"<p>{escape(text)}</p>" for text in section.text]
+        if section.facts:
+            rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(said)}</td></tr>" for name, said in section.facts)
+            parts.append(f"<table>{rows}</table>")
+        parts += [_figure_html(figure) for figure in section.figures]
+        if section.code:
+            parts.append(f"<pre>{escape(section.code)}</pre>")
+    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(paper.title)}</title>'
+    return f"{head}<style>{STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
+
+
+def markdown(paper: Paper, *, folder: str) -> str:
+    """The same as Markdown, its figures as files in `folder`."""
+    files = iter(paper.figures())
+    parts = [f"# {paper.title}", paper.subtitle]
+    for section in paper.sections:
+        parts += [f"## {section.title}", *section.text]
+        if section.facts:
+            parts.append("\n".join(["| | |", "|---|---|", *(f"| {_cell(n)} | {_cell(s)} |" for n, s in section.facts)]))
+        for figure in section.figures:
+            file = next(files)
+            shown = _table_markdown(figure) if isinstance(figure, Table) else f"![{figure.title}]({folder}/{file}.svg)"
+            parts += [f"### {figure.title}", shown, f"{figure.summary()} {_help(figure)}".strip()]
+        if section.code:
+            parts.append(f"```yaml\n{section.code.rstrip()}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _figure_html(figure: Figure | Table) -> str:
+    body = _table_html(figure) if isinstance(figure, Table) else draw(figure)
+    caption = f"<b>{escape(figure.summary())}</b> {escape(_help(figure))}"
+    return f"<figure><h3>{escape(figure.title)}</h3>{body}<figcaption>{caption}</figcaption></figure>"
+
+
+def _table_html(table: Table) -> str:
+    head = "".join(f'<th class="n">{escape(column.text)}</th>' for column in table.columns)
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td>" + "".join(f'<td class="n">{_number(value)}</td>' for value in values) + "</tr>"
+        for name, values in _shown(table)
+    )
+    return f"<table><tr><th></th>{head}</tr>{rows}</table>"
+
+
+def _table_markdown(table: Table) -> str:
+    lines = [["", *(column.text for column in table.columns)], ["---"] * (len(table.columns) + 1)]
+    lines += [[name, *(_number(value) for value in values)] for name, values in _shown(table)]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _shown(table: Table) -> Sequence[tuple[str, Sequence[float]]]:
+    return list(zip(table.rows, table.values.tolist(), strict=True))[:MOST_ROWS]
+
+
+def _help(figure: Figure | Table) -> str:
+    return getattr(figure, "help", "")
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if np.isfinite(value) else "–"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60]

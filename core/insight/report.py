@@ -1,0 +1,194 @@
+"""The job that writes a report of a run, or of several beside one another, into a folder:
+
+    report.html   one file that needs nothing else
+    report.md     the same as text
+    figures/      every figure as SVG and as CSV
+
+Body: `runs` (ids), `out` (a folder that is not there, or empty), `checkpoint` ("best", "last" or a step).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from core import VERSION
+from core.atomic import new_folder
+from core.config.edit import difference, value_at
+from core.config.files import dumps
+from core.errors import UserError
+from core.events import RunStarted
+from core.figures import run as figures
+from core.figures.figure import Figure, Table
+from core.figures.smooth import Smoothed
+from core.figures.svg import draw
+from core.figures.trace import Trace
+from core.home import Home
+from core.insight import anatomy, comparing
+from core.insight.job import Look
+from core.insight.opened import Opened
+from core.insight.paper import Paper, Section, html, markdown
+from core.store.rows import RunRow
+from core.store.store import Store
+
+Progress = Callable[[str, float | None], None]
+FIGURES = "figures"
+SMOOTHING = 0.9
+
+
+def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Write the report; see the module for the body.
+
+    Returns:
+        `folder`, `html` and `files` (paths).
+
+    Raises:
+        UserError: a run does not exist, or the folder has something in it; nothing has been written then.
+        Cancelled: by `progress`; nothing of it is left.
+    """
+    out = Path(body["out"]).expanduser().absolute()
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise UserError(f"{out} is already there.", hint="Choose another folder, or remove this one.")
+    if not body.get("runs"):
+        raise UserError("No run is chosen to report on.")
+    store = Store(home)
+    try:
+        rows = [store.run(run) for run in body["runs"]]
+        sections = [_overview(rows)]
+        if len(rows) > 1:
+            sections += [_differences(rows), _compared(store, rows)]
+        for place, row in enumerate(rows):
+            progress(f"Reading {row.name}", place / len(rows))
+            sections += _of_run(home, store, row, body, progress, alone=len(rows) == 1)
+    finally:
+        store.close()
+    title = " and ".join(row.name for row in rows) if len(rows) < 3 else f"{len(rows)} runs"
+    made = time.strftime("%Y-%m-%d %H:%M")
+    return _write(Paper(title, f"Rankloom {VERSION}, {made}", tuple(sections)), out)
+
+
+def _write(paper: Paper, out: Path) -> dict[str, Any]:
+    with new_folder(out, replace=True) as folder:
+        (folder / FIGURES).mkdir()
+        (folder / "report.html").write_text(html(paper), encoding="utf-8")
+        (folder / "report.md").write_text(markdown(paper, folder=FIGURES), encoding="utf-8")
+        for name, figure in paper.figures().items():
+            (folder / FIGURES / f"{name}.csv").write_text(figure.csv(), encoding="utf-8")
+            if not isinstance(figure, Table):
+                (folder / FIGURES / f"{name}.svg").write_text(draw(figure), encoding="utf-8")
+    files = sorted(str(path) for path in out.rglob("*") if path.is_file())
+    return {"folder": str(out), "html": str(out / "report.html"), "files": files}
+
+
+def _overview(rows: Sequence[RunRow]) -> Section:
+    """What each run was and came to, in a line or in a list."""
+    facts: list[tuple[str, str]] = []
+    for row in rows:
+        adapter, said = row.config.adapter, row.state
+        ahead = f"{row.name}: " if len(rows) > 1 else ""
+        facts += [
+            (f"{ahead}Run", row.id),
+            (f"{ahead}State", f"{row.phase.value}, step {said.step} of {row.config.train.steps}"),
+            (f"{ahead}Method", f"{row.method}, rank {adapter.rank}, alpha {adapter.alpha:g}"),
+            (f"{ahead}Model and data", f"{row.model}; {row.data}"),
+            (f"{ahead}Trained numbers", f"{said.trainable_parameters:,} of {said.total_parameters:,}"),
+            (f"{ahead}Loss", f"{_loss(row.first_loss)} to {_loss(row.last_loss)}; held out {_loss(row.best_loss)}"),
+            (f"{ahead}Time", f"{row.seconds:,.0f} s of training"),
+        ]
+        facts += [(f"{ahead}Notes", row.notes)] if row.notes else []
+    return Section("At a glance", facts=tuple(facts))
+
+
+def _differences(rows: Sequence[RunRow]) -> Section:
+    """What the configurations do not have in common."""
+    paths = sorted({path for row in rows[1:] for path in difference(rows[0].config, row.config)} - {"name"})
+    facts = tuple((path, " / ".join(_value(row, path) for row in rows)) for path in paths)
+    said = "What differs, run by run in the order above." if facts else "The configurations are equal."
+    return Section("What differs", (said,), facts)
+
+
+def _value(row: RunRow, path: str) -> str:
+    try:
+        value = value_at(row.config, path)
+    except AttributeError:
+        return "–"
+    return str(getattr(value, "kind", value))
+
+
+def _compared(store: Store, rows: Sequence[RunRow]) -> Section:
+    measured = {}
+    for row in rows:
+        trace = Trace(store, row.id)
+        trace.update()
+        name = row.name if row.name not in measured else f"{row.name} ({row.id})"
+        measured[name] = trace.curve("loss")
+    return Section("Losses beside one another", figures=(figures.compared(measured, keep=SMOOTHING),))
+
+
+def _of_run(
+    home: Home, store: Store, row: RunRow, body: dict[str, Any], progress: Progress, *, alone: bool
+) -> list[Section]:
+    """The chapters of one run."""
+    trace = Trace(store, row.id)
+    trace.update()
+    ahead = "" if alone else f"{row.name}: "
+    curves: list[Figure | Table] = [figures.loss(trace, Smoothed(SMOOTHING))]
+    if len(trace.vector("relative_norm")):
+        curves += [figures.norms(trace, "relative_norm"), figures.most_changed(trace)]
+    sections = [Section(f"{ahead}The training", figures=tuple(curves)), _inside(home, row, body, progress, ahead)]
+    samples = store.samples(row.id)
+    if samples:
+        facts = tuple((f"step {sample.step}: {sample.prompt}", sample.text) for sample in samples[-8:])
+        sections.append(Section(f"{ahead}Samples", facts=facts))
+    started = [event for _, _, event in store.events(row.id) if isinstance(event, RunStarted)]
+    environment = tuple(started[-1].environment.items()) if started else ()
+    sections.append(Section(f"{ahead}Data and environment", facts=(*_fingerprint(row), *environment)))
+    return [*sections, Section(f"{ahead}Configuration", code=dumps(row.config))]
+
+
+def _inside(home: Home, row: RunRow, body: dict[str, Any], progress: Progress, ahead: str) -> Section:
+    """Spectra and movement; what cannot be had (no checkpoint, no model any more) is said instead."""
+    title = f"{ahead}Inside the adapter"
+    asked = {"runs": [row.id], "checkpoint": body.get("checkpoint", "best")}
+    try:
+        look = Look(home, asked, progress)
+        opened = look.frames()[0][0]
+        found = anatomy.spectra(opened, lambda share: progress(f"Looking into {row.name}", share))
+    except UserError as error:
+        return Section(title, (error.text,))
+    shown: list[Figure | Table] = [found["spectrum"], found["effective_rank"], found["ranks"]]
+    text: tuple[str, ...] = (f"At step {opened.step}.",)
+    try:
+        moments = [Opened.at(row, checkpoint) for checkpoint in look.checkpoints[0]]
+        moved = comparing.movements(
+            row.name, moments, look.weights(opened), lambda share: progress(f"Measuring rows of {row.name}", share)
+        )
+        shown += [moved["movement"], moved["trend"]]
+    except UserError as error:
+        text = (*text, error.text)
+    return Section(title, text, figures=tuple(shown))
+
+
+def _fingerprint(row: RunRow) -> tuple[tuple[str, str], ...]:
+    """Size and SHA-256 of the data, so that a reader can tell whether theirs is the same."""
+    path = Path(row.config.data.path)
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    try:
+        digests = [_digest(file) for file in files]
+        size = sum(file.stat().st_size for file in files)
+    except OSError:
+        return (("Data", f"{path.name} is not there any more"),)
+    whole = digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return (("Data", f"{path.name}, {size:,} bytes in {len(files)} files"), ("SHA-256 of the data", whole))
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _loss(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

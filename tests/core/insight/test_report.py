@@ -1,0 +1,121 @@
+"""Reports: whole without any other file, sound as HTML and SVG, honest about what cannot be had."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from core import worker
+from core.commandline.entry import main
+from core.errors import UserError
+from core.figures.figure import Axis, Bars, Figure, Heatmap, Histogram, Lines, Scatter, Series
+from core.figures.svg import draw, ticks, viridis
+from core.home import Home
+from core.insight.report import report_job
+from core.store.store import Store
+from tests.whole.small_runs import create
+
+
+def quiet(_text: str, _share: float | None) -> None:
+    """Nobody watches."""
+
+
+class Whole(HTMLParser):
+    """Sees that every element is closed, and that nothing is fetched from anywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "path", "circle"):
+            self.open.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("path", "circle"):
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Closed already."""
+
+
+def test_a_report_of_two_runs_has_all_chapters(home: Home, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    store = Store(home)
+    train = {"prompts": ["Define <fox> & dog"], "sample_tokens": 2}
+    runs = [create(store, tmp_path, train=train), create(store, tmp_path, adapter={"method": "dora", "rank": 2})]
+    store.close()
+    for run in runs:
+        assert worker.main(home, run) == 0
+    out = tmp_path / "report"
+
+    assert main(["report", *runs, "--out", str(out), "--json", "--home", str(home.root)]) == 0
+
+    answer = json.loads(capfd.readouterr().out)
+    page, text = (out / "report.html").read_text(encoding="utf-8"), (out / "report.md").read_text(encoding="utf-8")
+    assert set(answer["files"]) == {str(path) for path in out.rglob("*") if path.is_file()}
+    parser = Whole()
+    parser.feed(page)
+    assert parser.open == [] and parser.links == []
+    for word in ("At a glance", "What differs", "adapter.rank", "Inside the adapter", "SHA-256", "torch", "max_tokens"):
+        assert word in page and word in text, word
+    assert "Define &lt;fox&gt; &amp; dog" in page
+    pictures = sorted(path.name for path in (out / "figures").glob("*.svg"))
+    assert len(pictures) >= 10 and all(f"figures/{name}" in text for name in pictures)
+    for path in (out / "figures").glob("*.svg"):
+        ElementTree.fromstring(path.read_text(encoding="utf-8"))
+    with pytest.raises(UserError, match="already there"):
+        report_job(home, {"runs": runs, "out": str(out)}, quiet)
+
+
+def test_a_report_of_a_run_that_never_began_says_what_is_missing(home: Home, tmp_path: Path) -> None:
+    store = Store(home)
+    run = create(store, tmp_path)
+    store.close()
+    shutil.rmtree(tmp_path / "model")
+    (tmp_path / "data.jsonl").unlink()
+
+    answer = report_job(home, {"runs": [run], "out": str(tmp_path / "report")}, quiet)
+
+    page = Path(answer["html"]).read_text(encoding="utf-8")
+    assert "has no checkpoint" in page and "is not there any more" in page and "Nothing measured yet." in page
+
+
+SHOWN: list[Figure] = [
+    Lines("Loss", Axis("Step"), Axis("Loss"), (Series("a & b", np.arange(3.0), np.array([1, np.nan, 2])),)),
+    Lines("Flat", Axis("Step"), Axis("Loss"), (Series("one", np.ones(1), np.ones(1), "points", "series:9"),)),
+    Lines("None", Axis("Step"), Axis("Loss")),
+    Heatmap(
+        "Map", Axis("Step"), Axis("Block"), Axis("norm"), ("r0", "r1"), np.arange(500),
+        np.arange(1000, dtype=np.float32).reshape(500, 2),
+    ),
+    Bars("Bars", Axis("score"), ("x", "y"), np.array([2.0, -1.0])),
+    Scatter("Points", Axis("x"), Axis("y"), ("p", "q"), np.array([1.0, 2]), np.array([3.0, 4]), trend=(0.0, 1.0)),
+    Histogram("Counts", Axis("tokens"), Axis("Examples"), (0.0, 1.0, 2.0), (3, 4)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("figure", SHOWN, ids=lambda figure: figure.title)
+def test_a_drawing_is_sound_small_and_speaks_for_itself(figure: Figure) -> None:
+    text = draw(figure)
+
+    root = ElementTree.fromstring(text)
+    assert root.get("aria-label") == figure.summary()
+    assert "nan" not in text.replace(figure.summary(), "") and len(text) < 60_000
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert ticks(0, 10) == pytest.approx([0, 2, 4, 6, 8, 10])
+    assert ticks(0.013, 0.041) == pytest.approx([0.015, 0.02, 0.025, 0.03, 0.035, 0.04])
+    assert ticks(1, 1) == []
+
+
+def test_colours_run_from_dark_to_bright() -> None:
+    assert (viridis(0), viridis(1), viridis(-3)) == ("#440154", "#fde725", "#440154")
