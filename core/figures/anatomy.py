@@ -71,7 +71,7 @@ def spectrum_map(layers: Sequence[LayerInfo], values: Sequence[Floats]) -> Heatm
 
 def effective_ranks(layers: Sequence[LayerInfo], found: Floats, given: Floats) -> Bars:
     """Effective rank of each layer against the rank it was given."""
-    return _bars("Effective rank", Axis("Effective rank"), layers, found, found / np.maximum(given, 1), EFFECTIVE)
+    return _bars("Effective rank by layer", Axis("directions"), layers, found, found / np.maximum(given, 1), EFFECTIVE)
 
 
 def rank_table(layers: Sequence[LayerInfo], ranks: Floats) -> Table:

@@ -56,8 +56,8 @@ def viridis(share: float) -> str:
 class _Frame:
     """Where data lie on the paper, with ticks and labels."""
 
-    def __init__(self, xs: Floats, ys: Floats, x: Axis, y: Axis) -> None:
-        self.x_low, self.x_high = _extent(xs, 0.0)
+    def __init__(self, xs: Floats, ys: Floats, x: Axis, y: Axis, *, room: float = 0.0) -> None:
+        self.x_low, self.x_high = _extent(xs, room)
         self.y_low, self.y_high = _extent(ys, 0.04)
         self.x, self.y = x, y
 
@@ -126,7 +126,7 @@ def _path(frame: _Frame, xs: Floats, ys: Floats) -> str:
 def _scatter(figure: Scatter) -> list[str]:
     if not figure.names:
         return [_nothing()]
-    frame = _Frame(figure.xs, figure.ys, figure.x, figure.y)
+    frame = _Frame(figure.xs, figure.ys, figure.x, figure.y, room=0.03)
     shares = figure.shares if len(figure.shares) else np.zeros(len(figure.xs))
     parts = frame.parts()
     for name, x, y, share in zip(figure.names, figure.xs, figure.ys, shares, strict=True):
@@ -146,17 +146,18 @@ def _heatmap(figure: Heatmap) -> list[str]:
     values = figure.values[columns].astype(np.float64)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     wide, tall = (WIDTH - LEFT - RIGHT) / len(columns), (HEIGHT - TOP - BOTTOM) / len(figure.rows)
-    parts = []
+    parts = ['<g shape-rendering="crispEdges">']
     for column, row in np.argwhere(np.isfinite(values)):
         color = viridis((values[column, row] - low) / (high - low) if high > low else 0.5)
         x, y = LEFT + column * wide, HEIGHT - BOTTOM - (row + 1) * tall
         parts.append(
             f'<path d="M{x:.1f} {y:.1f}h{wide + 0.3:.1f}v{tall + 0.3:.1f}h-{wide + 0.3:.1f}z" fill="{color}"/>'
         )
+    parts.append("</g>")
     marks = figure.ticks or tuple((row, name) for row, name in enumerate(figure.rows) if len(figure.rows) <= 16)
     for row, name in marks[:: max(1, len(marks) // 16)]:
         parts.append(_text(LEFT - 6, HEIGHT - BOTTOM - (row + 0.5) * tall + 4, name, "end"))
-    for place in np.unique(np.linspace(0, len(columns) - 1, min(6, len(columns))).astype(int)):
+    for place in np.unique(np.linspace(0, len(columns) - 1, len(columns) if len(columns) <= 16 else 6).astype(int)):
         step = f"{float(figure.steps[columns[place]]):.6g}"
         parts.append(_text(LEFT + (place + 0.5) * wide, HEIGHT - BOTTOM + 16, step, "middle"))
     return [*parts, *_labels(figure.x.text, figure.y.text, HEIGHT), *_scale(figure.value.text, low, high)]

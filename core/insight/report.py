@@ -15,14 +15,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core import VERSION
 from core.atomic import new_folder
 from core.config.edit import difference, value_at
 from core.config.files import dumps
 from core.errors import UserError
-from core.events import RunStarted
+from core.events import LayersChosen, RunStarted
 from core.figures import run as figures
-from core.figures.figure import Figure, Table
+from core.figures.figure import Axis, Bars, Figure, Table
 from core.figures.smooth import Smoothed
 from core.figures.svg import draw
 from core.figures.trace import Trace
@@ -37,6 +39,7 @@ from core.store.store import Store
 Progress = Callable[[str, float | None], None]
 FIGURES = "figures"
 SMOOTHING = 0.9
+PROBED = "Mean squared length of what each layer's adapter added to its output (LoRA-drop); the bright ones were kept."
 
 
 def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -139,6 +142,9 @@ def _of_run(
     if len(trace.vector("relative_norm")):
         curves += [figures.norms(trace, "relative_norm"), figures.most_changed(trace)]
     sections = [Section(f"{ahead}The training", figures=tuple(curves)), _inside(home, row, body, progress, ahead)]
+    chosen = [event for _, _, event in store.events(row.id) if isinstance(event, LayersChosen)]
+    if chosen:
+        sections.insert(0, _chosen(chosen[-1], ahead))
     samples = store.samples(row.id)
     if samples:
         facts = tuple((f"step {sample.step}: {sample.prompt}", sample.text) for sample in samples[-8:])
@@ -147,6 +153,24 @@ def _of_run(
     environment = tuple(started[-1].environment.items()) if started else ()
     sections.append(Section(f"{ahead}Data and environment", facts=(*_fingerprint(row), *environment)))
     return [*sections, Section(f"{ahead}Configuration", code=dumps(row.config))]
+
+
+def _chosen(event: LayersChosen, ahead: str) -> Section:
+    """What the probe of all layers found, before the run itself began."""
+    order = sorted(event.importance, key=lambda name: -event.importance[name])
+    values = np.array([100 * event.importance[name] for name in order])
+    kept = np.array([0.75 if name in event.kept else 0.15 for name in order])
+    title = "Importance found by the probe"
+    bars = Bars(title, Axis("of all importance", "%"), tuple(map(_short, order)), values, tuple(order), kept, PROBED)
+    said = f"A probe tried {len(order)} layers; {len(event.kept)} of them have an adapter of their own."
+    return Section(f"{ahead}How the layers were chosen", (said,), figures=(bars,))
+
+
+def _short(name: str) -> str:
+    """Block and last part of a layer's name."""
+    *path, last = name.split(".")
+    block = next((part for part in path if part.isdecimal()), "")
+    return f"{block}.{last}" if block else last
 
 
 def _inside(home: Home, row: RunRow, body: dict[str, Any], progress: Progress, ahead: str) -> Section:
