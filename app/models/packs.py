@@ -45,25 +45,27 @@ PACKS = (
         "446 questions and answers, 70 held out",
         "devil_train.jsonl",
         "devil_val.jsonl",
+        {"task": "causal-lm"},
     ),
     Pack(
         "WordNet topics",
-        "1,572 short glosses, 473 held out",
+        "1,572 glosses to sort by topic, 473 held out",
         "wordnet_topics_train.jsonl",
         "wordnet_topics_test.jsonl",
+        {"task": "sequence-classification"},
     ),
     Pack(
         "Jane Austen's novels",
         "4 MB of text for continued pre-training",
         "austen.txt",
-        values={"data.format": "text"},
+        values={"task": "causal-lm", "data.format": "text"},
     ),
 )
 
 
 def chosen(path: str) -> dict[str, Any]:
-    """What choosing a file changes: the shape and the held-out file of earlier data do not fit another."""
-    return {"data.path": path, "data.format": "auto", "data.held_out_path": ""}
+    """What choosing a file changes: what was said of earlier data does not fit another."""
+    return {"data.path": path, "data.format": "auto", "data.held_out_path": "", "data.columns": {}, "data.roles": {}}
 
 
 def pack_of(path: str) -> Pack | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
-from app.forms.choice import Choice, ChoiceEdit
+from app.errors import show_error
+from app.forms.choice import Choice, ChoiceEdit, spoken
 from app.forms.field import Field
 from app.forms.form import Form, bind
 from app.models.inquiry import Inquiry
@@ -20,20 +21,29 @@ from app.widgets import EmptyState, Notice, Panel, label, plain, primary
 from app.widgets.data_checks import DataChecks
 from app.widgets.data_counts import DataCounts
 from app.widgets.example_view import ExamplePanel
+from app.widgets.mapping_dialog import MappingDialog
 from app.widgets.reading import ReadingView
 from app.widgets.source_list import Source, SourceList
+from app.widgets.template_dialog import TemplateDialog
 from app.widgets.token_panel import TokenPanel
 from app.words import number, plural
-from core.config.run import DataConfig
+from core.config.run import DataConfig, RunConfig
 from core.data.formats import FORMATS
+from core.errors import UserError
 
 if TYPE_CHECKING:
     from app.context import Context
 
 _SIDE = 360
+_COLUMNS = "data.columns"
+"""The option that failures name which a mapping of columns could mend."""
 _DEPENDS = ("data.", "model.path", "seed", "task")
 """What the reading of data depends on."""
 _RECENT_SHOWN = 4
+_TASKS = {
+    "causal-lm": "Write text", "sequence-classification": "Sort texts", "regression": "Rate texts",
+    "preference": "Prefer answers",
+}  # fmt: skip
 _OPTIONS = ("format", "train_on", "max_tokens", "held_out", "held_out_path", "packing")
 _FILES = "Data (*.jsonl *.json *.txt *.md *.csv *.tsv *.parquet *.gz);;All files (*)"
 
@@ -53,6 +63,7 @@ class DataPage(Page):
         self.add_action(self.next)
         self.sources = SourceList()
         self.form: Form[DataConfig] = Form(DataConfig, only=_OPTIONS, own={"format": _shapes})
+        self.task: Form[RunConfig] = Form(RunConfig, only=["task"], own={"task": _tasks})
         self.reason = label("", "hint", wrap=True)
         self.counts = DataCounts()
         self.checks = DataChecks(context.document)
@@ -65,6 +76,7 @@ class DataPage(Page):
         self.reading = ReadingView()
         self.note = Notice()
         self._lay_out()
+        bind(self.task, self._document)
         bind(self.form, self._document, "data")
         self._connect()
         self._show_sources()
@@ -112,8 +124,14 @@ class DataPage(Page):
         where.add(self.sources)
         rows.addWidget(where)
         self._how = Panel("How it is read")
+        self._how.add(self.task)
         self._how.add(self.form)
         self.form.layout().insertWidget(1, self.reason)  # type: ignore[union-attr]
+        ways = QHBoxLayout()
+        ways.setSpacing(8)
+        ways.addWidget(plain("Columns and roles…", self.map_columns))
+        ways.addWidget(plain("Template…", self.edit_template, name="Chat template…"))
+        self._how.add(ways)
         rows.addWidget(self._how)
         rows.addStretch(1)
         area = _scrolling(inner)
@@ -136,12 +154,11 @@ class DataPage(Page):
             hint="Drop a file on the window, or begin with one of the packs at the left.",
         )  # fmt: skip
         self.failed = EmptyState("", "table", ("Try again", self.inspection.again))
+        self.unknown = EmptyState("", "table", ("Say which column is which…", self.map_columns))
         self._views = {
-            "nothing": self.empty,
-            "reading": self.reading,
-            "known": _scrolling(known),
-            "failed": self.failed,
-        }
+            "nothing": self.empty, "reading": self.reading, "known": _scrolling(known), "failed": self.failed,
+            "unknown": self.unknown,
+        }  # fmt: skip
         holder = QWidget()
         self._stack = QStackedLayout(holder)
         for view in self._views.values():
@@ -184,6 +201,33 @@ class DataPage(Page):
             self._document.remember("data", path)
         self._show_sources()
 
+    def map_columns(self) -> None:
+        """Ask for the columns, then the user which is which."""
+        try:
+            self.context.jobs.ask(
+                "data_columns", {"config": self._document.config.to_dict()},
+                # Not at once: a dialog runs a loop of its own, in which the jobs must go on being looked at.
+                done=lambda found: QTimer.singleShot(0, self, lambda: self._ask_mapping(found)),
+                failed=lambda text, hint, _: show_error(UserError(text, hint=hint), self.window()),
+            )  # fmt: skip
+        except UserError as error:
+            show_error(error, self.window())
+
+    def _ask_mapping(self, found: dict[str, Any]) -> None:
+        report = self.inspection.answer if self.inspection.state == "known" else None
+        kind = report["format"] if report is not None else ""
+        dialog = MappingDialog(found["columns"], self._document.config.data, kind, self)
+        if dialog.exec():
+            self._document.update(dialog.values(), "Map columns and roles")
+        dialog.deleteLater()
+
+    def edit_template(self) -> None:
+        """Choose or write the chat template."""
+        dialog = TemplateDialog(self._document.config, self.context.jobs, self)
+        if dialog.exec():
+            self._document.update({"data.template": dialog.template}, "Choose the chat template")
+        dialog.deleteLater()
+
     def show_as(self, look: int) -> None:
         """Show the examples as text (0) or as tokens (1)."""
         self._look.setCurrentIndex(look)
@@ -219,14 +263,18 @@ class DataPage(Page):
         if path != self._shown_path:
             self._shown_path = path
             self.examples.start_over()
+            self.tokens.start_over()
         keeps = inspection.state == "reading" and inspection.answer is not None
-        self._stack.setCurrentWidget(self._views["known" if keeps else inspection.state])
+        failure = inspection.failure if inspection.state == "failed" else None
+        unknown = failure is not None and _COLUMNS in failure.hint
+        self._stack.setCurrentWidget(self._views["known" if keeps else "unknown" if unknown else inspection.state])
         self._how.setVisible(bool(path))
         self.reason.setVisible(inspection.answer is not None)
         if inspection.state == "known":
             self._show_report()
-        elif inspection.state == "failed" and inspection.failure is not None:
-            self.failed.set(inspection.failure.text, inspection.failure.hint)
+        elif failure is not None:
+            self.failed.set(failure.text, failure.hint)
+            self.unknown.set(failure.text, "Its columns have other names, or it is meant for another task.")
         self._show_progress(inspection.stage, inspection.share)
         self._show_header()
         self.complete_changed.emit()
@@ -273,6 +321,11 @@ class DataPage(Page):
         self.set_subtitle(f"{name}   {count}".strip())
         self.next.setVisible(bool(path))
         self.next.setEnabled(self.complete)
+
+
+def _tasks(field: Field) -> QWidget:
+    """What can be learned, in words."""
+    return ChoiceEdit([Choice(task, _TASKS.get(task, spoken(task))) for task in field.literals])
 
 
 def _shapes(field: Field) -> QWidget:

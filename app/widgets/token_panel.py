@@ -68,6 +68,11 @@ class TokenPanel(Panel):
         """Whether any example is cut, so that one can go there."""
         self.jumps["truncated"].setEnabled(cut)
 
+    def start_over(self) -> None:
+        """The data is other data: go to the first micro-batch."""
+        self._inquiry.answer = None
+        self._inquiry.want(index=0)
+
     def jump(self, word: str) -> None:
         """Go to the longest, the shortest, or the next truncated example."""
         self._inquiry.want(index=word, **({"after": self._after} if word == "truncated" else {}))

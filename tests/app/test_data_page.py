@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,17 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 
+from app.forms.choice import ChoiceEdit
+from app.models.mapping import needed
 from app.models.packs import PACKS
 from app.pages.data import DataPage
 from app.widgets.data_checks import ReasonDialog
+from app.widgets.mapping_dialog import MappingDialog
+from app.widgets.template_dialog import OWN, TemplateDialog
 from app.window import Window
 from core import service
+from core.config.run import DataConfig
+from core.data.formats import FORMATS
 from core.models.catalog import tiny_model
 from core.store.store import Store
 
@@ -54,6 +61,12 @@ def problem(path: str, text: str, *, blocking: bool, **more: Any) -> dict[str, A
         "count": 0,
     }
     return {**about, "rows": [], "remedy": {}, "overruled": "", **more}
+
+
+def pick(box: ChoiceEdit, value: str) -> None:
+    """Choose a value as a user would."""
+    box.set_value(value)
+    box.edited.emit(value)
 
 
 class Desk:
@@ -340,6 +353,92 @@ def test_everything_on_the_page_can_be_reached_with_tab_and_has_a_name(desk: Des
         widget = widget.nextInFocusChain()
     wanted = {*page.sources.rows, page.examples.next, page.examples.text, page.counts.plot, *page.checks.remedies}
     assert wanted <= reached
+
+
+def test_the_topics_are_sorted_and_the_dictionary_is_written(desk: Desk) -> None:
+    desk.page.choose(TOPICS.path)
+    assert desk.document.config.task == "sequence-classification"
+    desk.page.choose(DEVIL.path)
+    assert desk.document.config.task == "causal-lm"
+
+
+def test_columns_of_an_unknown_shape_are_mapped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [{"who": "agent", "what": "Hello"}, {"who": "customer", "what": "Hi"}]
+    desk.own.write_text(json.dumps({"id": 1, "talk": said}) + "\n", encoding="utf-8")
+    desk.page.choose(str(desk.own))
+    assert desk.asked() is not None
+    desk.fail("own.jsonl, row 1: no known shape has 'id', 'talk'.", "Say which column is which (data.columns).")
+    assert desk.page.unknown.isVisible() and desk.page.unknown.button is not None
+
+    def fill_in(dialog: MappingDialog) -> int:
+        pick(dialog.shape, "messages")
+        pick(dialog.columns["messages"], "talk")
+        pick(dialog.columns["messages.role"], "who")
+        pick(dialog.columns["messages.content"], "what")
+        pick(dialog.roles["agent"], "assistant")
+        pick(dialog.roles["customer"], "user")
+        return 1
+
+    monkeypatch.setattr(MappingDialog, "exec", fill_in)
+    desk.page.unknown.button.click()
+    service.main(desk.window.context.home, idle=0)
+    desk.window.context.jobs._look()
+    QApplication.processEvents()
+    data = desk.document.config.data
+    assert data.columns == {"messages": "talk", "messages.role": "who", "messages.content": "what"}
+    assert data.roles == {"agent": "assistant", "customer": "user"}
+    assert desk.document.undo.undoText() == "Map columns and roles"
+    desk.page.inspection._wait.timeout.emit()
+    service.main(desk.window.context.home, idle=0)
+    desk.window.context.jobs._look()
+    answer = desk.page.inspection.answer
+    assert answer is not None and [turn["role"] for turn in answer["first"][0]["turns"]] == ["assistant", "user"]
+
+
+def test_a_mapping_that_stands_is_shown_again_and_can_be_taken_back(desk: Desk) -> None:
+    data = DataConfig(format="instruction", columns={"instruction": "q"}, roles={})
+    columns = [{"name": name, "sample": "", "keys": [], "speakers": {}} for name in ("q", "output")]
+    dialog = MappingDialog(columns, data, "", desk.page)
+    assert dialog.columns["instruction"].value() == "q"
+    pick(dialog.columns["instruction"], "")
+    assert dialog.values() == {"data.format": "instruction", "data.columns": {}, "data.roles": {}}
+
+
+def test_every_shape_of_columns_says_which_it_needs() -> None:
+    assert needed("messages") == ("messages", "messages.role", "messages.content")
+    assert needed("prompt-completion") == ("prompt", "completion")
+    assert needed("paragraphs") == ()
+    assert all(needed(member.kind) for member in FORMATS.members if member.kind != "paragraphs")
+
+
+def test_a_template_is_rendered_while_it_is_edited_and_only_a_sound_one_is_taken(desk: Desk) -> None:
+    desk.document.set("model.path", str(tiny_model()))
+    desk.page.choose(DEVIL.path)
+    dialog = TemplateDialog(desk.document.config, desk.window.context.jobs, desk.page)
+    dialog.show()
+    inquiry = dialog.tokens._inquiry
+
+    def serve() -> str:
+        inquiry._wait.stop()
+        inquiry._ask()
+        service.main(desk.window.context.home, idle=0)
+        desk.window.context.jobs._look()
+        return "".join(token.piece for token in dialog.tokens.view.tokens)
+
+    dialog.choice.setCurrentText("vicuna")
+    dialog._take_choice()
+    assert "USER:" in serve() and dialog.take.isEnabled()
+    dialog.editor.setPlainText("{% for m in messages %}<{{ m.content }}>{% endfor %}")
+    assert dialog.template.startswith("{% for") and serve().startswith("<")
+    dialog.editor.setPlainText("{% for m in messages %}")
+    dialog._take_text()
+    serve()
+    assert not dialog.take.isEnabled() and "template" in dialog.tokens.trouble.text
+    assert desk.document.config.data.template == ""
+    dialog.choice.setCurrentText(OWN)
+    dialog._take_choice()
+    assert dialog.template == ""
+    dialog.close()
 
 
 def test_the_real_worker_reads_a_shipped_pack(desk: Desk) -> None:
