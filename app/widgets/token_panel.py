@@ -85,6 +85,7 @@ class TokenPanel(Panel):
     def _lay_out(self) -> None:
         inner = QWidget()
         self._stack = QStackedLayout()
+        self.add(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self._stack.addWidget(self.without)
         self._stack.addWidget(inner)
         column = QVBoxLayout(inner)
@@ -111,7 +112,6 @@ class TokenPanel(Panel):
         foot.addWidget(legend, 0, Qt.AlignmentFlag.AlignRight)
         foot.addWidget(label("not learned", "hint"))
         column.addLayout(foot)
-        self.add(self._stack, 1)
 
     def _show(self) -> None:
         inquiry = self._inquiry
