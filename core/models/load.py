@@ -156,6 +156,8 @@ def _load_model(
     """The model on the CPU, and what was wrong on the way; attention is torch's own wherever the model allows it."""
     kind: Any = AutoModelForCausalLM if labels is None else AutoModelForSequenceClassification
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    said = logging.get_verbosity()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # what the folder lacks is judged by `_check_whole`
     try:
         opened: Any = kind.from_pretrained(
             folder,
@@ -169,6 +171,8 @@ def _load_model(
         )
     except _UNFIT as error:
         raise _no_model(folder, error) from error
+    finally:
+        logging.set_verbosity(said)
     model, report = opened
     return model, report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from core.data.tokens import TokenList, Tokens
 
@@ -66,3 +67,14 @@ def test_an_empty_list_counts_nothing() -> None:
 def test_the_first_token_of_an_example_is_no_target() -> None:
     ids = np.array([5, 6, 7], dtype=np.int32)
     assert Tokens(ids, np.array([True, True, False])).targets == 1
+
+
+def test_what_is_too_long_for_memory_is_mapped_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = [Tokens(np.arange(n, n + 7, dtype=np.int32), np.arange(7) % 2 == n % 2, "a", n) for n in range(50)]
+    held = TokenList(examples)
+    monkeypatch.setattr("core.data.flat.IN_MEMORY", 64)
+    mapped = TokenList(examples)
+    assert isinstance(mapped._ids, np.memmap) and not isinstance(held._ids, np.memmap)
+    assert mapped.targets.tolist() == held.targets.tolist() == [each.targets for each in examples]
+    for one, other in zip(mapped, held, strict=True):
+        assert (one.ids.tolist(), one.trained.tolist()) == (other.ids.tolist(), other.trained.tolist())

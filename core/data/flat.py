@@ -1,0 +1,48 @@
+"""A long array that grows, and moves to the disk when it gets too long for memory."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+IN_MEMORY = 2**28
+"""Bytes of an array that are held in memory; more of it goes to a temporary file, which is gone with the process."""
+
+
+class Flat:
+    """Numbers of one type, one after the other.
+
+    Args:
+        dtype: their type.
+    """
+
+    def __init__(self, dtype: DTypeLike) -> None:
+        self.count = 0
+        self._dtype = np.dtype(dtype)
+        self._held = bytearray()
+        self._file: IO[bytes] | None = None
+
+    def extend(self, numbers: NDArray[Any]) -> None:
+        """Put some more behind."""
+        self._held += numbers.astype(self._dtype, copy=False).tobytes()
+        self.count += len(numbers)
+        if len(self._held) > IN_MEMORY:
+            self._put_away()
+
+    def whole(self) -> NDArray[Any]:
+        """All of them, (count,), read-only; mapped from the disk where they lie there. To be asked for once."""
+        if self._file is None:
+            return np.frombuffer(bytes(self._held), dtype=self._dtype)
+        self._put_away()
+        with self._file as file:  # the mapping keeps what it needs open
+            return np.memmap(file, dtype=self._dtype, mode="r", shape=(self.count,))
+
+    def _put_away(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="rankloom-")  # noqa: SIM115 - lives as long as the array
+        self._file.write(self._held)
+        self._file.flush()
+        self._held.clear()
