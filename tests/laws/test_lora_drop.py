@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,25 @@ def test_a_resumed_run_does_not_probe_again_and_ends_bit_for_bit_the_same(store:
     ]
     assert adapters[0] == adapters[1]
     assert store.curve(broken, "probe_loss")[0].tolist() == [1, 2, 3]
+
+
+def test_a_run_that_goes_on_from_a_checkpoint_never_probes_again(store: Store, tmp_path: Path) -> None:
+    run = create(store, tmp_path, adapter={**DROP, "dropout": 0.1}, train={"checkpoint_every": 2})
+    assert worker.main(store.home, run) == 0
+    checkpoints = store.home.run(run) / "checkpoints"
+    saved = checkpoints / "step-000006" / "adapter" / "adapter.safetensors"
+    expected = saved.read_bytes()
+    for later in ("step-000004", "step-000006"):
+        shutil.rmtree(checkpoints / later)
+    seen = store.last_seq()
+
+    assert worker.main(store.home, run, resume=True) == 0
+
+    again = [event for _, _, event in store.events(run, seen)]
+    assert not [event for event in again if isinstance(event, LayersChosen)]
+    assert not [event for event in again if isinstance(event, StageChanged) and event.text.startswith("Trying")]
+    assert saved.read_bytes() == expected
+    assert store.curve(run, "probe_loss")[0].tolist() == [1, 2, 3]
 
 
 def test_the_second_stage_is_that_of_a_run_whose_layers_were_known(store: Store, tmp_path: Path) -> None:
