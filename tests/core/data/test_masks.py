@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.data.example import Example, Turn
 from core.data.formats import FORMATS
@@ -14,7 +17,9 @@ from core.data.template import Encoder, tokenise
 from core.data.templates import TEMPLATES
 from core.data.tokens import Tokens
 from core.errors import UserError
-from tests.core.data.chats import CHATML, byte_level
+from tests.core.data.chats import CHATML, STOCK, TRIMS, byte_level
+from tests.core.data.chats import ENDS as STOCK_ENDS
+from tests.core.data.test_template import ROUNDS, TEXT
 
 TALK = [
     {"role": "user", "content": "One?"},
@@ -174,3 +179,52 @@ def test_a_pair_that_lost_one_answer_to_the_cut_teaches_nothing() -> None:
     pair = Example(turns, "a", 1, style="plain", rejected=far)
     (cut,) = Encoder(byte_level(), train_on="completions", max_tokens=12).encode([pair])
     assert (cut.targets, cut.truncated) == (0, True)
+
+
+@pytest.mark.parametrize("name", STOCK)
+@settings(deadline=None, max_examples=15)
+@given(rounds=ROUNDS, data=st.data())
+def test_exactly_the_messages_that_say_so_are_learned(
+    name: str, rounds: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    flags = [data.draw(st.booleans()) for _ in rounds]
+    talk: list[dict[str, Any]] = []
+    for (asked, answer), flag in zip(rounds, flags, strict=True):
+        talk += [{"role": "user", "content": asked}, {"role": "assistant", "content": answer, "weight": int(flag)}]
+    tokens = tokenise(example("messages", messages=talk), byte_level(STOCK[name]))
+    lead = " " if name == "mistral" else ""
+    answers = [answer.strip() if name in TRIMS else answer for _, answer in rounds]
+    wanted = "".join(lead + text + STOCK_ENDS[name] for text, flag in zip(answers, flags, strict=True) if flag)
+    assert byte_level().decode(tokens.ids[tokens.trained].tolist()) == wanted
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@settings(deadline=None, max_examples=10)
+@given(rounds=ROUNDS)
+def test_known_templates_learn_any_answer_with_its_end(name: str, rounds: list[tuple[str, str]]) -> None:
+    talk = [
+        {"role": role, "content": text}
+        for pair in rounds
+        for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
+    tokens = tokenise(example("messages", messages=talk), byte_level(), template=name)
+    trims = name in ("llama-3", "gemma", "mistral", "vicuna")
+    lead = " " if name in ("mistral", "vicuna") else ""
+    wanted = "".join(lead + (answer.strip() if trims else answer) + ENDS[name] for _, answer in rounds)
+    assert byte_level().decode(tokens.ids[tokens.trained].tolist()) == wanted
+
+
+@settings(deadline=None, max_examples=25)
+@given(rounds=ROUNDS, name=st.from_regex(r"[a-z_]{1,12}", fullmatch=True), value=TEXT)
+def test_calls_of_any_content_are_learned_whole(rounds: list[tuple[str, str]], name: str, value: str) -> None:
+    call = {"type": "function", "function": {"name": name, "arguments": {"value": value}}}
+    talk = [
+        {"role": "user", "content": rounds[0][0]},
+        {"role": "assistant", "content": rounds[0][1], "tool_calls": [call]},
+        {"role": "tool", "content": value},
+        {"role": "assistant", "content": "Done."},
+    ]
+    tokens = tokenise(example("messages", messages=talk), byte_level(TOOLS))
+    written = json.dumps(call["function"], ensure_ascii=False)
+    wanted = f"{rounds[0][1]}<call>{written}</call><|im_end|>Done.<|im_end|>"
+    assert byte_level(TOOLS).decode(tokens.ids[tokens.trained].tolist()) == wanted
