@@ -33,6 +33,7 @@ WORDS = {
     "own_rank": "factors of each layer's own",
     "plain_magnitude": "rows that keep their length",
     "rank": "a rank",
+    "seeded_start": "a start that is drawn at random, the same for layers of one shape",
     "triplets": "singular triplets (P, lambda, Q)",
     "unit_scale": "a scale of 1, since it has no alpha",
 }

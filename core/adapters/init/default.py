@@ -20,6 +20,7 @@ class Default(Init):
     kind = "default"
     label = "The delta's own"
     paper = "2106.09685"
+    provides = frozenset({"seeded_start"})
 
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
         return start(param.shape, param.fill, param.std, generator)

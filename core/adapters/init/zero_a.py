@@ -21,6 +21,7 @@ class ZeroA(Init):
     label = "B random, A zero"
     paper = "2406.08447"
     needs = frozenset({"both_factors"})
+    provides = frozenset({"seeded_start"})
 
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
         swapped = {"a": "zero", "b": "kaiming"}.get(param.role, param.fill)

@@ -22,7 +22,7 @@ class LoraDrop(Selection):
     kind = "lora-drop"
     label = "By a probe (LoRA-drop)"
     paper = "2402.07721"
-    needs = frozenset({"both_factors", "fixed_rank"})
+    needs = frozenset({"both_factors", "fixed_rank", "seeded_start"})
 
     threshold: float = option(
         0.9, "Threshold", "Share of all importance that the kept layers of a kind must carry.", gt=0, le=1
