@@ -11,15 +11,13 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
 from app.errors import show_error
-from app.forms.choice import Choice, ChoiceEdit, spoken
-from app.forms.field import Field
-from app.forms.form import Form, bind
 from app.models.inquiry import Inquiry
 from app.models.packs import PACKS, chosen, missing, pack_of
 from app.pages.page import Page
-from app.widgets import EmptyState, Notice, Panel, label, plain, primary
+from app.widgets import EmptyState, Notice, Panel, plain, primary
 from app.widgets.data_checks import DataChecks
 from app.widgets.data_counts import DataCounts
+from app.widgets.data_options import DataOptions
 from app.widgets.example_view import ExamplePanel
 from app.widgets.mapping_dialog import MappingDialog
 from app.widgets.reading import ReadingView
@@ -27,8 +25,6 @@ from app.widgets.source_list import Source, SourceList
 from app.widgets.template_dialog import TemplateDialog
 from app.widgets.token_panel import TokenPanel
 from app.words import number, plural
-from core.config.run import DataConfig, RunConfig
-from core.data.formats import FORMATS
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,11 +36,6 @@ _COLUMNS = "data.columns"
 _DEPENDS = ("data.", "model.path", "seed", "task")
 """What the reading of data depends on."""
 _RECENT_SHOWN = 4
-_TASKS = {
-    "causal-lm": "Write text", "sequence-classification": "Sort texts", "regression": "Rate texts",
-    "preference": "Prefer answers",
-}  # fmt: skip
-_OPTIONS = ("format", "train_on", "max_tokens", "held_out", "held_out_path", "packing")
 _FILES = "Data (*.jsonl *.json *.txt *.md *.csv *.tsv *.parquet *.gz);;All files (*)"
 
 
@@ -62,9 +53,7 @@ class DataPage(Page):
         self.next = primary("Next: Layers", lambda: context.go("layers"))
         self.add_action(self.next)
         self.sources = SourceList()
-        self.form: Form[DataConfig] = Form(DataConfig, only=_OPTIONS, own={"format": _shapes})
-        self.task: Form[RunConfig] = Form(RunConfig, only=["task"], own={"task": _tasks})
-        self.reason = label("", "hint", wrap=True)
+        self.options = DataOptions(context.document)
         self.counts = DataCounts()
         self.checks = DataChecks(context.document)
         self.examples = ExamplePanel()
@@ -76,8 +65,6 @@ class DataPage(Page):
         self.reading = ReadingView()
         self.note = Notice()
         self._lay_out()
-        bind(self.task, self._document)
-        bind(self.form, self._document, "data")
         self._connect()
         self._show_sources()
         self._show_state()
@@ -123,16 +110,7 @@ class DataPage(Page):
         where.add_control(plain("Choose a file…", self.choose_file, icon="file"))
         where.add(self.sources)
         rows.addWidget(where)
-        self._how = Panel("How it is read")
-        self._how.add(self.task)
-        self._how.add(self.form)
-        self.form.layout().insertWidget(1, self.reason)  # type: ignore[union-attr]
-        ways = QHBoxLayout()
-        ways.setSpacing(8)
-        ways.addWidget(plain("Columns and roles…", self.map_columns))
-        ways.addWidget(plain("Template…", self.edit_template, name="Chat template…"))
-        self._how.add(ways)
-        rows.addWidget(self._how)
+        rows.addWidget(self.options)
         rows.addStretch(1)
         area = _scrolling(inner)
         self.context.theme.changed.connect(lambda: area.setFixedWidth(self.context.theme.px(_SIDE)))
@@ -177,6 +155,8 @@ class DataPage(Page):
 
     def _connect(self) -> None:
         self.sources.picked.connect(self.choose)
+        self.options.mapping_wanted.connect(self.map_columns)
+        self.options.template_wanted.connect(self.edit_template)
         self._document.changed.connect(self._follow)
         self.inspection.changed.connect(self._show_state)
         self.inspection.progress.connect(self._show_progress)
@@ -239,7 +219,6 @@ class DataPage(Page):
         if "data.path" in paths:
             self._show_sources()
         if any(path.startswith("data.") for path in paths):
-            self.form.rows["held_out"].setVisible(not self._document.config.data.held_out_path)
             self._show_header()
             self.complete_changed.emit()
 
@@ -268,40 +247,30 @@ class DataPage(Page):
         failure = inspection.failure if inspection.state == "failed" else None
         unknown = failure is not None and _COLUMNS in failure.hint
         self._stack.setCurrentWidget(self._views["known" if keeps else "unknown" if unknown else inspection.state])
-        self._how.setVisible(bool(path))
-        self.reason.setVisible(inspection.answer is not None)
+        self.options.setVisible(bool(path))
+        self.options.show_reason(None if failure is not None else inspection.answer)
         if inspection.state == "known":
             self._show_report()
         elif failure is not None:
             self.failed.set(failure.text, failure.hint)
             self.unknown.set(failure.text, "Its columns have other names, or it is meant for another task.")
+        self.note.setVisible(bool(self._notes()))
+        self.note.set(self._notes(), tone="muted")
         self._show_progress(inspection.stage, inspection.share)
-        self._show_header()
         self.complete_changed.emit()
 
     def _show_report(self) -> None:
         """Everything that the worker found."""
         report, data = self.inspection.answer, self._document.config.data
         assert report is not None
-        chosen_by_user = data.format != "auto"
-        shape = f"Read as {report['format_label']}"
-        self.reason.setText(f"{shape}, as you chose." if chosen_by_user else f"{shape}. {report['reason']}")
-        self.reason.show()
         self.counts.show_report(report, data.max_tokens)
         self.checks.show_problems(report["problems"], tokenised=report["tokenised"])
         self.tokens.set_cut(report["truncated"] > 0)
         self.examples.show_examples(report["first"], everything=data.train_on == "everything")
 
     def _show_progress(self, text: str, share: float | None) -> None:
-        busy = self.inspection.state == "reading"
         self.reading.show_stage(text, share)
-        self.note.setVisible(busy)
-        if busy:
-            self.note.set(f"{text}…", tone="muted")
-        else:
-            notes = self._notes()
-            self.note.setVisible(bool(notes))
-            self.note.set(notes, tone="muted")
+        self._show_header()
 
     def _notes(self) -> str:
         """What to know on the choice of files, and whether only a part was read."""
@@ -317,25 +286,14 @@ class DataPage(Page):
         path, report = self._document.config.data.path, self.inspection.answer
         pack = pack_of(path)
         name = pack.name if pack else Path(path).name
-        count = plural(report["examples"], "example") if report is not None and self.inspection.state == "known" else ""
-        self.set_subtitle(f"{name}   {count}".strip())
+        about = ""
+        if self.inspection.state == "reading":
+            about = f"{self.inspection.stage}…"
+        elif self.inspection.state == "known" and report is not None:
+            about = plural(report["examples"], "example")
+        self.set_subtitle(f"{name}   {about}".strip())
         self.next.setVisible(bool(path))
         self.next.setEnabled(self.complete)
-
-
-def _tasks(field: Field) -> QWidget:
-    """What can be learned, in words."""
-    return ChoiceEdit([Choice(task, _TASKS.get(task, spoken(task))) for task in field.literals])
-
-
-def _shapes(field: Field) -> QWidget:
-    """The shapes that data comes in, with what a row of each looks like."""
-    automatic = Choice("auto", "Automatic", field.help)
-    return ChoiceEdit([automatic, *(Choice(m.kind, _capital(m.label), m.looks) for m in FORMATS.members)])
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _scrolling(inner: QWidget) -> QScrollArea:

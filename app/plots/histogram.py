@@ -110,6 +110,7 @@ class HistogramPlot(QWidget):
         painter.setPen(theme.color("amber_text"))
         width = painter.fontMetrics().horizontalAdvance(figure.mark.text) + 4
         left = x + 4 if x + 4 + width < area.right() else x - 4 - width
+        painter.fillRect(QRectF(left - 1, area.top(), width, theme.px(16)), theme.color("panel", 0.85))
         painter.drawText(QRectF(left, area.top(), width, theme.px(16)), Qt.AlignmentFlag.AlignLeft, figure.mark.text)
 
     def _area(self) -> QRectF:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from app.plots.histogram import HistogramPlot
 from app.plots.saving import save_button
+from app.style.theme import Theme
 from app.widgets.labels import label
 from app.widgets.panel import Panel
 from app.widgets.stat_row import StatRow
 from app.words import number, share
 from core.figures.figure import Axis, Histogram, Mark
 
+_NARROW = 560
+"""Pixels below which the two panels have no room side by side."""
 NOT_COUNTED = "after choosing a model"
 
 
@@ -23,12 +28,22 @@ class DataCounts(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        columns = QHBoxLayout(self)
+        columns = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._columns = columns
         columns.setContentsMargins(0, 0, 0, 0)
         columns.setSpacing(16)
         self._rows = {
             name: StatRow(name)
-            for name in ("Examples", "To train on", "Held out", "Tokens", "Learned tokens", "Cut", "Repeated")
+            for name in (
+                "Examples",
+                "To train on",
+                "Held out",
+                "Tokens",
+                "Learned tokens",
+                "Classes",
+                "Cut",
+                "Repeated",
+            )
         }
         counts = Panel("Counts")
         for row in self._rows.values():
@@ -53,16 +68,31 @@ class DataCounts(QWidget):
             "Held out": number(report["held_out_examples"]) if counted else NOT_COUNTED,
             "Tokens": f"{about}{number(report['tokens'])}" if counted else NOT_COUNTED,
             "Learned tokens": _learned(report) if counted else NOT_COUNTED,
+            "Classes": number(len(report["labels"])),
             "Cut": _part(report["truncated"], report["examples"]) if counted else NOT_COUNTED,
             "Repeated": _part(report["duplicates"], report["examples"]) if counted else NOT_COUNTED,
         }
         for name, text in texts.items():
             self._rows[name].set(text, tone="muted" if text == NOT_COUNTED else "")
+        self._rows["Classes"].setVisible(bool(report["labels"]))
+        self._rows["Learned tokens"].setVisible(not report["labels"])
         figure = histogram(report, max_tokens) if counted else None
         self.plot.show_figure(figure)
         self.plot.setVisible(figure is not None)
         self._without.setVisible(not counted)
         self._lengths.set_title("Lengths", _quantiles(report) if counted else "")
+
+    def minimumSizeHint(self) -> QSize:
+        """One panel wide: where there is no room for two, they stand one above the other."""
+        return QSize(Theme.current().px(_NARROW) // 2, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Turn with the room."""
+        super().resizeEvent(event)
+        narrow = self.width() < Theme.current().px(_NARROW)
+        turned = QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
+        if turned != self._columns.direction():
+            self._columns.setDirection(turned)
 
     def value(self, name: str) -> str:
         """What a row shows."""

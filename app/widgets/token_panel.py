@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 from app.widgets.bar import ProgressLine
 from app.widgets.buttons import Button
 from app.widgets.empty_state import EmptyState
+from app.widgets.flow import Flow
 from app.widgets.labels import ElidedLabel, label
 from app.widgets.notice import Notice
 from app.widgets.panel import Panel
@@ -91,14 +92,10 @@ class TokenPanel(Panel):
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        ways = QHBoxLayout()
-        ways.setSpacing(8)
-        for button in self.jumps.values():
-            ways.addWidget(button)
-        ways.addStretch(1)
-        ways.addWidget(self.previous)
-        ways.addWidget(self.next)
-        column.addLayout(ways)
+        ways = Flow()
+        for button in (self.previous, self.next, *self.jumps.values()):
+            ways.add(button)
+        column.addWidget(ways)
         for widget in (self.trouble, self._where, self._line):
             column.addWidget(widget)
         column.addWidget(self.view, 1)

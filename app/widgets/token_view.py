@@ -76,7 +76,8 @@ class TokenView(QAbstractScrollArea):
     def told_of(self, index: int) -> str:
         """A token in words."""
         token = self.tokens[index]
-        said = "learned" if token.trained else "not learned"
+        learned = "made unlikely" if self._worse(token) else "learned"
+        said = learned if token.trained else "not learned"
         mark = ", a mark" if token.special else ""
         return f"“{token.shown}”   id {number(token.id)}   position {number(token.position)}   {said}{mark}"
 
@@ -156,12 +157,17 @@ class TokenView(QAbstractScrollArea):
         text = self._batch["texts"][heading.text]
         part = {"chosen": "better answer, ", "rejected": "worse answer, "}.get(text["part"], "")
         cut = f", {plural(text['cut'], 'token')} cut off" if text["cut"] else ""
-        label = f", label {text['label']}" if "label" in text else ""
+        learned = f"{number(text['trained'])} {'made unlikely' if text['part'] == 'rejected' else 'learned'}"
+        learned = f"label {text['label']}" if "label" in text else learned
         packed = "" if heading.first else ", packed behind the one before"
         return (
             f"Row {heading.row + 1}{packed}: {part}{text['file']}, row {number(text['row'])}   "
-            f"{plural(text['tokens'], 'token')}, {number(text['trained'])} learned{cut}{label}"
+            f"{plural(text['tokens'], 'token')}, {learned}{cut}"
         )
+
+    def _worse(self, token: Token) -> bool:
+        """Whether it belongs to the worse of two answers, which is made unlikely."""
+        return bool(self._batch["texts"][token.text]["part"] == "rejected")
 
     def _paint_token(self, painter: QPainter, index: int, box: QRectF) -> None:
         theme = Theme.current()
@@ -172,11 +178,12 @@ class TokenView(QAbstractScrollArea):
             painter.setPen(theme.color("accent") if self.hasFocus() else Qt.PenStyle.NoPen)
             painter.setBrush(theme.color("hover"))
             painter.drawRoundedRect(inner.adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
-        color = "accent_text" if token.trained else "muted"
+        tone = "amber" if self._worse(token) else "accent"
+        color = f"{tone}_text" if token.trained else "muted"
         if token.special:
             painter.setFont(theme.font(11, mono=True))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(theme.color("accent" if token.trained else "faint"), 1))
+            painter.setPen(QPen(theme.color(tone if token.trained else "faint"), 1))
             tag = inner.adjusted(theme.px(2), 1, -theme.px(2), -1)
             painter.drawRoundedRect(tag, 4, 4)
             painter.setPen(theme.color(color))
@@ -186,7 +193,7 @@ class TokenView(QAbstractScrollArea):
             painter.setPen(theme.color(color if not token.breaks else "faint"))
             painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, token.shown)
         if token.trained:
-            painter.setPen(QPen(theme.color("accent"), 1.5))
+            painter.setPen(QPen(theme.color(tone), 1.5))
             line = inner.bottom() - 0.5
             painter.drawLine(QPointF(inner.left() + 0.5, line), QPointF(inner.right() - 1.5, line))
 

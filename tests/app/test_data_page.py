@@ -129,7 +129,7 @@ def test_a_pack_brings_its_held_out_file_in_one_step_that_can_be_undone(desk: De
     data = desk.document.config.data
     assert (Path(data.path).name, Path(data.held_out_path).name) == ("devil_train.jsonl", "devil_val.jsonl")
     assert desk.page.sources.rows[0].isChecked()
-    assert not desk.page.form.rows["held_out"].isVisible()
+    assert not desk.page.options.form.rows["held_out"].isVisible()
     desk.document.undo.undo()
     assert desk.document.config.data.path == "" and desk.page.empty.isVisible()
     assert not any(row.isChecked() for row in desk.page.sources.rows)
@@ -219,7 +219,7 @@ def test_sound_data_is_counted_and_the_step_is_done(desk: Desk) -> None:
     page = desk.known()
     assert page.complete and page.next.isEnabled()
     assert "own.jsonl" in page.subtitle_label.text() and "40 examples" in page.subtitle_label.text()
-    assert "'instruction' and 'response'" in page.reason.text()
+    assert "'instruction' and 'response'" in page.options.reason.text()
     assert page.counts.value("To train on") == "36" and page.counts.value("Cut") == "none"
     assert page.counts.plot.figure is not None and sum(page.counts.plot.figure.counts) == 40
     page.next.click()
@@ -325,12 +325,12 @@ def test_pairs_and_labels_are_shown_with_the_text(desk: Desk) -> None:
 def test_the_shape_can_be_overruled_and_the_form_follows_undo(desk: Desk) -> None:
     page = desk.known()
     desk.document.set("data.format", "text")
-    assert page.form.rows["format"].editor.value() == "text"  # type: ignore[attr-defined]
+    assert page.options.form.rows["format"].editor.value() == "text"  # type: ignore[attr-defined]
     assert desk.asked() is not None
     desk.say(format="text", format_label="text", chosen=True)
-    assert page.reason.text() == "Read as text, as you chose."
+    assert page.options.reason.text() == "Read as text, as you chose."
     desk.document.undo.undo()
-    assert page.form.rows["format"].editor.value() == "auto"  # type: ignore[attr-defined]
+    assert page.options.form.rows["format"].editor.value() == "auto"  # type: ignore[attr-defined]
 
 
 def test_the_histogram_says_where_examples_are_cut(desk: Desk) -> None:
