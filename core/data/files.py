@@ -17,9 +17,11 @@ from core.data.readers.columns import SAVED, SPLITS, folder_size, saved_rows
 from core.data.row import Position, Row
 from core.errors import UserError
 
-HELD_BACK = re.compile(r"(test|validation|valid|val|dev|eval)(?![a-z])", re.IGNORECASE)
-TRAIN = re.compile(r"train(?![a-z])", re.IGNORECASE)
-"""Beginnings of the names that files or folders of a split data set have."""
+HELD_BACK = re.compile(r"(?:^|[-_.])(test|validation|valid|val|dev|eval)(?![a-z])", re.IGNORECASE)
+TRAIN = re.compile(r"(?:^|[-_.])train(?![a-z])", re.IGNORECASE)
+"""What the names of files or folders of a split data set have in them."""
+NO_DATA = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "package.json"})
+"""Files beside data that say something about it."""
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Source:
         self.position.done = 0
         for file in self.files:
             name = file.name if file == self.root else file.relative_to(self.root).as_posix()
-            kind = kind_of(file)
+            kind = None if file.is_dir() else kind_of(file)
             read = saved_rows if kind is None else kind.read
             empty = True
             for row in read(file, name, self.position):
@@ -92,7 +94,7 @@ def _folder(root: Path) -> Source:
         return Source(root, (root,), position=Position(folder_size(root)))
     if (root / SPLITS).is_file():
         return _saved_parts(root)
-    inside = sorted(path for path in root.rglob("*") if path.is_file())
+    inside = sorted(path for path in root.rglob("*") if path.is_file() and path.name not in NO_DATA)
     seen = [path for path in inside if not any(part.startswith(".") for part in path.relative_to(root).parts)]
     by_kind = {kind.label: tuple(path for path in seen if kind_of(path) is kind) for kind in KINDS}
     found = {label: paths for label, paths in by_kind.items() if paths}
@@ -109,8 +111,8 @@ def _folder(root: Path) -> Source:
 
 def _training_part(root: Path, files: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Of a data set in parts the one to train on; all files where their names do not speak of parts."""
-    train = tuple(file for file in files if any(TRAIN.match(part) for part in file.relative_to(root).parts))
-    held = [file for file in files if any(HELD_BACK.match(part) for part in file.relative_to(root).parts)]
+    train = tuple(file for file in files if any(TRAIN.search(part) for part in file.relative_to(root).parts))
+    held = [file for file in files if any(HELD_BACK.search(part) for part in file.relative_to(root).parts)]
     if not train or not held or set(train) & set(held):
         return files, ()
     first = held[0].relative_to(root).as_posix()

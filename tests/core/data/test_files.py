@@ -250,3 +250,16 @@ def test_the_test_part_of_a_data_set_is_not_trained_on_by_accident(tmp_path: Pat
     source = find(tmp_path)
     assert [row.file for row in source.rows()] == ["train-00000.jsonl", "train-00001.jsonl"]
     assert "1 of a test or validation part are left out (test-00000.jsonl" in source.notes[1]
+
+
+def test_a_folder_of_the_datasets_cache_is_read_without_what_describes_it(tmp_path: Path) -> None:
+    import pyarrow
+
+    for name, rows in (("glue-train.arrow", ROWS[:3]), ("glue-test.arrow", ROWS[3:5])):
+        table = pyarrow.Table.from_pylist(rows)
+        with pyarrow.ipc.new_stream(str(tmp_path / name), table.schema) as writer:
+            writer.write_table(table)
+    write(tmp_path, "dataset_info.json", '{"features": {}}')
+    source = find(tmp_path)
+    assert [row.value for row in source.rows()] == ROWS[:3]
+    assert len(source.notes) == 1
