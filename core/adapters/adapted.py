@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.adapters.axis import declared
-from core.adapters.fused import low_rank_linear
+from core.adapters.fused import dense_linear, low_rank_linear
 
 if TYPE_CHECKING:
-    from core.adapters.axis import BaseUpdate, Delta, Magnitude, Param, Scale, Storage
+    from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, Scale, Storage
     from core.layers import LayerPlan
 
 
@@ -27,7 +27,7 @@ class Adapted(nn.Module):
     Args:
         base: the frozen module: `nn.Linear`, GPT-2's `Conv1D`, or a quantised linear.
         plan: which layer it is, with rank and alpha.
-        delta, scale, magnitude, storage, base_update: the members of the axes that live in a layer.
+        delta, scale, magnitude, init, storage, base_update: the members of the axes that live in a layer.
         own: this layer's tensors by name; other layers may have the same ones.
         shared: frozen tensors that all layers hold together, already sliced to this layer's shape.
         dropout: share of the branch's input that is dropped in training.
@@ -41,6 +41,7 @@ class Adapted(nn.Module):
         delta: Delta,
         scale: Scale,
         magnitude: Magnitude,
+        init: Init,
         storage: Storage,
         base_update: BaseUpdate,
         own: Mapping[str, nn.Parameter],
@@ -53,13 +54,14 @@ class Adapted(nn.Module):
         self.delta = delta
         self.scale_rule = scale
         self.magnitude = magnitude
+        self.init = init
         self.storage = storage
         self.base_update = base_update
         self.own = nn.ParameterDict(own)
         self.shared = dict(shared)
         self.dropout = dropout
         self.enabled = True
-        self.declared: dict[str, Param] = declared(plan, delta, magnitude, base_update)
+        self.declared: dict[str, Param] = declared(plan, delta, magnitude, base_update, init)
         self.active_rank = plan.rank
         self.carry = 0.0
         """Ratio of the adapter's change that the base has taken up (Delta-LoRA); 0 before it begins."""
@@ -95,9 +97,13 @@ class Adapted(nn.Module):
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """`(B', A')` of shapes (out, r) and (r, in): dW = scale * B' A', with what the base has taken up."""
-        b, a = self.delta.factors(self.tensors())
-        carried = self.base_update.carried(self)
-        return (b, a) if carried is None else (torch.cat((b, carried[0]), 1), torch.cat((a, carried[1])))
+        pairs = [self.delta.factors(self.tensors()), *self.carried()]
+        return pairs[0] if len(pairs) == 1 else (torch.cat([b for b, _ in pairs], 1), torch.cat([a for _, a in pairs]))
+
+    def carried(self) -> list[tuple[Tensor, Tensor]]:
+        """What the base itself has taken up or given up, as pairs `(B, A)`; no gradient goes to the adapter from it."""
+        found = (self.base_update.carried(self), self.init.carried(self))
+        return [pair for pair in found if pair is not None]
 
     def base_weight(self) -> Tensor:
         """The frozen (out, in) weight that the layer computes with, dequantised where it is stored in fewer bits."""
@@ -107,8 +113,9 @@ class Adapted(nn.Module):
         """dW as one (out, in) float32 matrix, scale included: for merging, never for measuring."""
         with torch.no_grad():
             weight = self.delta.weight({name: tensor.float() for name, tensor in self.tensors().items()})
-            carried = self.base_update.carried(self)
-            return (weight if carried is None else weight + carried[0].float() @ carried[1].float()) * self.scale
+            for b, a in self.carried():
+                weight = weight + b.float() @ a.float()
+            return weight * self.scale
 
     def merged_weight(self, base: Tensor | None = None) -> Tensor:
         """The (out, in) weight with the adapter in it.
@@ -129,14 +136,21 @@ class Adapted(nn.Module):
     def sum(self, x: Tensor, *, bias: bool = True) -> Tensor:
         """Base output plus scaled branch, with the base's bias or without: (..., out)."""
         if self._fusible(x):
-            b, a = self.delta.factors(self.tensors())
-            y = low_rank_linear(x, self.base_weight(), self.bias if bias else None, a, b, self.scale)
+            p, own_bias = self.tensors(), self.bias if bias else None
+            if "factors" in self.delta.provides:
+                b, a = self.delta.factors(p)
+                y = low_rank_linear(x, self.base_weight(), own_bias, a, b, self.scale)
+            else:
+                y = dense_linear(x, self.base_weight(), own_bias, self.delta.weight(p), self.scale)
         else:
             y = self.base_output(x, bias=bias)
             y = y + self.branch(x).to(y.dtype)
-        carried = self.base_update.carried(self)
-        if carried is not None:
-            b, a = (factor.to(x.dtype) for factor in carried)
+        return self.with_carried(y, x)
+
+    def with_carried(self, y: Tensor, x: Tensor) -> Tensor:
+        """y (..., out) with what the base has taken up or given up for x (..., in)."""
+        for pair in self.carried():
+            b, a = (factor.to(x.dtype) for factor in pair)
             y = y + ((x @ a.T) * self.scale) @ b.T
         return y
 
@@ -170,10 +184,9 @@ class Adapted(nn.Module):
         return functional.dropout(x, self.dropout, self.training) if self.dropout and self.training else x
 
     def _fusible(self, x: Tensor) -> bool:
-        """Whether the one-step form serves: factors, a float base of x's dtype, no dropout now, no autocast."""
+        """Whether the one-step form serves: a float base of x's dtype, no dropout now, no autocast."""
         return (
             not (self.dropout and self.training)
-            and "factors" in self.delta.provides
             and "float_base" in self.storage.provides
             and x.dtype == self.weight.dtype == next(iter(self.own.values())).dtype
             and not torch.is_autocast_enabled(x.device.type)

@@ -85,7 +85,13 @@ class Adapters:
 
 
 def attach(
-    model: nn.Module, plans: Sequence[LayerPlan], config: AdapterConfig, *, seed: int, storage: Storage
+    model: nn.Module,
+    plans: Sequence[LayerPlan],
+    config: AdapterConfig,
+    *,
+    seed: int,
+    storage: Storage,
+    fresh: bool = True,
 ) -> Adapters:
     """Freeze the model and put an adapter on each planned layer.
 
@@ -95,6 +101,7 @@ def attach(
         config: the axes.
         seed: of the first values.
         storage: how the base weights are held.
+        fresh: whether the first values are wanted that follow from the base weights; not where saved ones take over.
 
     Raises:
         UserError: a planned layer is not in the model, has another shape, or shares its weight with another module.
@@ -107,7 +114,7 @@ def attach(
     for plan in plans:
         base = _find(model, plan, tied)
         device = base.get_parameter("weight").device
-        params = declared(plan, delta, magnitude, base_update)
+        params = declared(plan, delta, magnitude, base_update, init)
         own = {
             key: nn.Parameter(_first(init, plan.name, key, param, seed).to(device), requires_grad=param.trainable)
             for key, param in params.items()
@@ -117,9 +124,11 @@ def attach(
             own |= _common(params, shared, init, seed, device)
             params = {key: param for key, param in params.items() if param.shared is None}
         layer = Adapted(
-            base, plan, delta=delta, scale=scale, magnitude=magnitude, storage=storage,
+            base, plan, delta=delta, scale=scale, magnitude=magnitude, init=init, storage=storage,
             base_update=base_update, own=own, shared=_slices(params, shared, device), dropout=config.dropout,
         )  # fmt: skip
+        if fresh:
+            init.begin(layer)
         layer.train(base.training)
         _replace(model, plan.name, layer)
         layers[plan.name] = layer

@@ -85,8 +85,30 @@ class Delta(Component):
         return b @ a
 
 
+class DenseDelta(Delta):
+    """A change that no two thin matrices make up: a member says what `weight` is, and the layer computes with that."""
+
+    def weight(self, p: Mapping[str, Tensor]) -> Tensor:
+        """dW without its scale, (out, in)."""
+        raise NotImplementedError
+
+    def factors(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The change itself and the identity: exact for whoever looks into an adapter, but nothing to compute with."""
+        import torch
+
+        weight = self.weight(p)
+        return weight, torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
+
+    def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
+        return x @ (self.weight(p) * scale).T
+
+
 def declared(
-    plan: LayerPlan, delta: Delta, magnitude: Magnitude, base_update: BaseUpdate | None = None
+    plan: LayerPlan,
+    delta: Delta,
+    magnitude: Magnitude,
+    base_update: BaseUpdate | None = None,
+    init: Init | None = None,
 ) -> dict[str, Param]:
     """All tensors of one layer's adapter by name; those of the delta are common to all plans with one `shared` name.
 
@@ -99,7 +121,8 @@ def declared(
             for name, param in params.items()
         }
     taken_up = {} if base_update is None else base_update.params(plan)
-    return {**params, **magnitude.params(plan), **taken_up}
+    start = {} if init is None else init.params(plan)
+    return {**params, **magnitude.params(plan), **taken_up, **start}
 
 
 class Scale(Component):
@@ -131,6 +154,17 @@ class Magnitude(Component):
 
 class Init(Component):
     """Where the adapter starts."""
+
+    def params(self, plan: LayerPlan) -> dict[str, Param]:
+        """The tensors in which one layer remembers its start, by name; never trained."""
+        return {}
+
+    def begin(self, layer: Adapted) -> None:
+        """Set first values that follow from the base weight; called once, and not where saved values take over."""
+
+    def carried(self, layer: Adapted) -> tuple[Tensor, Tensor] | None:
+        """What the base gives up for the start, as `(B, A)` with a change of scale * B A; None if nothing."""
+        return None
 
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
         """The first value of a tensor, in float32 on the CPU, so that a seed means the same everywhere."""

@@ -21,7 +21,7 @@ class Method:
     Attributes:
         name: how the run file says it (`lora+`).
         label: how people write it (`LoRA+`).
-        paper: arXiv id.
+        paper: arXiv id; empty where there is none.
         summary: one sentence for somebody who chooses.
         axes: the axes on which it differs from LoRA, as run-file values.
         storage: what it implies for the base weights; None leaves that to the model part.
@@ -118,6 +118,11 @@ METHODS: tuple[Method, ...] = (
         "qdylora", "QDyLoRA", "2402.10462",
         "One training for every rank, over a base held in 4 bits.",
         rank_schedule="dylora", storage="nf4-double",
+    ),
+    _method(
+        "full", "Full fine-tuning", "",
+        "Every number of the chosen weights: the yardstick, at many times the memory. Norms and embeddings stay.",
+        delta="full", scale="1",
     ),
 )  # fmt: skip
 

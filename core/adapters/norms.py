@@ -14,17 +14,18 @@ from core.adapters.adapted import Adapted
 
 @torch.no_grad()
 def delta_norms(layers: Sequence[Adapted]) -> NDArray[np.float32]:
-    """The Frobenius norm of every layer's dW = s B A, from r x r matrices alone.
+    """The Frobenius norm of every layer's dW = s B A, from r x r matrices alone; of a dense change, from that itself.
 
     ||B A||² = sum((Bᵀ B) * (A Aᵀ)). Layers whose factors have equal shapes are worked out together: a model has two
     hundred layers, but only a handful of shapes, and at this size starting an operation costs more than doing it.
     """
-    factors = [layer.factors() for layer in layers]
+    factors = {place: layer.factors() for place, layer in enumerate(layers) if "factors" in layer.delta.provides}
     groups: dict[tuple[torch.Size, torch.Size], list[int]] = {}
-    for place, (b, a) in enumerate(factors):
+    for place, (b, a) in factors.items():
         groups.setdefault((b.shape, a.shape), []).append(place)
-    order: list[int] = []
-    squares: list[Tensor] = []
+    order = [place for place in range(len(layers)) if place not in factors]
+    dense = [layers[place].delta.weight(layers[place].tensors()) for place in order]
+    squares: list[Tensor] = [weight.square().sum()[None] for weight in dense]
     for places in groups.values():
         b = torch.stack([factors[place][0] for place in places])
         a = torch.stack([factors[place][1] for place in places])

@@ -163,7 +163,7 @@ def reattach(model: nn.Module, folder: Path, *, storage: Storage | None = None) 
         storage: None takes the one it was trained over.
     """
     saved = read(folder)
-    adapters = attach(model, saved.plans, saved.config, seed=0, storage=storage or saved.storage)
+    adapters = attach(model, saved.plans, saved.config, seed=0, storage=storage or saved.storage, fresh=False)
     train_head(adapters, saved.head(), saved.labels)
     restore(adapters, saved)
     return adapters

@@ -65,12 +65,7 @@ def write(adapters: Adapters, folder: Path, *, base: str, modules: Collection[st
     Raises:
         UserError: the method is more than a low-rank sum, which the layout cannot say.
     """
-    for name, layer in adapters.layers.items():
-        if "factors" not in layer.delta.provides or layer.magnitude.kind not in ("none", ROWS):
-            raise UserError(
-                f"{name} was trained with more than PEFT's adapter layout can hold.",
-                hint="Export a merged model instead.",
-            )
+    refuse_unsayable(adapters)
     tensors = {}
     for name, layer in adapters.layers.items():
         b, a = layer.factors()
@@ -81,6 +76,27 @@ def write(adapters: Adapters, folder: Path, *, base: str, modules: Collection[st
     tensors |= {f"{PREFIX}{name}": _copied(tensor) for name, tensor in adapters.head.items()}
     save_file(tensors, folder / TENSORS, metadata={"format": "pt"})
     write_text(folder / CONFIG, json.dumps(configuration(adapters, base=base, modules=modules), indent=2) + "\n")
+
+
+def refuse_unsayable(adapters: Adapters) -> None:
+    """Refuse what is more than a low-rank sum, which the layout cannot say."""
+    for name, layer in adapters.layers.items():
+        if "factors" not in layer.delta.provides or layer.magnitude.kind not in ("none", ROWS):
+            raise UserError(
+                f"{name} was trained with more than PEFT's adapter layout can hold.",
+                hint="Export a merged model instead.",
+            )
+
+
+def size(adapters: Adapters) -> int:
+    """Bytes that the files will take, at most.
+
+    Raises:
+        UserError: the layout cannot say what was trained.
+    """
+    refuse_unsayable(adapters)
+    tensors = [tensor for layer in adapters.layers.values() for tensor in (*layer.own.values(), *layer.factors())]
+    return sum(int(tensor.nbytes) for tensor in tensors)
 
 
 def _copied(tensor: Tensor) -> Tensor:

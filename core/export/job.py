@@ -239,8 +239,7 @@ def needed(request: Request, source: Source, adapters: Adapters) -> int:
         return CARD_BYTES + merged.size(source.info.path)
     if request.to == "gguf":
         return CARD_BYTES + gguf.size(source.info, request.precision)
-    tensors = [tensor for layer in adapters.layers.values() for tensor in (*layer.own.values(), *layer.factors())]
-    return CARD_BYTES + sum(int(tensor.nbytes) for tensor in tensors)
+    return CARD_BYTES + adapter.size(adapters)
 
 
 def write(request: Request, source: Source, adapters: Adapters, folder: Path, progress: Progress) -> str:

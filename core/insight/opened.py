@@ -74,7 +74,8 @@ class Opened:
         layer = self.adapters.layers[name]
         if "a" not in layer.own:
             raise UserError(f"{name} has no trained A to compare with its start.", hint="Compare dW itself instead.")
-        learned: Tensor = layer.own["a"].detach().double() - self._beginning.layers[name].own["a"].detach().double()
+        first = layer.own["start_a"] if "start_a" in layer.own else self._beginning.layers[name].own["a"]
+        learned: Tensor = layer.own["a"].detach().double() - first.detach().double()
         return learned
 
     @cached_property
@@ -82,7 +83,7 @@ class Opened:
         """The adapter as the run began with it: its first values follow from its seed."""
         again = open_adapter(self.folder)
         plans = [layer.plan for layer in again.layers.values()]
-        return attach(again.detach(), plans, again.config, seed=self.config.seed, storage=again.storage)
+        return attach(again.detach(), plans, again.config, seed=self.config.seed, storage=again.storage, fresh=False)
 
 
 class BaseWeights:

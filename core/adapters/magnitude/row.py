@@ -74,9 +74,9 @@ class Row(Magnitude):
         dropped = layer.drop(x)
         y = layer.base_output(x)
         g = gain.to(y.dtype)
-        correction = (g - 1) * layer.base_output(dropped, bias=False)
+        correction = (g - 1) * layer.with_carried(layer.base_output(dropped, bias=False), dropped)
         branch = layer.delta.branch(layer.tensors(), dropped.to(layer.own["m"].dtype), layer.scale)
-        total: Tensor = y + correction + g * branch.to(y.dtype)
+        total: Tensor = layer.with_carried(y, x) + correction + g * branch.to(y.dtype)
         return total
 
     def merge(self, layer: Adapted, weight: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import linear
 
-from core.adapters.fused import low_rank_linear
+from core.adapters.fused import dense_linear, low_rank_linear
 
 
 def composed(x, weight, bias, a, b, scale):
@@ -31,6 +31,21 @@ def test_value_and_gradients_are_those_of_the_composed_form(with_bias: bool, fro
 
     for ours, theirs in zip(*found, strict=True):
         assert (ours is None and theirs is None) or torch.allclose(ours, theirs, atol=1e-12)
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_a_dense_change_gives_the_output_and_gradients_of_one_trained_weight(with_bias: bool) -> None:
+    torch.manual_seed(0)
+    weight, change = torch.randn(7, 5, dtype=torch.float64), torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(7, dtype=torch.float64) if with_bias else None
+    x = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
+    y = dense_linear(x, weight, bias, change, 0.5)
+    gradient = torch.randn_like(y)
+    y.backward(gradient)
+
+    assert torch.allclose(y, linear(x, weight + 0.5 * change, bias), atol=1e-12)
+    assert torch.allclose(x.grad, gradient @ (weight + 0.5 * change), atol=1e-12)
+    assert torch.allclose(change.grad, 0.5 * gradient.flatten(0, 1).T @ x.flatten(0, 1), atol=1e-12)
 
 
 def test_second_derivatives_of_a_first_order_form_are_refused() -> None:

@@ -1,0 +1,31 @@
+"""Full fine-tuning of the chosen layers: the change of a weight is a matrix of its own size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from core.adapters.axis import DenseDelta, Param
+from core.layers import LayerPlan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Full(DenseDelta):
+    """Every number of the chosen weights is trained: the yardstick that the other methods are measured against.
+
+    The change is kept apart from the frozen weight, so it can be looked at, switched off and merged like any other. It
+    has no rank and no alpha. Take a learning rate about ten times below LoRA's. Gradients and the optimizer's memory
+    are as large as for full fine-tuning. Norms, embeddings and biases are not trained.
+    """
+
+    kind = "full"
+    label = "Dense (full fine-tuning)"
+    needs = frozenset({"unit_scale", "float_base"})
+
+    def params(self, plan: LayerPlan) -> dict[str, Param]:
+        return {"change": Param((plan.layer.out_features, plan.layer.in_features), role="weight", fill="zero")}
+
+    def weight(self, p: Mapping[str, Tensor]) -> Tensor:
+        return p["change"]
