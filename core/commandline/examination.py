@@ -13,6 +13,7 @@ from core.config.check import check_config
 from core.config.forecast import Memory, count, forecast
 from core.config.run import RunConfig
 from core.config.select import select
+from core.data.fitting import fitting
 from core.errors import UserError
 from core.home import Home
 from core.models.catalog import describe
@@ -110,5 +111,11 @@ def read_data(home: Home, config: RunConfig) -> Prepared:
     from core.data.prepare import survey
     from core.models.load import load_tokenizer, resolve
 
-    tokenizer = load_tokenizer(resolve(home, config.model.path))
-    return survey(config.data, tokenizer, config.seed, lambda text, share: None, task=config.task)
+    model = resolve(home, config.model.path)
+    return survey(
+        fitting(config.data, describe(model)),
+        load_tokenizer(model),
+        config.seed,
+        lambda text, share: None,
+        task=config.task,
+    )

@@ -13,6 +13,7 @@ import numpy as np
 
 from core.config.run import RunConfig
 from core.data.batches import IGNORED, Batch, Batches
+from core.data.fitting import fitting
 from core.data.padding import padding
 from core.data.prepare import Prepared, survey
 from core.data.reading import Limit, Progress
@@ -52,11 +53,15 @@ def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     Raises:
         UserError: the data or the model cannot be read, there is nothing to train on, or nothing was cut.
     """
+    from core.models.catalog import describe
     from core.models.load import load_tokenizer, resolve
 
     config = RunConfig.from_dict(body["config"])
-    tokenizer = load_tokenizer(resolve(home, Path(config.model.path), progress))
-    prepared = survey(config.data, tokenizer, config.seed, progress, limit=Limit(), task=config.task)
+    model = resolve(home, Path(config.model.path), progress)
+    tokenizer = load_tokenizer(model)
+    prepared = survey(
+        fitting(config.data, describe(model)), tokenizer, config.seed, progress, limit=Limit(), task=config.task
+    )
     examples = prepared.held_out if body.get("held_out") else prepared.train
     if not len(examples):
         raise UserError("There is no example to show.", hint="Look at the checks.", path="data.path")
@@ -163,8 +168,26 @@ class _Pieces(dict[int, str]):
         name = str(self._tokenizer.convert_ids_to_tokens(token))
         text = str(self._tokenizer.decode([token], skip_special_tokens=False, clean_up_tokenization_spaces=False))
         if not text or "\ufffd" in text:
-            text = name
+            text = _bytes_shown(name)
         elif name.startswith("▁") and not text.startswith(" "):
             text = " " + text
         self[token] = text
         return text
+
+
+def _byte_letters() -> dict[str, int]:
+    """The letters by which byte-level vocabularies write bytes: printable ones as they are, the others from 256 on."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
+
+
+_BYTES = _byte_letters()
+
+
+def _bytes_shown(name: str) -> str:
+    """A piece that is no whole letter: its whole letters, and the bytes of the broken one as `‹C3›`."""
+    if not name or any(letter not in _BYTES for letter in name):
+        return name
+    text = bytes(_BYTES[letter] for letter in name).decode("utf-8", errors="surrogateescape")
+    return "".join(f"‹{ord(letter) - 0xDC00:02X}›" if 0xDC80 <= ord(letter) <= 0xDCFF else letter for letter in text)

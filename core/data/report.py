@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.config.run import RunConfig
+from core.config.run import DataConfig, RunConfig
+from core.data.fitting import fitting
 from core.data.prepare import survey
 from core.data.reading import Limit, Progress
 from core.data.summary import Problem, Report
@@ -37,11 +38,16 @@ def inspect_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     """
     given = body["config"]
     config = RunConfig.from_dict({key: given[key] for key in ("seed", "task", "model", "data") if key in given})
-    tokenizer = _tokenizer(home, config.model.path, progress) if config.model.path else None
-    return survey(config.data, tokenizer, config.seed, progress, limit=Limit(), task=config.task).report.to_dict()
+    data, tokenizer = config.data, None
+    if config.model.path:
+        data, tokenizer = _of_model(home, config, progress)
+    return survey(data, tokenizer, config.seed, progress, limit=Limit(), task=config.task).report.to_dict()
 
 
-def _tokenizer(home: Home, path: str, progress: Progress) -> PreTrainedTokenizerBase:
+def _of_model(home: Home, config: RunConfig, progress: Progress) -> tuple[DataConfig, PreTrainedTokenizerBase]:
+    """The data as the model can read it, and its tokenizer."""
+    from core.models.catalog import describe
     from core.models.load import load_tokenizer, resolve
 
-    return load_tokenizer(resolve(home, Path(path), progress))
+    model = resolve(home, Path(config.model.path), progress)
+    return fitting(config.data, describe(model)), load_tokenizer(model)

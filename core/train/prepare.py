@@ -15,8 +15,9 @@ from torch import nn
 from core.adapters.attach import Adapters, attach, train_head
 from core.adapters.axis import Acting
 from core.callback import Callback
-from core.config.run import JUDGING, DataConfig, RunConfig
+from core.config.run import JUDGING, RunConfig
 from core.config.select import select
+from core.data.fitting import fitting
 from core.data.packing import packable
 from core.data.prepare import prepare as prepare_data
 from core.data.templates import text_of
@@ -80,7 +81,7 @@ def lay(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: I
     chosen = _precision(config, info, sink)
     seed.seed_everything(config.seed)
     say("Reading the data", None)
-    data = prepare_data(_fitting(config.data, info), load_tokenizer(path), config.seed, progress=say, task=config.task)
+    data = prepare_data(fitting(config.data, info), load_tokenizer(path), config.seed, progress=say, task=config.task)
     with explained("while the model was loaded"):
         say("Loading the model", None)
         loaded = load(
@@ -129,12 +130,6 @@ def assemble(ground: Ground, config: RunConfig, plans: Sequence[LayerPlan], exam
         )
     training.callbacks = callbacks(training, ground.interrupt)
     return training
-
-
-def _fitting(data: DataConfig, info: ModelInfo) -> DataConfig:
-    """The data with examples no longer than the model can read; RoBERTa counts its positions from two."""
-    room = info.context - (2 if info.family == "RoBERTa" else 0)
-    return data.model_copy(update={"max_tokens": room}) if 0 < room < data.max_tokens else data
 
 
 def _precision(config: RunConfig, info: ModelInfo, sink: Sink) -> precision.Precision:
