@@ -30,6 +30,8 @@ from app.widgets import Notice
 from app.widgets.navigation import Navigation
 from app.widgets.toast import DropHint, Toast
 from app.words import plural
+from core.data.readers import KNOWN
+from core.data.readers import kind_of as reader_of
 from core.errors import UserError
 from core.home import Home
 from core.state import UNDER_WAY
@@ -37,7 +39,7 @@ from core.store.store import Store
 
 GROUPS = (
     (("model", "Model"), ("data", "Data"), ("layers", "Layers"), ("method", "Method"), ("run", "Run")),
-    (("runs", "Runs"), ("export", "Export")),
+    (("runs", "Runs"), ("insight", "Insight"), ("export", "Export")),
 )
 """The pages as the navigation shows them: key and title."""
 PAGES = {
@@ -47,12 +49,12 @@ PAGES = {
     "method": "app.pages.method:MethodPage",
     "run": "app.pages.run:RunPage",
     "runs": "app.pages.runs:RunsPage",
+    "insight": "app.pages.insight:InsightPage",
     "export": "app.pages.export:ExportPage",
 }
 """Where each page's class is; imported on first use."""
-WAITED_FOR = frozenset({"convert", "export"})
+WAITED_FOR = frozenset({"convert", "export", "importance"})
 """Kinds of jobs that closing the window asks about."""
-DATA_ENDINGS = frozenset({".jsonl", ".json", ".txt", ".md", ".csv", ".tsv", ".parquet"})
 
 
 class Window(QMainWindow):
@@ -142,7 +144,7 @@ class Window(QMainWindow):
             show_error(
                 UserError(
                     f"{path.name} is neither a model nor data.",
-                    hint="A model is a folder or a .gguf file; data is a .jsonl or .txt file.",
+                    hint=f"A model is a folder or a .gguf file; data is a file of the kinds {KNOWN}.",
                 ),
                 self,
             )
@@ -285,9 +287,18 @@ class Window(QMainWindow):
 
 def kind_of(path: Path) -> str | None:
     """What a dropped path is: "model", "data", or neither."""
-    if path.is_dir() or path.suffix.lower() == ".gguf":
+    if path.is_dir():
+        return "data" if _holds_data(path) else "model"
+    if path.suffix.lower() == ".gguf":
         return "model"
-    return "data" if path.suffix.lower() in DATA_ENDINGS else None
+    return "data" if reader_of(path) is not None else None
+
+
+def _holds_data(folder: Path) -> bool:
+    """Whether a folder has files of examples in it, and nothing of a model."""
+    inside = list(folder.iterdir())
+    model = any(one.name in ("config.json", "snapshots") or one.suffix == ".safetensors" for one in inside)
+    return not model and any(one.is_file() and reader_of(one) is not None for one in inside)
 
 
 def _files(urls: list[QUrl]) -> list[Path]:

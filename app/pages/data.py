@@ -14,7 +14,7 @@ from app.errors import show_error
 from app.models.inquiry import Inquiry
 from app.models.packs import PACKS, chosen, missing, pack_of
 from app.pages.page import Page
-from app.widgets import EmptyState, Notice, Panel, plain, primary
+from app.widgets import EmptyState, Notice, Panel, ghost, plain, primary
 from app.widgets.data_checks import DataChecks
 from app.widgets.data_counts import DataCounts
 from app.widgets.data_options import DataOptions
@@ -25,6 +25,7 @@ from app.widgets.source_list import Source, SourceList
 from app.widgets.template_dialog import TemplateDialog
 from app.widgets.token_panel import TokenPanel
 from app.words import number, plural
+from core.data.readers import KINDS
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _COLUMNS = "data.columns"
 _DEPENDS = ("data.", "model.path", "seed", "task")
 """What the reading of data depends on."""
 _RECENT_SHOWN = 4
-_FILES = "Data (*.jsonl *.json *.txt *.md *.csv *.tsv *.parquet *.gz);;All files (*)"
+_FILES = f"Data ({' '.join(f'*{ending}' for kind in KINDS for ending in kind.endings)} *.gz);;All files (*)"
 
 
 class DataPage(Page):
@@ -107,6 +108,7 @@ class DataPage(Page):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(16)
         where = Panel("Source")
+        where.add_control(ghost("", self.choose_folder, icon="folder", name="Choose a folder of files…"))
         where.add_control(plain("Choose a file…", self.choose_file, icon="file"))
         where.add(self.sources)
         rows.addWidget(where)
@@ -169,6 +171,11 @@ class DataPage(Page):
         start = str(Path(present).parent) if present and not pack_of(present) else ""
         path, _ = QFileDialog.getOpenFileName(self, "Choose the data", start, _FILES)
         if path:
+            self.choose(path)
+
+    def choose_folder(self) -> None:
+        """Ask for a folder of files, or one that the `datasets` library has saved."""
+        if path := QFileDialog.getExistingDirectory(self, "Choose a folder of data"):
             self.choose(path)
 
     def choose(self, path: str) -> None:

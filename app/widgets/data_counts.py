@@ -104,7 +104,7 @@ def histogram(report: Mapping[str, Any], max_tokens: int) -> Histogram | None:
     lengths = report["lengths"]
     if not lengths["counts"]:
         return None
-    mark = Mark(max_tokens, f"cut at {number(max_tokens)}") if max_tokens < lengths["edges"][-1] - 1 else None
+    mark = Mark(max_tokens, f"cut at {number(max_tokens)}") if report["truncated"] else None
     return Histogram(
         "Length of an example",
         Axis("Tokens"),

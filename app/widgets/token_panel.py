@@ -136,10 +136,18 @@ def _where(batch: Mapping[str, Any]) -> str:
         f"Step {number(batch['step'] + 1)}, micro-batch {number(batch['index'] + 1)} "
         f"({number(batch['micro_batches'])} an epoch)",
         f"{plural(len(batch['texts']), 'example')} in {plural(len(batch['rows']) + batch['left_out'], 'row')}",
-        f"{plural(batch['tokens'], 'token')}, {number(batch['trained'])} learned",
+        f"{plural(batch['tokens'], 'token')}, {_learned(batch)}",
     ]
     if batch["left_out"]:
         said.append(f"{plural(batch['left_out'], 'row')} not shown")
     if not batch["complete"]:
         said.append("from the first part of the data")
     return "   ".join(said)
+
+
+def _learned(batch: Mapping[str, Any]) -> str:
+    """What gives a loss: tokens, pairs of answers, or labels."""
+    first = batch["texts"][0] if batch["texts"] else {}
+    if first.get("part"):
+        return plural(batch["trained"], "pair")
+    return plural(batch["trained"], "label") if "label" in first else f"{number(batch['trained'])} learned"

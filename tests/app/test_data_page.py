@@ -19,7 +19,7 @@ from app.pages.data import DataPage
 from app.widgets.data_checks import ReasonDialog
 from app.widgets.mapping_dialog import MappingDialog
 from app.widgets.template_dialog import OWN, TemplateDialog
-from app.window import Window
+from app.window import Window, kind_of
 from core import service
 from core.config.run import DataConfig
 from core.data.formats import FORMATS
@@ -335,7 +335,7 @@ def test_the_shape_can_be_overruled_and_the_form_follows_undo(desk: Desk) -> Non
 
 def test_the_histogram_says_where_examples_are_cut(desk: Desk) -> None:
     desk.document.set("data.max_tokens", 40)
-    plot = desk.known().counts.plot
+    plot = desk.known(truncated=9).counts.plot
     assert plot.figure is not None and plot.figure.mark is not None and plot.figure.mark.x == 40
     assert plot.figure.csv().splitlines()[1:] == ["0,20,1", "20,40,30", "40,61,9"]
     QTest.keyClick(plot, Qt.Key.Key_Right)
@@ -450,3 +450,11 @@ def test_the_real_worker_reads_a_shipped_pack(desk: Desk) -> None:
     assert desk.page.inspection.state == "known", desk.page.inspection.failure
     assert (desk.page.counts.value("To train on"), desk.page.counts.value("Held out")) == ("446", "70")
     assert desk.page.complete
+
+
+def test_a_folder_is_data_where_it_holds_examples_and_no_model(desk: Desk, folder: Path) -> None:
+    assert kind_of(folder) == "data"
+    assert kind_of(tiny_model()) == "model"
+    assert kind_of(folder / "talks.csv.gz") == "data" and kind_of(folder / "picture.png") is None
+    desk.window.use(folder)
+    assert desk.document.config.data.path == str(folder)
