@@ -97,8 +97,9 @@ class Adapted(nn.Module):
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """`(B', A')` of shapes (out, r) and (r, in): dW = scale * B' A', with what the base has taken up."""
-        pairs = [self.delta.factors(self.tensors()), *self.carried()]
-        return pairs[0] if len(pairs) == 1 else (torch.cat([b for b, _ in pairs], 1), torch.cat([a for _, a in pairs]))
+        b, a = self.init.since(self, *self.delta.factors(self.tensors()))
+        carried = self.base_update.carried(self)
+        return (b, a) if carried is None else (torch.cat((b, carried[0]), 1), torch.cat((a, carried[1])))
 
     def carried(self) -> list[tuple[Tensor, Tensor]]:
         """What the base itself has taken up or given up, as pairs `(B, A)`; no gradient goes to the adapter from it."""

@@ -166,6 +166,10 @@ class Init(Component):
         """What the base gives up for the start, as `(B, A)` with a change of scale * B A; None if nothing."""
         return None
 
+    def since(self, layer: Adapted, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+        """The factors of the whole change of the base weight, from the delta's own (out, r) and (r, in)."""
+        return b, a
+
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
         """The first value of a tensor, in float32 on the CPU, so that a seed means the same everywhere."""
         raise NotImplementedError

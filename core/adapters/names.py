@@ -95,6 +95,16 @@ METHODS: tuple[Method, ...] = (
         rank_schedule={"kind": "dylora", "frozen": True},
     ),
     _method(
+        "pissa", "PiSSA", "2404.02948",
+        "LoRA that starts as the largest part of the weight instead of nothing: learns faster at first.",
+        init="pissa",
+    ),
+    _method(
+        "olora", "OLoRA", "2406.01775",
+        "LoRA that starts with orthonormal columns taken from the weight.",
+        init="olora",
+    ),
+    _method(
         "dvora", "DVoRA", "2402.09353",
         "DoRA's row lengths over VeRA's shared pair.",
         delta="vera", scale="1", magnitude="row",

@@ -30,6 +30,7 @@ WORDS = {
     "fixed_rank": "ranks that stay",
     "frozen_a": "a frozen A",
     "no_dropout": "a dropout of 0",
+    "own_layers": "an adapter of each layer's own",
     "own_rank": "factors of each layer's own",
     "plain_magnitude": "rows that keep their length",
     "rank": "a rank",

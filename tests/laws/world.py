@@ -15,15 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from core.adapters.attach import Adapters, attach
+from core.adapters.base import BASE_UPDATES
 from core.adapters.delta import DELTAS
 from core.adapters.init import INITS
 from core.adapters.magnitude import MAGNITUDES
+from core.adapters.rank import RANK_SCHEDULES
 from core.adapters.scale import SCALES
+from core.adapters.selection import SELECTIONS
 from core.adapters.storage import STORAGES
 from core.config.run import AdapterConfig
 from core.layers import LayerInfo, LayerPlan
 from core.models.hold import hold
 from core.models.walk import walk
+from core.optim.rates import RATES
 from tests.tiny import VOCABULARY, random_model
 
 FAMILIES = ("llama", "gpt2", "gpt_neox", "bert")
@@ -59,16 +63,21 @@ class Point:
 def points(storage: str = DENSE) -> list[Point]:
     """Every combination over a storage whose needs are met."""
     found = []
+    others = (RATES, RANK_SCHEDULES, SELECTIONS, BASE_UPDATES)
+    ordinary = frozenset().union(*(axis.default().provides for axis in others))
     for members in product(DELTAS.members, MAGNITUDES.members, SCALES.members, INITS.members):
-        provided = frozenset().union(*(member.provides for member in members), STORAGES[storage].provides)
+        provided = ordinary.union(*(member.provides for member in members), STORAGES[storage].provides)
         if all(member.needs <= provided for member in members):
             found.append(Point(*(member.kind for member in members), storage))
     return found
 
 
 def judged() -> list[tuple[str, Point]]:
-    """Families and points: all of them over numbers; over each other storage one for each delta and magnitude."""
-    found = [(family, point) for family in FAMILIES for point in points()]
+    """Families and points: over numbers all of them on the first family, and on the others those that are off plain
+    LoRA's scale or its start, not both; over each other storage one for each delta and magnitude."""
+    found = [(FAMILIES[0], point) for point in points()]
+    plain = {SCALES.members[0].kind, INITS.members[0].kind}
+    found += [(family, point) for family in FAMILIES[1:] for point in points() if plain & {point.scale, point.init}]
     for member in STORAGES.members[1:]:
         first = {(point.delta, point.magnitude): point for point in reversed(points(member.kind))}
         found += [(family, point) for family in HELD_FAMILIES for point in first.values()]

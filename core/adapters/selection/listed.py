@@ -8,3 +8,4 @@ class Listed(Selection):
 
     kind = "listed"
     label = "As chosen"
+    provides = frozenset({"own_layers"})
