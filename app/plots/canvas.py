@@ -137,7 +137,6 @@ class Canvas(pg.PlotWidget):
         self.setBackground(theme.color("panel"))
         for side in ("left", "bottom"):
             axis = self.getAxis(side)
-            axis.enableAutoSIPrefix(False)
             axis.setPen(pg.mkPen(None))
             axis.setTickPen(pg.mkPen(theme.color("line"), width=1))
             axis.setTextPen(theme.color("muted"))
@@ -206,8 +205,8 @@ class Canvas(pg.PlotWidget):
         for side, axis in (("bottom", x), ("left", y)):
             if axis.label:
                 item = self.getAxis(side)
-                item.setLabel(axis.text, color=theme.tokens.muted)
-                item.enableAutoSIPrefix(False)  # the figure has chosen its unit
+                # The figure has chosen its unit: nothing is scaled to another one.
+                item.setLabel(axis.text, siPrefixEnableRanges=(), color=theme.tokens.muted)
                 item.label.setFont(theme.font(11))
 
     def _zoom_by_hand(self, zoom: Range | None) -> None:

@@ -80,6 +80,7 @@ class LayerMap(QAbstractScrollArea):
         self.hovered: Cell | None = None
         self.drag: Drag | None = None
         self.marked_cells: dict[Cell, None] = {}
+        self.read_only = False  # whether cells can be marked, but not chosen
         self.describe: Callable[[LayerInfo], str] = lambda layer: layer.name
         self._index: dict[str, int] = {}
         self._painter = MapPainter(self)
@@ -183,9 +184,8 @@ class LayerMap(QAbstractScrollArea):
         if cell is None:
             return
         self.current = cell
-        marks = event.button() == Qt.MouseButton.RightButton or bool(
-            event.modifiers() & Qt.KeyboardModifier.ControlModifier
-        )
+        marks = self.read_only or event.button() == Qt.MouseButton.RightButton
+        marks = marks or bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         if -1 in cell:
             self._toggle(cell, marks)
             return
@@ -222,6 +222,8 @@ class LayerMap(QAbstractScrollArea):
         key = Qt.Key(event.key())
         if key in _MOVES and self.grid.rows:
             self._move(*_MOVES[key], extend=bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
+        elif key == Qt.Key.Key_Space and self.read_only:
+            self.mark([self.current])
         elif key == Qt.Key.Key_Space and self.grid.rows:
             cells = self.marked_cells if self.current in self.marked_cells else {self.current: None}
             self._emit(cells, not all(self._all_chosen(cell) for cell in cells), next(_STROKES))

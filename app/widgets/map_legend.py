@@ -16,11 +16,12 @@ _SHORT = "Drag to paint, click a head for a row or column"
 
 
 class MapLegend(QWidget):
-    """The colour bar with its ends and its name, and beside it a line of help; `left` is where the cells begin."""
+    """The colour bar with its ends and its name, and beside it a line of help; `left` is where cells begin."""
 
-    def __init__(self, left: Callable[[], int]) -> None:
+    def __init__(self, left: Callable[[], int], *, hints: tuple[str, str] = (_HINT, _SHORT)) -> None:
         super().__init__()
         self._left = left
+        self._hints = hints
         self._ends = ("", "")
         self._name = ""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -60,6 +61,6 @@ class MapLegend(QWidget):
         painter.setFont(theme.font(12))
         room = QRectF(bar.right() + theme.px(28), 0, self.width() - bar.right() - theme.px(28), theme.px(20))
         metrics = QFontMetrics(painter.font())
-        hint = _HINT if metrics.horizontalAdvance(_HINT) < room.width() else _SHORT
+        hint = self._hints[0] if metrics.horizontalAdvance(self._hints[0]) < room.width() else self._hints[1]
         hint = metrics.elidedText(hint, Qt.TextElideMode.ElideRight, round(room.width()))
         painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, hint)

@@ -193,3 +193,14 @@ def test_a_picture_that_cannot_be_written_is_said_in_words(ending: str, shown: l
     with pytest.raises(UserError, match="could not be written"):
         save(plot, lines(), folder / "file" / f"plot.{ending}")
     assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+def test_small_values_keep_their_unit_after_another_theme_was_chosen(shown: list[QWidget]) -> None:
+    x = np.arange(1.0, 9.0)
+    plot = LinesPlot("phi")
+    plot.show_figure(Lines("phi", Axis("i"), Axis("phi"), (Series("phi", x, x / 100),)))
+    put(shown, plot)
+    plot.restyle()
+    axis = plot.getAxis("left")
+    assert axis.autoSIPrefixScale == 1.0
+    assert float(axis.tickStrings([0.05], axis.autoSIPrefixScale * axis.scale, 0.01)[0]) == 0.05

@@ -1,0 +1,301 @@
+"""Insight: which layers matter, what to do about it, and what an adapter looks like inside.
+
+The worker measures; nothing here needs torch. Measuring is asked for with a button, because it takes from seconds to
+minutes. What comes of it stays until something else is measured, and can be turned into the next run's selection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+
+from app.errors import show_error
+from app.models.importance import Ground, Importance
+from app.pages.page import Page
+from app.plots.anatomy import AnatomyView
+from app.widgets import Button, Chip, EmptyState, Notice, plain
+from app.widgets.act_panel import ActPanel
+from app.widgets.ask_panel import AskPanel
+from app.widgets.importance_view import ImportanceView
+from app.widgets.score_list import ScoreList
+from app.words import clock, number, plural
+from core.config.edit import replaced
+from core.config.naming import is_suggested, suggested_name
+from core.errors import UserError
+from core.insight.importance import SCORES
+from core.state import Phase
+
+if TYPE_CHECKING:
+    from app.context import Context
+    from app.jobs import Job
+    from core.config.run import RunConfig
+    from core.insight.allocation import Proposal
+    from core.store.rows import RunRow
+
+_SIDE = 320
+_OFFERED = 200
+"""Runs that can be chosen: the newest; older ones are found on the Runs page and duplicated from there."""
+_ENDED = (Phase.FINISHED, Phase.STOPPED)
+_SETTING = "insight/scores"
+_EMPTY, _QUESTION, _RESULT, _ANATOMY = range(4)
+
+
+class InsightPage(Page):
+    """The question, its answer, and what follows from it."""
+
+    key: ClassVar[str] = "insight"
+    title: ClassVar[str] = "Insight"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._runs: list[RunRow] = []
+        self._job: Job | None = None
+        self._asked: tuple[str, RunConfig] | None = None
+        self.measured: Importance | None = None
+        self.scores = ScoreList(self._remembered())
+        self.ask = AskPanel()
+        self.view = ImportanceView()
+        self.act = ActPanel()
+        self.anatomy = AnatomyView(context)
+        self.trouble = Notice(tone="red")
+        self.lost = Notice(tone="amber")
+        self.again = plain("Measure again", self._question, name="Choose other scores, or another run")
+        self.add_action(self.again)
+        self.parts = {
+            "layers": Chip("Which layers matter", checked=True),
+            "anatomy": Chip("Anatomy of a run", name="Look inside what a run has learned"),
+        }
+        self._lay_out()
+        self._connect()
+        self._show_part()
+
+    def shown(self) -> None:
+        """Offer the runs that have ended since, and the configuration as it is now."""
+        store = self.context.store
+        ended = [row for row in store.runs() if row.phase in _ENDED][:_OFFERED]
+        self._runs = [row for row in ended if row.state.checkpoint is not None]
+        self.ask.offer(self._runs, self._configured())
+        self.anatomy.offer_runs(self._runs)
+        self._source_changed()
+        self._show_part()
+
+    # Making
+
+    def _lay_out(self) -> None:
+        group = QButtonGroup(self)
+        for chip in self.parts.values():
+            group.addButton(chip)
+            chip.clicked.connect(self._show_part)
+            self.add_beside_title(chip)
+        self._stack = QStackedLayout()
+        self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
+        self.empty = EmptyState(
+            "There is nothing to look into yet.", "weave", ("Choose a model", lambda: self.context.go("model")),
+            hint="With a model and data the layers can be measured before anything is trained; afterwards, by what a "
+            "run has learned.",
+        )  # fmt: skip
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(self._columns([self.trouble, self.scores], [self.ask]))
+        self._stack.addWidget(self._columns([self.lost, self.view], [self.act]))
+        self._stack.addWidget(self.anatomy)
+        self.trouble.hide()
+        self.lost.hide()
+
+    def _columns(self, left: list[QWidget], right: list[QWidget]) -> QWidget:
+        """What is looked at, and beside it what is done; the side scrolls where the window is low."""
+        content = QWidget()
+        row = QHBoxLayout(content)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(16)
+        column = QVBoxLayout()
+        column.setSpacing(12)
+        for place, widget in enumerate(left):
+            column.addWidget(widget, 1 if place == len(left) - 1 else 0)
+        row.addLayout(column, 1)
+        inner = QWidget()
+        side = QVBoxLayout(inner)
+        side.setContentsMargins(0, 0, 0, 0)
+        side.setSpacing(16)
+        for widget in right:
+            side.addWidget(widget)
+        side.addStretch(1)
+        area = QScrollArea()
+        area.setWidget(inner)
+        area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        theme = self.context.theme
+        theme.changed.connect(lambda: area.setFixedWidth(theme.px(_SIDE)))
+        area.setFixedWidth(theme.px(_SIDE))
+        row.addWidget(area)
+        return content
+
+    def _connect(self) -> None:
+        self.scores.changed.connect(self._form_changed)
+        self.ask.changed.connect(self._source_changed)
+        self.ask.every.toggled.connect(lambda _: self._form_changed())
+        self.ask.asked.connect(self._measure)
+        self.ask.cancelled.connect(self._cancel)
+        self.view.score_chosen.connect(self.act.show_score)
+        self.act.proposed.connect(self._proposed)
+        self.act.taken.connect(self._use)
+        self.lost.add_button(Button("Measure again", do=self._question))
+        self.context.document.model_changed.connect(self._form_changed)
+
+    def _remembered(self) -> list[str]:
+        """The scores chosen last; at first LoRA-drop's beside one that needs no training."""
+        known = [member.kind for member in SCORES.members]
+        value = str(self.context.settings.value(_SETTING, ""))
+        return [kind for kind in value.split(",") if kind in known] or [known[0], "gradient"]
+
+    # The question
+
+    @property
+    def _row(self) -> RunRow | None:
+        """The run that is chosen to be measured; None for the present configuration."""
+        return next((row for row in self._runs if row.id == self.ask.run), None)
+
+    def _configured(self) -> str:
+        model = self.context.document.model
+        return f"The present configuration   {model.name}" if model is not None else "The present configuration"
+
+    def _source_changed(self) -> None:
+        row = self._row
+        self.ask.offer_checkpoints(self.context.store.checkpoints(row.id) if row is not None else ())
+        self._form_changed()
+
+    def _form_changed(self) -> None:
+        self.context.settings.setValue(_SETTING, ",".join(self.scores.chosen))
+        self.ask.show_form(learned=self.scores.learned, problem=self._problem())
+
+    def _problem(self) -> str:
+        """Why nothing can be measured."""
+        document = self.context.document
+        if not self.scores.chosen:
+            return "Choose at least one score."
+        if self.ask.run:
+            return "" if self.ask.checkpoint.count() else "The checkpoints of this run are no longer on the disk."
+        if document.model is None:
+            return "The present configuration has no model yet. Choose one, or measure a run."
+        if not document.config.data.path:
+            return "The present configuration has no data yet. Choose some, or measure a run."
+        return "" if self.ask.every.isChecked() or document.plans else "No layer is chosen yet."
+
+    def _question(self) -> None:
+        """Back to what to measure."""
+        self.measured = None
+        self._show_part()
+        self.ask.measure.setFocus()
+
+    def _show_part(self) -> None:
+        """The part that its chip says: of the layers the answer where there is one, else the question."""
+        layers = self.parts["layers"].isChecked()
+        self.again.setVisible(layers and self.measured is not None)
+        if not self._runs and self.context.document.model is None and self.measured is None:
+            self._stack.setCurrentIndex(_EMPTY)
+        elif not layers:
+            self._stack.setCurrentIndex(_ANATOMY)
+        else:
+            self._stack.setCurrentIndex(_QUESTION if self.measured is None else _RESULT)
+        for chip in self.parts.values():
+            chip.setVisible(self._stack.currentIndex() != _EMPTY)
+        self.parts["anatomy"].setVisible(bool(self._runs))
+        self.set_subtitle(self._subtitle() if self._stack.currentIndex() == _RESULT else "")
+
+    # Measuring
+
+    def _measure(self) -> None:
+        row, document = self._row, self.context.document
+        body: dict[str, Any] = {"scores": self.scores.chosen, **self.ask.request()}
+        try:
+            config = row.config if row is not None else self._tried(document.config)
+            if row is None:
+                body["config"] = config.to_dict()
+            self._asked = (row.name if row is not None else "", config)
+            self._job = self.context.jobs.ask(
+                "importance", body, progress=self.ask.show_progress, done=self._done, failed=self._failed,
+                cancelled=self._cancelled,
+            )  # fmt: skip
+        except UserError as error:
+            show_error(error, self.window())
+            return
+        self.trouble.hide()
+        self.ask.show_progress("Waiting for the background worker", None)
+        self._show_working(True)
+
+    def _tried(self, config: RunConfig) -> RunConfig:
+        """The present configuration on every linear layer, where that is wanted."""
+        if not self.ask.every.isChecked():
+            return config
+        return replaced(config, {"adapter.layers": "all-linear", "adapter.ranks": {}, "adapter.alphas": {}})
+
+    def _cancel(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self.ask.stage.setText("Cancelling")
+
+    def _done(self, result: dict[str, Any]) -> None:
+        assert self._asked is not None
+        name, config = self._asked
+        self._show_working(False)
+        self.measured = measured = Importance.of(result, name=name, config=config)
+        self.view.show_measured(measured)
+        self.lost.hide()
+        try:
+            self.act.show_ground(Ground(measured))
+        except UserError as error:
+            self.lost.set(error.text, hint=error.hint, tone="amber")
+            self.lost.show()
+        self.act.setVisible(self.lost.isHidden())
+        self._show_part()
+
+    def _failed(self, text: str, hint: str, traceback: str) -> None:
+        self._show_working(False)
+        self.trouble.set(text, hint=hint, tone="red", details=traceback)
+        self.trouble.show()
+
+    def _cancelled(self) -> None:
+        self._show_working(False)
+        self.trouble.set("The measurement was cancelled.", tone="muted")
+        self.trouble.show()
+
+    def _show_working(self, working: bool) -> None:
+        if not working:
+            self._job = None
+        self.ask.show_working(working)
+        for box in self.scores.boxes.values():
+            box.setEnabled(not working)
+
+    def _subtitle(self) -> str:
+        found = self.measured
+        if found is None:
+            return ""
+        told = {"run": f"{found.name}, step {number(found.step)}", "probe": "after a short probe"}
+        sample = plural(found.examples, "example")
+        return f"{told.get(found.source, 'before any training')}   {sample}, {clock(found.seconds)}"
+
+    # Acting
+
+    def _proposed(self, proposal: Proposal | None) -> None:
+        self.view.show_proposal(proposal)
+
+    def _use(self) -> None:
+        """The next run trains what is proposed: one step that can be undone."""
+        measured, proposal, document = self.measured, self.act.proposal, self.context.document
+        if measured is None or proposal is None:
+            return
+        text = f"Keep {plural(len(proposal.plans), 'layer')}"
+        try:
+            if not measured.name and document.config.model.path == measured.config.model.path:
+                document.update(proposal.changes, text)
+            else:
+                config = proposal.applied(measured.config)
+                if is_suggested(config.name, config):
+                    config = replaced(config, {"name": suggested_name(config, document.taken())})
+                document.replace(config, text)
+        except UserError as error:
+            show_error(error, self.window())
+            return
+        self.context.go("layers")

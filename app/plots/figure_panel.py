@@ -1,0 +1,92 @@
+"""A figure of any kind in a panel of its own: its title, its painter, how to read it, and the ways to save it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+
+from app.models.numbers import Row
+from app.plots.bars import BarsPlot
+from app.plots.heatmap import HeatmapPlot
+from app.plots.lines import LinesPlot
+from app.plots.saving import save_button
+from app.plots.scatter import ScatterPlot
+from app.widgets.labels import label
+from app.widgets.numbers_table import NumbersTable
+from app.widgets.panel import Panel
+from core.figures.figure import Bars, Figure, Heatmap, Lines, Scatter, Table
+
+_BESIDE_TITLE = 3
+"""Curves whose legend has room in the head of the panel; of more it has a line of its own."""
+Shown = Lines | Heatmap | Bars | Scatter | Table
+
+
+class FigurePanel(Panel):
+    """One figure; another one of the same kind may take its place with `show_figure`."""
+
+    def __init__(self, figure: Shown) -> None:
+        super().__init__(figure.title)
+        # Panels side by side share the room evenly, whatever their legends and tables would like to have.
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.figure = figure
+        self.view = self._make(figure)
+        self.help: QLabel = label("", "hint", wrap=True)
+        if not isinstance(self.view, NumbersTable):
+            self.add_control(save_button(self.view, self._drawn))
+        if isinstance(self.view, HeatmapPlot):
+            row = QHBoxLayout()
+            row.setSpacing(12)
+            row.addWidget(self.view, 1)
+            row.addWidget(self.view.scale_bar)
+            self.add(row, 1)
+        else:
+            self.add(self.view, 1)
+        self.add(self.help)
+        self.show_figure(figure)
+
+    def show_figure(self, figure: Shown) -> None:
+        """Show another figure of this kind."""
+        self.figure = figure
+        self.set_title(figure.title)
+        self.setAccessibleDescription(figure.summary())
+        self.help.setText(getattr(figure, "help", ""))
+        if isinstance(self.view, NumbersTable) and isinstance(figure, Table):
+            rows = [
+                Row(name, name, tuple(map(float, values)))
+                for name, values in zip(figure.rows, figure.values, strict=True)
+            ]
+            self.view.show_rows(["", *(column.text for column in figure.columns)], rows)
+            self.view.setAccessibleDescription(figure.summary())
+        elif isinstance(self.view, HeatmapPlot) and isinstance(figure, Heatmap):
+            self.view.show_figure(_framed(figure))
+        elif isinstance(self.view, LinesPlot | BarsPlot | ScatterPlot):
+            self.view.show_figure(figure)  # type: ignore[arg-type]  # of this painter's kind: see `_make`
+
+    def _make(self, figure: Shown) -> QWidget:
+        """The painter of this kind of figure."""
+        if isinstance(figure, Lines):
+            view = LinesPlot(figure.title)
+            if len(figure.series) > _BESIDE_TITLE:
+                self.add(view.legend)
+            else:
+                self.add_control(view.legend)
+            view.marked.connect(view.set_mark)
+            view.hovered.connect(view.set_hover)
+            return view
+        if isinstance(figure, Heatmap):
+            return HeatmapPlot(figure.title)
+        if isinstance(figure, Bars):
+            return BarsPlot(figure.title)
+        return ScatterPlot(figure.title) if isinstance(figure, Scatter) else NumbersTable(figure.title)
+
+    def _drawn(self) -> Figure | None:
+        return None if isinstance(self.figure, Table) else self.figure
+
+
+def _framed(figure: Heatmap) -> Heatmap:
+    """Whole cells at both ends, and a number beside each row where the figure names none."""
+    ticks = figure.ticks or tuple((row, name) for row, name in enumerate(figure.rows))
+    if not len(figure.steps):
+        return figure
+    return replace(figure, ticks=ticks, span=(float(figure.steps[0]) - 0.5, float(figure.steps[-1]) + 0.5))

@@ -1,0 +1,91 @@
+"""A table of named numbers: sorted by a click on a head, read with the keyboard, copied as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+from app.models.numbers import NumbersModel, Row
+from app.style.theme import Theme
+
+_NARROWEST = 92
+
+
+class NumbersTable(QTableView):
+    """Rows of numbers. See `NumbersModel`."""
+
+    row_chosen = Signal(str)
+    """The key of the row that the user went to."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.numbers = NumbersModel(self)
+        self.setModel(self.numbers)
+        self.setAccessibleName(name)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.verticalHeader().hide()
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setTextElideMode(Qt.TextElideMode.ElideRight)
+        corner = QWidget()
+        corner.setProperty("kind", "corner")
+        self.setCornerWidget(corner)
+        self.selectionModel().currentRowChanged.connect(lambda now, _: self._tell(now.row()))
+        copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self)
+        copy.setContext(Qt.ShortcutContext.WidgetShortcut)
+        copy.activated.connect(self.copy)
+        Theme.current().changed.connect(self._scale)
+        self._scale()
+
+    def show_rows(
+        self, heads: Sequence[str], rows: Sequence[Row], *, tips: Sequence[str] = (), by: int | None = None
+    ) -> None:
+        """Show other rows, the highest of column `by` first; None leaves them in the order given."""
+        down = Qt.SortOrder.DescendingOrder
+        self.setSortingEnabled(False)
+        self.numbers.show(heads, rows, tips=tips, order=None if by is None else (by, down))
+        self.horizontalHeader().setSortIndicator(-1 if by is None else by, down)
+        self.setSortingEnabled(True)
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        if heads:
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+
+    def order_by(self, column: int) -> None:
+        """Put the highest of a column first."""
+        self.sortByColumn(column, Qt.SortOrder.DescendingOrder)
+
+    def go_to(self, key: str) -> None:
+        """Show and select a row without telling anybody."""
+        place = self.numbers.row_of(key)
+        if place < 0 or place == self.currentIndex().row():
+            return
+        model = self.selectionModel()
+        model.blockSignals(True)
+        self.selectRow(place)
+        model.blockSignals(False)
+        self.scrollTo(self.numbers.index(place, 0))
+        self.viewport().update()
+
+    def copy(self) -> None:
+        """Put the whole table on the clipboard, for a spreadsheet."""
+        lines = ["\t".join(self.numbers.heads)]
+        lines += ["\t".join([row.name, *(f"{value:.8g}" for value in row.values)]) for row in self.numbers.rows]
+        QGuiApplication.clipboard().setText("\n".join(lines))
+
+    def _tell(self, place: int) -> None:
+        if 0 <= place < len(self.numbers.rows):
+            self.row_chosen.emit(self.numbers.rows[place].key)
+
+    def _scale(self) -> None:
+        self.verticalHeader().setDefaultSectionSize(Theme.current().px(28))
+        self.horizontalHeader().setMinimumSectionSize(Theme.current().px(_NARROWEST))
