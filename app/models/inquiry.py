@@ -99,6 +99,12 @@ class Inquiry(QObject):
             self._wait.stop()
             self._question = ""
 
+    def stop(self) -> None:
+        """Whoever looked has gone for good: end what is under way."""
+        self.sleep()
+        self._wait.stop()
+        self._cancel()
+
     def want(self, **more: Any) -> None:
         """Ask with these words beside the configuration from now on."""
         self._more = more

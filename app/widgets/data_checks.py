@@ -21,6 +21,8 @@ from core.config.edit import replaced, sentence
 from core.data.check_names import CHECKS
 
 _ROWS_SHOWN = 3
+_LONGEST_BUTTON = 34
+"""Letters on a button."""
 
 
 class DataChecks(Panel):
@@ -97,7 +99,11 @@ class DataChecks(Panel):
         if remedy and not problem.get("overruled"):
             config = self._document.config
             said = sentence(config, replaced(config, remedy))
-            mend = plain("Mend", lambda: self._document.update(remedy, said), name=f"Mend: {said}")
+            mend = plain(
+                said if " to " in said and len(said) <= _LONGEST_BUTTON else "Mend",
+                lambda: self._document.update(remedy, said),
+                name=f"Mend: {said}",
+            )
             self.remedies.append(mend)
             made.append(mend)
         return made

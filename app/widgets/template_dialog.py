@@ -63,6 +63,12 @@ class TemplateDialog(QDialog):
         self._take_text()
         return self._scratch.config.data.template
 
+    def done(self, result: int) -> None:
+        """Nothing is asked any more once the dialog is closed."""
+        self._typing.stop()
+        self._inquiry.stop()
+        super().done(result)
+
     def _lay_out(self) -> None:
         outer = QVBoxLayout(self)
         outer.setContentsMargins(24, 20, 24, 20)

@@ -37,6 +37,7 @@ class TokenPanel(Panel):
         super().__init__("Tokens")
         self._inquiry = inquiry
         self._after = -1
+        self._looked_for_cut = False
         self.view = TokenView()
         self.jumps = {
             word: Button(text, "plain", name=name, do=partial(self.jump, word)) for word, text, name in _WORDS
@@ -68,19 +69,24 @@ class TokenPanel(Panel):
     def set_cut(self, cut: bool) -> None:
         """Whether any example is cut, so that one can go there."""
         self.jumps["truncated"].setEnabled(cut)
+        if not cut and self._looked_for_cut:
+            self.step(0)
 
     def start_over(self) -> None:
         """The data is other data: go to the first micro-batch."""
         self._inquiry.answer = None
+        self._looked_for_cut = False
         self._inquiry.want(index=0)
 
     def jump(self, word: str) -> None:
         """Go to the longest, the shortest, or the next truncated example."""
+        self._looked_for_cut = word == "truncated"
         self._inquiry.want(index=word, **({"after": self._after} if word == "truncated" else {}))
 
     def step(self, by: int) -> None:
         """Go to another micro-batch, in the order of training."""
         batch = self._inquiry.answer
+        self._looked_for_cut = False
         self._inquiry.want(index=max((batch["index"] if batch else 0) + by, 0))
 
     def _lay_out(self) -> None:
@@ -125,7 +131,7 @@ class TokenPanel(Panel):
             self._after = -1 if batch["example"] is None else batch["example"]
             self._where.setText(_where(batch))
             self.view.show_batch(batch)
-        elif batch is None:
+        elif failure is not None or batch is None:
             self._where.setText("")
             self.view.show_batch(None)
 

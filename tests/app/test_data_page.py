@@ -438,7 +438,14 @@ def test_a_template_is_rendered_while_it_is_edited_and_only_a_sound_one_is_taken
     dialog.choice.setCurrentText(OWN)
     dialog._take_choice()
     assert dialog.template == ""
-    dialog.close()
+    inquiry._ask()
+    job = desk._worker.take()
+    assert job is not None
+    dialog.reject()
+    assert desk._worker.progress(job.id, "Reading", 0.5)  # it hears here that nobody waits for it
+    desk._worker.cancelled(job.id)
+    desk.window.context.jobs._look()
+    assert desk.window.context.jobs.under_way == []
 
 
 def test_the_real_worker_reads_a_shipped_pack(desk: Desk) -> None:

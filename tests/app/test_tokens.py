@@ -154,3 +154,7 @@ def test_the_preview_shows_the_micro_batches_of_the_real_worker(window: Callable
     serve()
     cut = {text["example"]: text["cut"] for text in page.preview.answer["texts"]}
     assert cut[page.preview.answer["example"]] > 0
+    opened.document.set("data.max_tokens", 400)
+    serve()
+    serve()
+    assert page.preview.state == "known" and not page.tokens.jumps["truncated"].isEnabled()
