@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.config.run import DataConfig
+
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "demo" / "data"
 
 
@@ -65,7 +67,9 @@ PACKS = (
 
 def chosen(path: str) -> dict[str, Any]:
     """What choosing a file changes: what was said of earlier data does not fit another."""
-    return {"data.path": path, "data.format": "auto", "data.held_out_path": "", "data.columns": {}, "data.roles": {}}
+    fresh = DataConfig()
+    said = ("format", "held_out_path", "columns", "roles", "labels", "overrides")
+    return {"data.path": path, **{f"data.{name}": getattr(fresh, name) for name in said}}
 
 
 def pack_of(path: str) -> Pack | None:
