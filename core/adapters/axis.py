@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from core.component import Component
 from core.layers import LayerPlan
@@ -65,6 +65,9 @@ class Param:
 
 class Delta(Component):
     """How the change of a weight is parameterised: dW = scale * B' A'."""
+
+    formula: ClassVar[str] = ""
+    """The trained numbers of a layer in words, where they are no plain products of r, in and out."""
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         """The tensors that one layer needs, by name."""

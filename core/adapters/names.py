@@ -105,6 +105,16 @@ METHODS: tuple[Method, ...] = (
         init="olora",
     ),
     _method(
+        "loha", "LoHa", "2108.06098",
+        "The elementwise product of two low-rank matrices: a higher rank from few numbers, at slower steps.",
+        delta="loha",
+    ),
+    _method(
+        "lokr", "LoKr", "2212.10650",
+        "The Kronecker product of a small matrix and a low-rank one: very small adapters.",
+        delta="lokr",
+    ),
+    _method(
         "dvora", "DVoRA", "2402.09353",
         "DoRA's row lengths over VeRA's shared pair.",
         delta="vera", scale="1", magnitude="row",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from core.adapters.names import DEFAULTS, METHODS, Method
 from core.commandline.command import Answer, Subcommand
 from core.commandline.document import table
+
+if TYPE_CHECKING:
+    from core.adapters.axis import Param
 
 
 class Methods(Subcommand):
@@ -42,7 +46,8 @@ def axes(method: Method) -> dict[str, Any]:
 def trainable_formula(method: Method) -> str:
     """The trained numbers of one layer in r, in and out, worked out from the delta and the magnitude themselves.
 
-    Each member is asked for its tensors at sizes so far apart that every number in a shape tells what it stands for.
+    A delta whose shapes are no plain products says its own. The others are asked for their tensors at sizes so far
+    apart that every number in a shape tells what it stands for.
     """
     from core.adapters.delta import DELTAS
     from core.adapters.magnitude import MAGNITUDES
@@ -51,7 +56,13 @@ def trainable_formula(method: Method) -> str:
     known = {"r": 7, "in": 1009, "out": 10007}
     plan = LayerPlan(LayerInfo("layer", "q", 0, known["out"], known["in"]), known["r"], 1.0)
     chosen = axes(method)
-    members = (DELTAS.parse(chosen["delta"]), MAGNITUDES.parse(chosen["magnitude"]))
-    params = [param for member in members for param in member.params(plan).values() if param.trainable]
+    delta = DELTAS.parse(chosen["delta"])
+    delta, magnitude = DELTAS.parse(chosen["delta"]), MAGNITUDES.parse(chosen["magnitude"])
     words = {size: word for word, size in known.items()}
-    return " + ".join("·".join(words.get(size, str(size)) for size in param.shape if size > 1) for param in params)
+
+    def terms(params: Iterable[Param]) -> list[str]:
+        shapes = [param.shape for param in params if param.trainable]
+        return ["·".join(words.get(size, str(size)) for size in shape if size > 1) for shape in shapes]
+
+    said = [delta.formula] if delta.formula else terms(delta.params(plan).values())
+    return " + ".join([*said, *terms(magnitude.params(plan).values())])

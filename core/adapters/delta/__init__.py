@@ -2,10 +2,12 @@
 
 from core.adapters.axis import Delta
 from core.adapters.delta.full import Full
+from core.adapters.delta.loha import Loha
+from core.adapters.delta.lokr import Lokr
 from core.adapters.delta.lora import Lora
 from core.adapters.delta.lora_fa import LoraFrozenA
 from core.adapters.delta.svd import Svd
 from core.adapters.delta.vera import Vera
 from core.component import Axis
 
-DELTAS: Axis[Delta] = Axis("delta", "Delta", Lora, LoraFrozenA, Svd, Vera, Full)
+DELTAS: Axis[Delta] = Axis("delta", "Delta", Lora, LoraFrozenA, Svd, Vera, Loha, Lokr, Full)

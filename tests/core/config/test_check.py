@@ -170,6 +170,33 @@ def test_what_needs_the_base_as_numbers_is_refused_over_a_quantised_one(method: 
     assert not list(unmet(chosen | {"model.storage": STORAGES.default()}))
 
 
+@pytest.mark.parametrize(
+    ("adapter", "storage", "need"),
+    [
+        ({"method": "full"}, "nf4", "base weights in floating point"),
+        ({"method": "full", "scale": "alpha/r"}, "dense", "a scale of 1"),
+        ({"method": "pissa"}, "int8", "base weights in floating point"),
+        ({"method": "olora"}, "nf4-double", "base weights in floating point"),
+        ({"method": "pissa", "rank_schedule": "dylora"}, "dense", "ranks that stay"),
+        ({"method": "olora", "selection": "lora-drop"}, "dense", "an adapter of each layer's own"),
+        ({"method": "adalora", "init": "pissa"}, "dense", "factors of each layer's own"),
+        ({"method": "vera", "init": "pissa"}, "dense", "factors of each layer's own"),
+        ({"method": "loha", "magnitude": "row"}, "dense", "a change of the form B A"),
+        ({"method": "lokr", "rates": "lora+"}, "dense", "both factors A and B to be trained"),
+        ({"method": "loha", "rank_schedule": "dylora"}, "dense", "factors of each layer's own"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_in_words(adapter: dict[str, str], storage: str, need: str) -> None:
+    problems, _ = checked(adapter=adapter, model={"storage": storage})
+
+    assert any(need in problem.text and problem.hint for problem in problems)
+
+
+@pytest.mark.parametrize("adapter", [{"method": "lora-fa", "init": "pissa"}, {"method": "dora", "init": "olora"}])
+def test_a_start_from_the_weight_goes_with_a_frozen_a_and_with_row_lengths(adapter: dict[str, str]) -> None:
+    assert checked(adapter=adapter) == ([], [])
+
+
 @pytest.mark.parametrize("storage", ["nf4", "nf4-double", "int8"])
 @pytest.mark.parametrize("method", ["rslora", "lora+", "lora-fa", "vera", "adalora", "delta-lora", "dylora", "dora"])
 def test_every_method_that_leaves_the_base_alone_goes_over_a_quantised_one(method: str, storage: str) -> None:

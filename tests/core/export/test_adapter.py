@@ -50,6 +50,23 @@ def test_peft_opens_an_exported_adapter_and_says_the_same(tmp_path: Path, family
     assert peft_gap(made, exported(made, tmp_path / "out")) < 1e-5
 
 
+@pytest.mark.parametrize("method", ["pissa", "olora"])
+def test_a_start_from_the_weight_is_exported_against_the_original_weight(tmp_path: Path, method: str) -> None:
+    made = make(tmp_path, "llama", method=method, rank=4, alpha=8)
+    out = exported(made, tmp_path / "out")
+    assert peft_gap(made, out) < 1e-4
+    assert (said(out)["r"], said(out)["lora_alpha"]) == (8, 16)
+
+
+@pytest.mark.parametrize("method", ["full", "loha", "lokr"])
+def test_what_has_no_two_factors_is_refused_with_what_to_do(tmp_path: Path, method: str) -> None:
+    made = make(tmp_path, "llama", method=method, rank=4, alpha=8)
+    with pytest.raises(UserError, match="more than PEFT's adapter layout can hold") as refused:
+        exported(made, tmp_path / "out")
+    assert "merged" in refused.value.hint
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize("method", ["lora", "rslora"])
 def test_peft_reads_ranks_and_alphas_of_single_layers(tmp_path: Path, method: str) -> None:
     made = make(tmp_path, "llama", method=method, rank=4, alpha=8, ranks={FIRST: 6}, alphas={FIRST: 3.5})

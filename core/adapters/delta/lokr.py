@@ -1,0 +1,62 @@
+"""LoKr: the Kronecker product of a small and a large matrix, the large one of low rank where that saves numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from core.adapters.axis import DenseDelta, Param
+from core.component import option
+from core.layers import LayerPlan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Lokr(DenseDelta):
+    """dW = scale * C ⊗ D, with D = B A of low rank (KronA, arXiv:2212.10650; LoKr, arXiv:2309.14859).
+
+    Very small adapters of high rank. Where r is half the longer side of D or more, D is trained whole and a larger r
+    changes nothing but alpha / r. The change is formed at every step, at the size of the weight.
+    """
+
+    kind = "lokr"
+    label = "C ⊗ B A (LoKr)"
+    paper = "2212.10650"
+    provides = frozenset({"rank"})
+    formula: ClassVar[str] = "c·d + r·(out/c + in/d)"
+
+    factor: int = option(
+        0, "Factor", "Largest side of the small matrix C; 0 takes what is nearest to the square root.", ge=0
+    )
+
+    def params(self, plan: LayerPlan) -> dict[str, Param]:
+        rows, columns = divided(plan.layer.out_features, self.factor), divided(plan.layer.in_features, self.factor)
+        small = {"c": Param((rows[0], columns[0]), role="weight", fill="zero")}
+        if plan.rank >= max(rows[1], columns[1]) / 2:
+            return {**small, "d": Param((rows[1], columns[1]), role="weight", fill="kaiming")}
+        return {
+            **small,
+            "b": Param((rows[1], plan.rank), role="b", fill="kaiming"),
+            "a": Param((plan.rank, columns[1]), role="a", fill="kaiming"),
+        }
+
+    def weight(self, p: Mapping[str, Tensor]) -> Tensor:
+        import torch
+
+        return torch.kron(p["c"], p["d"] if "d" in p else p["b"] @ p["a"])
+
+
+def divided(size: int, factor: int) -> tuple[int, int]:
+    """A size as the product of two, the smaller first: as near as can be to one another, or the factor if it divides.
+
+    Args:
+        size: to be divided.
+        factor: the largest that the first may be; 0 sets no bound.
+    """
+    if factor and size % factor == 0:
+        return factor, size // factor
+    bound = min(factor or size, math.isqrt(size))
+    first = max(number for number in range(1, bound + 1) if size % number == 0)
+    return first, size // first
