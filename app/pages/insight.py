@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.models.importance import Ground, Importance
@@ -20,6 +19,8 @@ from app.widgets.act_panel import ActPanel
 from app.widgets.ask_panel import AskPanel
 from app.widgets.importance_view import ImportanceView
 from app.widgets.score_list import ScoreList
+from app.widgets.score_panel import ScorePanel
+from app.widgets.scroll import scrolled
 from app.words import clock, number, plural
 from core.config.edit import replaced
 from core.config.naming import is_suggested, suggested_name
@@ -58,6 +59,7 @@ class InsightPage(Page):
         self.ask = AskPanel()
         self.view = ImportanceView()
         self.act = ActPanel()
+        self.layer = ScorePanel()
         self.anatomy = AnatomyView(context)
         self.trouble = Notice(tone="red")
         self.lost = Notice(tone="amber")
@@ -98,7 +100,7 @@ class InsightPage(Page):
         )  # fmt: skip
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self._columns([self.trouble, self.scores], [self.ask]))
-        self._stack.addWidget(self._columns([self.lost, self.view], [self.act]))
+        self._stack.addWidget(self._columns([self.lost, self.view], [self.act, self.layer]))
         self._stack.addWidget(self.anatomy)
         self.trouble.hide()
         self.lost.hide()
@@ -121,11 +123,7 @@ class InsightPage(Page):
         for widget in right:
             side.addWidget(widget)
         side.addStretch(1)
-        area = QScrollArea()
-        area.setWidget(inner)
-        area.setWidgetResizable(True)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area = scrolled(inner)
         theme = self.context.theme
         theme.changed.connect(lambda: area.setFixedWidth(theme.px(_SIDE)))
         area.setFixedWidth(theme.px(_SIDE))
@@ -139,6 +137,7 @@ class InsightPage(Page):
         self.ask.asked.connect(self._measure)
         self.ask.cancelled.connect(self._cancel)
         self.view.score_chosen.connect(self.act.show_score)
+        self.view.layer_chosen.connect(self.layer.show_layer)
         self.act.proposed.connect(self._proposed)
         self.act.taken.connect(self._use)
         self.lost.add_button(Button("Measure again", do=self._question))
@@ -241,6 +240,7 @@ class InsightPage(Page):
         name, config = self._asked
         self._show_working(False)
         self.measured = measured = Importance.of(result, name=name, config=config)
+        self.layer.show_measured(measured)
         self.view.show_measured(measured)
         self.lost.hide()
         try:

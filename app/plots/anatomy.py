@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from app.jobs import Job
     from core.store.rows import RunRow
 
-_MOST_CURVES = 6
+_MOST_CURVES = 4
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,8 @@ class AnatomyView(QWidget):
                 box.addItem(f"{row.name}   {row.method}   {row.model}", row.id)
             box.setCurrentIndex(max(box.findData(kept), min(place, len(rows) - 1)))
             box.blockSignals(False)
+        if self.other.currentIndex() == self.run.currentIndex() and len(rows) > 1:
+            self.other.setCurrentIndex(0 if self.run.currentIndex() else 1)
         if (self.run.currentData(), self.other.currentData()) != before:
             self._forget()
         self._show_form()

@@ -13,6 +13,7 @@ from core.figures.figure import Bars
 
 _USUAL = 10
 """Rows that share the height where it is small; a tall plot shows more."""
+_TALLEST = 28
 
 
 class BarsPlot(QWidget):
@@ -31,6 +32,10 @@ class BarsPlot(QWidget):
         self.figure = figure
         self.setAccessibleDescription(figure.summary())
         self.update()
+
+    def show_all(self) -> None:
+        """Be tall enough for every row: for where it stands in a scroll area."""
+        self.setMinimumHeight(len(self.figure.names) * Theme.current().px(_TALLEST) if self.figure else 0)
 
     def sizeHint(self) -> QSize:
         """Room for a few rows."""
@@ -91,7 +96,7 @@ class BarsPlot(QWidget):
 
     def _row_height(self) -> float:
         theme = Theme.current()
-        return min(max(self.height() / _USUAL, theme.px(19)), theme.px(28))
+        return min(max(self.height() / _USUAL, theme.px(19)), theme.px(_TALLEST))
 
     def _rows(self) -> int:
         count = len(self.figure.names) if self.figure else 0

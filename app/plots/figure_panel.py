@@ -15,6 +15,7 @@ from app.plots.scatter import ScatterPlot
 from app.widgets.labels import label
 from app.widgets.numbers_table import NumbersTable
 from app.widgets.panel import Panel
+from app.widgets.scroll import scrolled
 from core.figures.figure import Bars, Figure, Heatmap, Lines, Scatter, Table
 
 _BESIDE_TITLE = 3
@@ -28,7 +29,7 @@ class FigurePanel(Panel):
     def __init__(self, figure: Shown) -> None:
         super().__init__(figure.title)
         # Panels side by side share the room evenly, whatever their legends and tables would like to have.
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self.figure = figure
         self.view = self._make(figure)
         self.help: QLabel = label("", "hint", wrap=True)
@@ -41,7 +42,7 @@ class FigurePanel(Panel):
             row.addWidget(self.view.scale_bar)
             self.add(row, 1)
         else:
-            self.add(self.view, 1)
+            self.add(scrolled(self.view) if isinstance(self.view, BarsPlot) else self.view, 1)
         self.add(self.help)
         self.show_figure(figure)
 
@@ -62,6 +63,8 @@ class FigurePanel(Panel):
             self.view.show_figure(_framed(figure))
         elif isinstance(self.view, LinesPlot | BarsPlot | ScatterPlot):
             self.view.show_figure(figure)  # type: ignore[arg-type]  # of this painter's kind: see `_make`
+            if isinstance(self.view, BarsPlot):
+                self.view.show_all()
 
     def _make(self, figure: Shown) -> QWidget:
         """The painter of this kind of figure."""

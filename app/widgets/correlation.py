@@ -14,7 +14,8 @@ from app.style.viridis import text_on, viridis
 
 _CELL = (116, 44)
 _GAP = 4
-_LABELS = 190
+_LABELS, _HEADS = 190, 56
+"""Room for the names beside and above; above they break into up to three lines."""
 
 
 class CorrelationGrid(QWidget):
@@ -38,7 +39,7 @@ class CorrelationGrid(QWidget):
     def sizeHint(self) -> QSize:
         """Room for the names and readable cells."""
         theme, count = Theme.current(), len(self._names)
-        return QSize(theme.px(_LABELS + count * 72), theme.px(_CELL[1] * (count + 1)))
+        return QSize(theme.px(_LABELS + count * 72), theme.px(_HEADS + _CELL[1] * count))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint names and cells."""
@@ -87,8 +88,9 @@ class CorrelationGrid(QWidget):
     def _cell(self, row: int, column: int) -> QRectF:
         theme, count = Theme.current(), max(len(self._names), 1)
         width = min((self.width() - self._left) / count, theme.px(_CELL[0]))
-        height = min(self.height() / (count + 1), theme.px(_CELL[1]))
-        return QRectF(self._left + column * width, (row + 1) * height, width - _GAP, height - _GAP)
+        head = theme.px(_HEADS)
+        height = min((self.height() - head) / count, theme.px(_CELL[1]))
+        return QRectF(self._left + column * width, head + row * height, width - _GAP, height - _GAP)
 
     def _said(self, one: int, other: int) -> str:
         value = self._values[one][other]

@@ -13,12 +13,13 @@ from app.plots.bars import BarsPlot
 from app.plots.saving import save_button
 from app.widgets.buttons import Chip
 from app.widgets.correlation import CorrelationGrid
-from app.widgets.labels import ElidedLabel, label
+from app.widgets.labels import label
 from app.widgets.layer_map import LayerMap
 from app.widgets.map_legend import MapLegend
 from app.widgets.numbers_table import NumbersTable
 from app.widgets.panel import Panel
-from app.words import number, share
+from app.widgets.scroll import scrolled
+from app.words import share
 from core.figures.run import short_name
 from core.insight.allocation import Proposal
 from core.layers import LayerInfo
@@ -40,6 +41,8 @@ class ImportanceView(Panel):
 
     score_chosen = Signal(object)
     """The `Scored` that colours the map and orders the layers now."""
+    layer_chosen = Signal(object)
+    """The `LayerInfo` that was clicked; None where there is none, or more than one."""
 
     def __init__(self) -> None:
         super().__init__("Which layers matter")
@@ -63,7 +66,6 @@ class ImportanceView(Panel):
         self.table = NumbersTable("Layers by importance")
         self.agreement = CorrelationGrid()
         self.blocks = BarsPlot("Loss without each block")
-        self.under = ElidedLabel("", "mono", tone="muted")
         self.tells = label("", "hint", wrap=True)
         self._lay_out()
         self.score.currentIndexChanged.connect(lambda _: self._score_changed())
@@ -92,6 +94,7 @@ class ImportanceView(Panel):
         self.views["blocks"].setVisible(bool(measured.blocks))
         if measured.blocks:
             self.blocks.show_figure(measured.block_bars())
+            self.blocks.show_all()
         if not any(chip.isChecked() and not chip.isHidden() for chip in self.views.values()):
             self.views["map"].setChecked(True)
         self._show_view()
@@ -114,7 +117,7 @@ class ImportanceView(Panel):
             self.head.insertWidget(place, chip)
         self.by = label("By", "label")
         self.save = save_button(self.blocks, lambda: self.blocks.figure)
-        for control in (self.under, self.by, self.score, self.save):
+        for control in (self.by, self.score, self.save):
             self.add_control(control)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
@@ -140,7 +143,7 @@ class ImportanceView(Panel):
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 8, 0, 0)
         column.setSpacing(12)
-        column.addWidget(self.blocks, 1)
+        column.addWidget(scrolled(self.blocks), 1)
         column.addWidget(label(BLOCKS_HELP, "hint", wrap=True))
         return page
 
@@ -162,7 +165,7 @@ class ImportanceView(Panel):
         shown = next(place for place, chip in enumerate(self.views.values()) if chip.isChecked())
         self._stack.setCurrentIndex(shown)
         by_score = shown < _BY_SCORE
-        for widget in (self.under, self.by, self.score, self.tells):
+        for widget in (self.by, self.score, self.tells):
             widget.setVisible(by_score)
         self.save.setVisible(self.views["blocks"].isChecked())
 
@@ -181,15 +184,12 @@ class ImportanceView(Panel):
         self.score_chosen.emit(scored)
 
     def _marked(self) -> None:
-        """Say the score of the layer that was clicked, here and in the table."""
-        marked, scored = self.map.marked, self.scored
-        self.under.setText("")
-        if scored is None or len(marked) != 1:
-            return
-        name = marked[0].name
-        place = f"{number(self._places[name])} of {number(len(self._places))}"
-        self.under.setText(f"{short_name(marked[0])}  {share(scored.shares[name], 1)}  place {place}")
-        self.table.go_to(name)
+        """The layer that was clicked on the map, here and in the table."""
+        marked = self.map.marked
+        layer = marked[0] if len(marked) == 1 else None
+        if layer is not None:
+            self.table.go_to(layer.name)
+        self.layer_chosen.emit(layer)
 
     def _row_chosen(self, name: str) -> None:
         cell = next(

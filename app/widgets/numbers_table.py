@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from PySide6.QtGui import QGuiApplication, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QAbstractItemView, QTableView, QWidget
 
 from app.models.numbers import NumbersModel, Row
 from app.style.theme import Theme
 
-_NARROWEST = 92
+_LONG = 11
+"""Letters up to which a head stays on one line."""
 
 
 class NumbersTable(QTableView):
@@ -35,7 +36,6 @@ class NumbersTable(QTableView):
         self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.setHighlightSections(False)
-        header.setTextElideMode(Qt.TextElideMode.ElideRight)
         corner = QWidget()
         corner.setProperty("kind", "corner")
         self.setCornerWidget(corner)
@@ -52,13 +52,15 @@ class NumbersTable(QTableView):
         """Show other rows, the highest of column `by` first; None leaves them in the order given."""
         down = Qt.SortOrder.DescendingOrder
         self.setSortingEnabled(False)
-        self.numbers.show(heads, rows, tips=tips, order=None if by is None else (by, down))
+        self.numbers.show([_in_two(head) for head in heads], rows, tips=tips, order=None if by is None else (by, down))
         self.horizontalHeader().setSortIndicator(-1 if by is None else by, down)
         self.setSortingEnabled(True)
-        header = self.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        if heads:
-            header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the columns the room that there is."""
+        super().resizeEvent(event)
+        self._fit()
 
     def order_by(self, column: int) -> None:
         """Put the highest of a column first."""
@@ -78,7 +80,7 @@ class NumbersTable(QTableView):
 
     def copy(self) -> None:
         """Put the whole table on the clipboard, for a spreadsheet."""
-        lines = ["\t".join(self.numbers.heads)]
+        lines = ["\t".join(head.replace("\n", " ") for head in self.numbers.heads)]
         lines += ["\t".join([row.name, *(f"{value:.8g}" for value in row.values)]) for row in self.numbers.rows]
         QGuiApplication.clipboard().setText("\n".join(lines))
 
@@ -88,4 +90,21 @@ class NumbersTable(QTableView):
 
     def _scale(self) -> None:
         self.verticalHeader().setDefaultSectionSize(Theme.current().px(28))
-        self.horizontalHeader().setMinimumSectionSize(Theme.current().px(_NARROWEST))
+        self._fit()
+
+    def _fit(self) -> None:
+        """Each column as wide as its content, and what is left shared among the numbers."""
+        header, count = self.horizontalHeader(), len(self.numbers.heads)
+        widths = [max(header.sectionSizeHint(at), self.sizeHintForColumn(at)) for at in range(count)]
+        left = self.viewport().width() - sum(widths)
+        for at, width in enumerate(widths):
+            header.resizeSection(at, width + (max(left, 0) // (count - 1) if at else 0))
+
+
+def _in_two(head: str) -> str:
+    """A long head broken into two lines, where that makes it shortest."""
+    places = [place for place, letter in enumerate(head) if letter == " "]
+    if len(head) <= _LONG or not places:
+        return head
+    best = min(places, key=lambda place: max(place, len(head) - place))
+    return f"{head[:best]}\n{head[best + 1 :]}"

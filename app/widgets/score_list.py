@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.widgets.labels import label
 from app.widgets.panel import Panel
+from app.widgets.scroll import scrolled
 from core.insight.importance import SCORES
 
 
@@ -23,7 +24,7 @@ class ScoreList(Panel):
         self.boxes: dict[str, QCheckBox] = {}
         inner = QWidget()
         rows = QVBoxLayout(inner)
-        rows.setContentsMargins(0, 0, 8, 0)
+        rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(3)
         for member in SCORES.members:
             self.boxes[member.kind] = box = QCheckBox(member.label)
@@ -42,12 +43,7 @@ class ScoreList(Panel):
             tells.setContentsMargins(26, 0, 12, 9)
             rows.addWidget(tells)
         rows.addStretch(1)
-        area = QScrollArea()
-        area.setWidget(inner)
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.add(area, 1)
+        self.add(scrolled(inner), 1)
 
     @property
     def chosen(self) -> list[str]:
