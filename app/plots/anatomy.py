@@ -6,11 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QGridLayout, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+import numpy as np
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.errors import show_error
 from app.plots.figure_panel import FigurePanel
 from app.widgets import Chip, EmptyState, Notice, ProgressLine, danger, label, primary
+from app.widgets.moments import Moments
 from core.errors import UserError
 from core.figures.figure import Lines
 from core.figures.wire import decode
@@ -32,6 +43,7 @@ class What:
         says: one sentence on what one will see.
         figures: those that are shown, in reading order; the first has the most room.
         pair: whether it compares two runs.
+        moments: whether it is about one checkpoint at a time.
     """
 
     text: str
@@ -39,6 +51,7 @@ class What:
     says: str
     figures: tuple[str, ...]
     pair: bool = False
+    moments: bool = True
 
 
 WHATS: Mapping[str, What] = {
@@ -54,7 +67,8 @@ WHATS: Mapping[str, What] = {
     ),
     "movement": What(
         "Length and direction", "Change of length against change of direction",
-        "How the rows of each weight have turned and grown, at every checkpoint.", ("movement", "by_layer_trend"),
+        "How the rows of each weight have turned and grown, at every checkpoint.",
+        ("movement", "by_layer_trend"), moments=False,
     ),
     "subspaces": What(
         "Shared subspace", "Which directions two runs share",
@@ -75,6 +89,7 @@ class AnatomyView(QWidget):
         super().__init__()
         self._context = context
         self._job: Job | None = None
+        self._frames: list[dict[str, Any]] = []
         self.panels: dict[str, FigurePanel] = {}
         self.whats: dict[str, Chip] = {}
         self.run, self.other = QComboBox(), QComboBox()
@@ -84,6 +99,8 @@ class AnatomyView(QWidget):
         self.progress = ProgressLine(height=4, name="Progress of looking")
         self.trouble = Notice(tone="red")
         self.waiting = EmptyState("", "curve")
+        self.every = QCheckBox("Every checkpoint")
+        self.moments = Moments()
         self._lay_out()
         self._show_working(False)
         self.trouble.hide()
@@ -130,18 +147,23 @@ class AnatomyView(QWidget):
         self.run.setAccessibleName("Run to look into")
         self.other.setAccessibleName("Run to compare with")
         self.between = label("and", "label")
+        self.every.setToolTip("Look at every checkpoint, to move through them afterwards")
+        self.every.toggled.connect(lambda _: self._forget())
+        self.moments.chosen.connect(self._show_moment)
         for box in (self.run, self.other):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.currentIndexChanged.connect(lambda _: self._forget())
         bar.addWidget(self.run, 1)
         bar.addWidget(self.between)
         bar.addWidget(self.other, 1)
+        bar.addWidget(self.every)
         bar.addWidget(self.look)
         bar.addWidget(self.cancel)
         rows.addLayout(bar)
         rows.addWidget(self.stage)
         rows.addWidget(self.progress)
         rows.addWidget(self.trouble)
+        rows.addWidget(self.moments)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
         self._stack.addWidget(self.waiting)
@@ -164,6 +186,7 @@ class AnatomyView(QWidget):
         what, enough = WHATS[self.what], self.run.count() > 1
         self.other.setVisible(what.pair)
         self.between.setVisible(what.pair)
+        self.every.setVisible(what.moments)
         self.look.setEnabled(self._job is None and self.run.count() > 0 and (enough or not what.pair))
         hint = "" if enough or not what.pair else "This needs a second run with a checkpoint."
         self.waiting.set(what.says, hint)
@@ -171,12 +194,14 @@ class AnatomyView(QWidget):
     def _forget(self) -> None:
         """Take away figures that are no longer of what is chosen."""
         self.trouble.hide()
+        self.moments.show_steps(())
         self._stack.setCurrentIndex(0)
 
     def _look(self) -> None:
         what = WHATS[self.what]
         runs = [self.run.currentData(), *([self.other.currentData()] if what.pair else [])]
-        body = {"what": self.what, "runs": runs, "checkpoint": "best"}
+        every = what.moments and self.every.isChecked()
+        body = {"what": self.what, "runs": runs, "checkpoint": "all" if every else "best"}
         self.trouble.hide()
         try:
             self._job = self._context.jobs.ask(
@@ -200,9 +225,10 @@ class AnatomyView(QWidget):
 
     def _done(self, result: dict[str, Any]) -> None:
         self._end()
-        what = WHATS[result["what"]]
-        found = decode(result["frames"])[-1]["figures"]
-        self._show_figures({name: found[name] for name in what.figures if name in found})
+        what, frames = WHATS[result["what"]], decode(result["frames"])
+        self._frames = [_shown(what, frame["figures"]) for frame in frames]
+        self._show_figures(self._frames[-1])
+        self.moments.show_steps([frame["step"] for frame in frames])
 
     def _failed(self, text: str, hint: str, traceback: str) -> None:
         self._end()
@@ -221,10 +247,15 @@ class AnatomyView(QWidget):
         for shown in (self.stage, self.progress, self.cancel):
             shown.setVisible(working)
         self.look.setVisible(not working)
-        for control in (self.run, self.other, *self.whats.values()):
+        for control in (self.run, self.other, self.every, *self.whats.values()):
             control.setEnabled(not working)
 
     # Showing
+
+    def _show_moment(self, place: int) -> None:
+        """Another checkpoint: every figure moves together."""
+        for name, figure in self._frames[place].items():
+            self.panels[name].show_figure(_readable(figure))
 
     def _show_figures(self, figures: Mapping[str, Any]) -> None:
         """One figure fills the room; of several the first takes the left, the others the right."""
@@ -247,6 +278,16 @@ class AnatomyView(QWidget):
         for row in range(self._grid.rowCount()):
             self._grid.setRowStretch(row, 1 if row < max(others, 1) else 0)
         self._stack.setCurrentIndex(1)
+
+
+def _shown(what: What, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of an answer in reading order; the trend of the whole run stands above that of each layer."""
+    found = {name: figures[name] for name in what.figures}
+    if "by_layer_trend" in found:
+        whole, each = figures["trend"], figures["by_layer_trend"]
+        values = np.concatenate([whole.values, each.values])
+        found["by_layer_trend"] = replace(each, rows=("all layers", *each.rows), values=values)
+    return found
 
 
 def _readable(figure: Any) -> Any:

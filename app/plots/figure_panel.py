@@ -44,6 +44,8 @@ class FigurePanel(Panel):
         else:
             self.add(scrolled(self.view) if isinstance(self.view, BarsPlot) else self.view, 1)
         self.add(self.help)
+        # The panel is as tall as it is made; the painter takes what title and help leave of that.
+        self.view.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self.show_figure(figure)
 
     def show_figure(self, figure: Shown) -> None:

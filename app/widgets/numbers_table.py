@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QFontMetrics, QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QTableView, QWidget
 
 from app.models.numbers import NumbersModel, Row
 from app.style.theme import Theme
 
+_AIR = 26
+"""Pixels beside the text of a head: its padding, and a little more."""
 _LONG = 11
 """Letters up to which a head stays on one line."""
 
@@ -94,8 +96,10 @@ class NumbersTable(QTableView):
 
     def _fit(self) -> None:
         """Each column as wide as its content, and what is left shared among the numbers."""
-        header, count = self.horizontalHeader(), len(self.numbers.heads)
-        widths = [max(header.sectionSizeHint(at), self.sizeHintForColumn(at)) for at in range(count)]
+        header, heads = self.horizontalHeader(), self.numbers.heads
+        count, measure, air = len(heads), QFontMetrics(Theme.current().font(12, 500)), Theme.current().px(_AIR)
+        said = [max(measure.horizontalAdvance(line) for line in head.split("\n")) + air for head in heads]
+        widths = [max(said[at], self.sizeHintForColumn(at)) for at in range(count)]
         left = self.viewport().width() - sum(widths)
         for at, width in enumerate(widths):
             header.resizeSection(at, width + (max(left, 0) // (count - 1) if at else 0))

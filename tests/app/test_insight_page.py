@@ -19,7 +19,7 @@ from app.style.theme import Theme
 from app.widgets.numbers_table import NumbersTable
 from core.config.run import RunConfig
 from core.errors import UserError
-from core.figures.anatomy import amplification, amplified, effective_ranks, singular_values
+from core.figures.anatomy import amplification, amplified, effective_ranks, movement, singular_values, trends
 from core.figures.wire import encode
 from core.home import Home
 from core.insight.agreement import spearman_table
@@ -331,15 +331,18 @@ def test_a_model_that_is_gone_leaves_the_scores_but_nothing_to_act_on(
     assert page.lost.isVisible() and page.view.isVisible() and not page.act.isVisible()
 
 
-def anatomy() -> dict[str, Any]:
-    """Figures of three layers, as the worker sends them."""
-    values = [np.array([3.0, 1.0, 0.2]), np.array([2.0, 1.0, 0.1]), np.array([0.02, 0.01, 0.0])]
-    figures = {
+def anatomy(*steps: int) -> dict[str, Any]:
+    """Figures of three layers at these steps, as the worker sends them."""
+    return {"what": "spectra", "frames": encode([{"step": step, "figures": _figures(step)} for step in steps])}
+
+
+def _figures(step: int) -> dict[str, Any]:
+    values = [np.array([3.0, 1.0, 0.2]) * step, np.array([2.0, 1.0, 0.1]), np.array([0.02, 0.01, 0.0])]
+    return {
         "singular_values": singular_values(["0.q_proj", "0.k_proj", "0.v_proj"], values),
         "effective_rank": effective_ranks(LAYERS[:3], np.array([1.9, 1.7, 1.9]), np.array([3.0, 3.0, 3.0])),
         "by_layer": {"norm": [1.0, 2.0, float("nan")]},
     }
-    return {"what": "spectra", "frames": encode([{"step": 200, "figures": figures}])}
 
 
 def test_the_anatomy_of_a_run_is_asked_for_and_drawn(opened: Callable[..., Shown], seeded: Make) -> None:
@@ -352,7 +355,7 @@ def test_the_anatomy_of_a_run_is_asked_for_and_drawn(opened: Callable[..., Shown
         "insight", {"what": "spectra", "runs": [run.run], "checkpoint": "best"}
     )  # fmt: skip
     assert view.cancel.isVisible() and not view.look.isVisible()
-    shown.job.finish(anatomy())
+    shown.job.finish(anatomy(200))
     shown.settle()
     assert list(view.panels) == ["singular_values", "effective_rank"]
     assert all(panel.isVisible() and panel.help.text() for panel in view.panels.values())
@@ -360,6 +363,49 @@ def test_the_anatomy_of_a_run_is_asked_for_and_drawn(opened: Callable[..., Shown
     assert view.panels["effective_rank"].isVisible(), "coming back to the page keeps what was drawn"
     shown.press(view.whats["amplified"])
     assert view.waiting.isVisible()
+
+
+def test_a_slider_moves_every_figure_through_the_checkpoints(opened: Callable[..., Shown], seeded: Make) -> None:
+    seeded("mine").begin().advance(200).finish()
+    page = (shown := opened()).page
+    shown.press(page.parts["anatomy"])
+    view = page.anatomy
+    view.every.setChecked(True)
+    shown.press(view.look)
+    assert shown.job.body["checkpoint"] == "all"
+    shown.job.finish(anatomy(100, 150, 200))
+    shown.settle()
+
+    def largest() -> float:
+        return float(view.panels["singular_values"].figure.series[0].y[0])  # type: ignore[union-attr]
+
+    assert view.moments.isVisible() and (view.moments.said.text(), largest()) == ("step 200", 600.0)
+    QTest.keyClick(view.moments.slider, Qt.Key.Key_Left)
+    assert (view.moments.said.text(), largest()) == ("step 150", 450.0)
+    shown.press(view.moments.play)
+    assert (view.moments.said.text(), largest()) == ("step 100", 300.0)
+    shown.press(view.whats["movement"])
+    assert not view.moments.isVisible() and not view.every.isVisible()
+
+
+def test_the_trend_of_the_whole_run_stands_above_that_of_each_layer(opened: Callable[..., Shown], seeded: Make) -> None:
+    seeded("mine").begin().advance(200).finish()
+    page = (shown := opened()).page
+    shown.press(page.parts["anatomy"])
+    shown.press(page.anatomy.whats["movement"])
+    shown.press(page.anatomy.look)
+    one, other = (np.array(values) for values in ([0.01, 0.02], [0.03, 0.01]))
+    figures = {
+        "movement": movement("mine", ["0.q_proj", "0.k_proj"], one, other, one, (0.05, -2.0)),
+        "trend": trends({"mine": [-2.0, -3.0, -1.0, -0.9, -1.0, -0.5, 2]}),
+        "by_layer_trend": trends({"0.q_proj": [1.0] * 7, "0.k_proj": [np.nan] * 7}),
+    }
+    shown.job.finish({"what": "movement", "frames": encode([{"run": "mine", "step": 200, "figures": figures}])})
+    shown.settle()
+    table = page.anatomy.panels["by_layer_trend"].view
+    assert isinstance(table, NumbersTable)
+    assert [row.name for row in table.numbers.rows] == ["all layers", "0.q_proj", "0.k_proj"]
+    assert table.numbers.rows[0].values[0] == -2.0
 
 
 def test_two_runs_are_needed_to_compare(opened: Callable[..., Shown], seeded: Make) -> None:
