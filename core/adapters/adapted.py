@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.adapters.axis import declared
-from core.adapters.fused import dense_linear, low_rank_linear
 
 if TYPE_CHECKING:
     from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, Scale, Storage
@@ -137,12 +136,7 @@ class Adapted(nn.Module):
     def sum(self, x: Tensor, *, bias: bool = True) -> Tensor:
         """Base output plus scaled branch, with the base's bias or without: (..., out)."""
         if self._fusible(x):
-            p, own_bias = self.tensors(), self.bias if bias else None
-            if "factors" in self.delta.provides:
-                b, a = self.delta.factors(p)
-                y = low_rank_linear(x, self.base_weight(), own_bias, a, b, self.scale)
-            else:
-                y = dense_linear(x, self.base_weight(), own_bias, self.delta.weight(p), self.scale)
+            y = self.delta.linear(self.tensors(), x, self.base_weight(), self.bias if bias else None, self.scale)
         else:
             y = self.base_output(x, bias=bias)
             y = y + self.branch(x).to(y.dtype)

@@ -87,6 +87,13 @@ class Delta(Component):
         b, a = self.factors(p)
         return b @ a
 
+    def linear(self, p: Mapping[str, Tensor], x: Tensor, weight: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+        """The output of a frozen (out, in) weight and the adapter together, where all are numbers of one type."""
+        from core.adapters.fused import low_rank_linear
+
+        b, a = self.factors(p)
+        return low_rank_linear(x, weight, bias, a, b, scale)
+
 
 class DenseDelta(Delta):
     """A change that no two thin matrices make up: a member says what `weight` is, and the layer computes with that."""
@@ -104,6 +111,11 @@ class DenseDelta(Delta):
 
     def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
         return x @ (self.weight(p) * scale).T
+
+    def linear(self, p: Mapping[str, Tensor], x: Tensor, weight: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+        from core.adapters.fused import dense_linear
+
+        return dense_linear(x, weight, bias, self.weight(p), scale)
 
 
 def declared(
