@@ -22,6 +22,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
 from app.pages.export import ExportPage
+from app.pages.insight import InsightPage
 from app.pages.layers import LayersPage
 from app.pages.method import MethodPage
 from app.pages.model import ModelPage
@@ -82,6 +83,8 @@ class Journey:
             self.come_back(run)
         with self._stop("finished"):
             self.finish(run)
+        with self._stop("insight"):
+            self.look_inside(run)
         with self._stop("export"):
             self.export()
         with self._stop("killed and resumed"):
@@ -181,6 +184,32 @@ class Journey:
         self.expect(lambda: answers[min(answers)] != answers[max(answers)], "the answer has changed")
         self.pause()
         self.picture("finished", all_sizes=True)
+
+    def look_inside(self, run: RunRow) -> None:
+        """Which layers mattered; a third of them is taken for the next run, and given back."""
+        self.go("insight")
+        page = self.page(InsightPage)
+        every = len(self.window.document.plans)
+        page.ask.source.setCurrentIndex(page.ask.source.findData(run.id))
+        self.click(page.ask.measure)
+        self.wait(lambda: page.measured is not None or page.trouble.isVisible(), "the layers are measured")
+        self.expect(lambda: page.measured is not None, f"they are measured without trouble ({page.trouble.text})")
+        self.pause()
+        self.picture("insight", all_sizes=True)
+        self.click(page.view.views["ranking"])
+        self.picture("insight-ranking")
+        self.click(page.act.use)
+        self.expect(lambda: len(self.window.document.plans) == every // 3, "a third of the layers is chosen")
+        self.pause()
+        self.picture("layers-by-importance")
+        QTest.keyClick(self.window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        self.wait(lambda: len(self.window.document.plans) == every, "all layers are chosen again")
+        self.go("insight")
+        self.click(page.parts["anatomy"])
+        self.click(page.anatomy.look)
+        self.wait(lambda: bool(page.anatomy.panels), "the spectra are drawn")
+        self.pause()
+        self.picture("anatomy", all_sizes=True)
 
     def export(self) -> None:
         """A merged model that plain transformers opens, compared with the trained one."""

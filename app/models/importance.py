@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from core.config.forecast import count
 from core.config.run import RunConfig
 from core.config.select import select
@@ -98,8 +100,6 @@ class Importance:
 
     def block_bars(self) -> Bars:
         """What each block is worth, the most valuable first."""
-        import numpy as np
-
         order = sorted(self.blocks, key=lambda block: -_comparable(self.blocks[block]))
         values = np.array([self.blocks[block] for block in order], dtype=np.float64)
         top = max((value for value in values if math.isfinite(value)), default=0.0)

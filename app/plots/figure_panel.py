@@ -53,7 +53,7 @@ class FigurePanel(Panel):
         self.figure = figure
         self.set_title(figure.title)
         self.setAccessibleDescription(figure.summary())
-        self.help.setText(getattr(figure, "help", ""))
+        self.help.setText(figure.help)
         if isinstance(self.view, NumbersTable) and isinstance(figure, Table):
             rows = [
                 Row(name, name, tuple(map(float, values)))
