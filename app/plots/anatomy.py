@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from app.errors import show_error
 from app.plots.figure_panel import FigurePanel
 from app.widgets import Chip, EmptyState, Notice, ProgressLine, danger, label, primary
+from app.widgets.flow import Flow
 from app.widgets.moments import Moments
 from core.errors import UserError
 from core.figures.figure import Lines
@@ -133,15 +134,13 @@ class AnatomyView(QWidget):
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(12)
-        chips, group = QHBoxLayout(), QButtonGroup(self)
-        chips.setSpacing(8)
+        chips, group = Flow(), QButtonGroup(self)
         for key, what in WHATS.items():
             self.whats[key] = chip = Chip(what.text, name=what.name, checked=key == "spectra")
             group.addButton(chip)
             chip.clicked.connect(self._what_changed)
-            chips.addWidget(chip)
-        chips.addStretch(1)
-        rows.addLayout(chips)
+            chips.add(chip)
+        rows.addWidget(chips)
         bar = QHBoxLayout()
         bar.setSpacing(10)
         self.run.setAccessibleName("Run to look into")

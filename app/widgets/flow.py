@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -56,6 +56,8 @@ class Flow(QWidget):
     def _arrange(self, width: int, *, move: bool) -> int:
         x = y = height = 0
         for child in self._children:
+            if child.isHidden() and child.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide):
+                continue  # hidden on purpose, not because nothing has been shown yet
             size = child.sizeHint()
             if x + size.width() > width and height:
                 x, y, height = 0, y + height + self._gap, 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.models.importance import BLOCKS_HELP, Importance, Scored
 from app.models.numbers import Row, written
@@ -13,6 +13,7 @@ from app.plots.bars import BarsPlot
 from app.plots.saving import save_button
 from app.widgets.buttons import Chip
 from app.widgets.correlation import CorrelationGrid
+from app.widgets.flow import Flow
 from app.widgets.labels import label
 from app.widgets.layer_map import LayerMap
 from app.widgets.map_legend import MapLegend
@@ -45,7 +46,8 @@ class ImportanceView(Panel):
     """The `LayerInfo` that was clicked; None where there is none, or more than one."""
 
     def __init__(self) -> None:
-        super().__init__("Which layers matter")
+        super().__init__()
+        self.setAccessibleName("Which layers matter")
         self._measured: Importance | None = None
         self._places: dict[str, int] = {}
         self.views = {
@@ -90,12 +92,13 @@ class ImportanceView(Panel):
         self.score.blockSignals(False)
         self._fill_table(measured)
         self.agreement.show_table([scored.label for scored in measured.scores], measured.agreement)
-        self.views["agreement"].setVisible(len(measured.scores) > 1)
-        self.views["blocks"].setVisible(bool(measured.blocks))
         if measured.blocks:
             self.blocks.show_figure(measured.block_bars())
             self.blocks.show_all()
-        if not any(chip.isChecked() and not chip.isHidden() for chip in self.views.values()):
+        gone = {"agreement": len(measured.scores) < 2, "blocks": not measured.blocks}
+        for key, hidden in gone.items():
+            self.views[key].setVisible(not hidden)
+        if any(self.views[key].isChecked() for key, hidden in gone.items() if hidden):
             self.views["map"].setChecked(True)
         self._show_view()
         self._score_changed()
@@ -109,16 +112,21 @@ class ImportanceView(Panel):
     # Making
 
     def _lay_out(self) -> None:
-        group = QButtonGroup(self)
-        self.title.hide()
-        for place, chip in enumerate(self.views.values()):
+        group, top = QButtonGroup(self), Flow()
+        for chip in self.views.values():
             group.addButton(chip)
             chip.clicked.connect(self._show_view)
-            self.head.insertWidget(place, chip)
-        self.by = label("By", "label")
+            top.add(chip)
+        self.by = QWidget()
+        by = QHBoxLayout(self.by)
+        by.setContentsMargins(8, 0, 0, 0)
+        by.setSpacing(8)
+        by.addWidget(label("By", "label"))
+        by.addWidget(self.score)
         self.save = save_button(self.blocks, lambda: self.blocks.figure)
-        for control in (self.by, self.score, self.save):
-            self.add_control(control)
+        for control in (self.by, self.save):
+            top.add(control)
+        self.add(top)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
         map_page = QWidget()
@@ -165,7 +173,7 @@ class ImportanceView(Panel):
         shown = next(place for place, chip in enumerate(self.views.values()) if chip.isChecked())
         self._stack.setCurrentIndex(shown)
         by_score = shown < _BY_SCORE
-        for widget in (self.by, self.score, self.tells):
+        for widget in (self.by, self.tells):
             widget.setVisible(by_score)
         self.save.setVisible(self.views["blocks"].isChecked())
 
