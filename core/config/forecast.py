@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.adapters.axis import Delta, Magnitude, Param, declared
+from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, declared
 from core.config.machine import Device, compute_bytes, likely_device
 from core.config.run import AdapterConfig, RunConfig
 from core.layers import LayerInfo, LayerPlan, Role
@@ -106,10 +106,12 @@ def forecast(info: ModelInfo, plans: Sequence[LayerPlan], config: RunConfig) -> 
 def _params(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> Iterator[Param]:
     """Every tensor of the adapters; one that all layers share once, at the largest shape that any of them needs."""
     delta, magnitude = adapter.axis("delta"), adapter.axis("magnitude")
+    base_update, init = adapter.axis("base_update"), adapter.axis("init")
     assert isinstance(delta, Delta) and isinstance(magnitude, Magnitude)
+    assert isinstance(base_update, BaseUpdate) and isinstance(init, Init)
     shared: dict[str, Param] = {}
     for plan in plans:
-        for param in declared(plan, delta, magnitude).values():
+        for param in declared(plan, delta, magnitude, base_update, init).values():
             if param.shared is None:
                 yield param
             elif param.shared not in shared or param.numel > shared[param.shared].numel:

@@ -28,7 +28,7 @@ RANK, ALPHA = 3, 6.0
 TARGETS = ("q_proj", "v_proj", "down_proj")
 NAMES = {
     "loha": {"b1": "hada_w1_a", "a1": "hada_w1_b", "b2": "hada_w2_a", "a2": "hada_w2_b"},
-    "lokr": {"c": "lokr_w1", "b": "lokr_w2_a", "a": "lokr_w2_b", "d": "lokr_w2"},
+    "lokr": {"c": "lokr_w1", "d_b": "lokr_w2_a", "d_a": "lokr_w2_b", "d": "lokr_w2"},
 }
 POINTS: list[Any] = [
     pytest.param("loha", {}, RANK, id="loha"),

@@ -38,21 +38,21 @@ class Lokr(DenseDelta):
             return {**small, "d": Param((rows[1], columns[1]), role="weight", fill="kaiming")}
         return {
             **small,
-            "b": Param((rows[1], plan.rank), role="b", fill="kaiming"),
-            "a": Param((plan.rank, columns[1]), role="a", fill="kaiming"),
+            "d_b": Param((rows[1], plan.rank), role="b", fill="kaiming"),
+            "d_a": Param((plan.rank, columns[1]), role="a", fill="kaiming"),
         }
 
     def weight(self, p: Mapping[str, Tensor]) -> Tensor:
         import torch
 
-        return torch.kron(p["c"], p["d"] if "d" in p else p["b"] @ p["a"])
+        return torch.kron(p["c"], p["d"] if "d" in p else p["d_b"] @ p["d_a"])
 
     def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
         """With inputs and outputs as small matrices Y = C X Dᵀ: the change itself is never formed."""
         c = p["c"] * scale
-        h = x.reshape(*x.shape[:-1], c.shape[1], -1) @ (p["d"] if "d" in p else p["a"]).T
+        h = x.reshape(*x.shape[:-1], c.shape[1], -1) @ (p["d"] if "d" in p else p["d_a"]).T
         y: Tensor = (h.mT @ c.T).mT
-        return (y if "d" in p else y @ p["b"].T).flatten(-2)
+        return (y if "d" in p else y @ p["d_b"].T).flatten(-2)
 
     def linear(self, p: Mapping[str, Tensor], x: Tensor, weight: Tensor, bias: Tensor | None, scale: float) -> Tensor:
         from torch.nn import functional
