@@ -188,28 +188,16 @@ class Journey:
     def look_inside(self, run: RunRow) -> None:
         """Which layers mattered; a third of them is taken for the next run, and given back."""
         self.go("insight")
-        page = self.page(InsightPage)
-        every = len(self.window.document.plans)
+        page, every = self.page(InsightPage), len(self.window.document.plans)
         page.ask.source.setCurrentIndex(page.ask.source.findData(run.id))
         self.click(page.ask.measure)
         self.wait(lambda: page.measured is not None or page.trouble.isVisible(), "the layers are measured")
         self.expect(lambda: page.measured is not None, f"they are measured without trouble ({page.trouble.text})")
-        self.pause()
         self.picture("insight", all_sizes=True)
-        self.click(page.view.views["ranking"])
-        self.picture("insight-ranking")
         self.click(page.act.use)
         self.expect(lambda: len(self.window.document.plans) == every // 3, "a third of the layers is chosen")
-        self.pause()
-        self.picture("layers-by-importance")
         QTest.keyClick(self.window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         self.wait(lambda: len(self.window.document.plans) == every, "all layers are chosen again")
-        self.go("insight")
-        self.click(page.parts["anatomy"])
-        self.click(page.anatomy.look)
-        self.wait(lambda: bool(page.anatomy.panels), "the spectra are drawn")
-        self.pause()
-        self.picture("anatomy", all_sizes=True)
 
     def export(self) -> None:
         """A merged model that plain transformers opens, compared with the trained one."""
