@@ -32,6 +32,7 @@ class Field:
         low, high: bounds, where there are any; `open_low` and `open_high` say that the bound itself is not allowed.
         advanced: whether the form folds it away.
         is_path: whether the text names a file or a folder.
+        required: whether it has no default.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Field:
     open_high: bool = False
     advanced: bool = False
     is_path: bool = False
+    required: bool = False
 
     @property
     def literals(self) -> tuple[Any, ...]:
@@ -84,6 +86,7 @@ def field_of(part: type[BaseModel], name: str) -> Field:
         open_high=isinstance(high, Lt),
         advanced=bool(extra.get("advanced", False)),
         is_path=bool(extra.get("is_path", False)),
+        required=info.is_required(),
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar, cast
 
-from pydantic_core import PydanticUndefined
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -87,7 +86,7 @@ class Form(QWidget, Generic[P]):
             return
         row = Row(field, editor)
         name = field.name
-        if field.default is not PydanticUndefined:
+        if not field.required:
             cast(Editor, editor).set_value(field.default)
         cast(Editor, editor).edited.connect(lambda value: self._say(name, value))
         if hasattr(editor, "refused"):
