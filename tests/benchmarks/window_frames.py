@@ -1,23 +1,30 @@
 """How smooth the window is while a run streams: the longest time in which it does not answer.
 
-    python -m tests.benchmarks.window_frames [--seconds 60] [--rate 50] [--before 0] [--blocks 32]
+    python -m tests.benchmarks.window_frames [--seconds 60 | --minutes 60] [--rate 50] [--before 0] [--blocks 32]
+                                             [--table leak.csv]
 
 Another process writes an invented run of 224 layers (32 blocks of 7 roles) through the real writer, `--rate` steps a
 second, after `--before` steps that are already there. The window shows it on the Run page at 1440 x 900 with every
 plot. A timer that ought to fire every 4 ms measures how long the event loop is busy in one piece: a frame. Reported
 are the median, the 99th percentile and the longest frame in milliseconds, the most processor time that one took (which
 other programs on the machine do not lengthen), and the memory at the start and at the end.
+
+`--table` writes a line every minute: memory, objects of Qt and Python, items in the plots, threads and open files.
+What leaks grows there from line to line; the time that counting takes is no frame.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
@@ -26,8 +33,13 @@ from core.home import find_home
 from core.store.store import LOCK, Store
 from tests.app.seed import Seeded, config
 
+if TYPE_CHECKING:
+    from app.window import Window
+
 SETTLE = 3.0
 """Seconds before frames count: pages are made and fonts are laid out."""
+EVERY = 60.0
+"""Seconds between two lines of the table."""
 
 
 def main() -> None:
@@ -49,11 +61,16 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to measure")
+    parser.add_argument("--minutes", type=float, default=None, help="the same in minutes")
+    parser.add_argument("--table", type=Path, default=None, help="file that takes a line of counts every minute")
     parser.add_argument("--rate", type=float, default=50.0, help="steps a second")
     parser.add_argument("--before", type=int, default=0, help="steps that are there at the start")
     parser.add_argument("--blocks", type=int, default=32, help="transformer blocks, of 7 layers each")
     parser.add_argument("--write", default="", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.minutes is not None:
+        arguments.seconds = 60 * arguments.minutes
+    return arguments
 
 
 def _start_writer(folder: str, arguments: argparse.Namespace) -> subprocess.Popen[str]:
@@ -110,9 +127,16 @@ def _watch(folder: str, arguments: argparse.Namespace, writer: subprocess.Popen[
             work.append(1000 * (time.thread_time() - clock["worked"]))
         clock["last"], clock["worked"] = now, time.thread_time()
 
-    timer = QTimer(interval=4)
+    def count() -> None:
+        write_counts(arguments.table, window, time.perf_counter() - begun)
+        clock["last"], clock["worked"] = time.perf_counter(), time.thread_time()
+
+    timer, counting = QTimer(interval=4), QTimer(interval=int(1000 * EVERY))
     timer.timeout.connect(tick)
     timer.start()
+    if arguments.table is not None:
+        counting.timeout.connect(count)
+        counting.start()
     QTimer.singleShot(int(1000 * (SETTLE + arguments.seconds)), app.quit)
     app.exec()
     trace = window.context.feed.trace
@@ -129,6 +153,39 @@ def _watch(folder: str, arguments: argparse.Namespace, writer: subprocess.Popen[
         "memory_start_mb": round(clock["memory"] / 1e6),
         "memory_end_mb": round(psutil.Process().memory_info().rss / 1e6),
     }
+
+
+def counts(window: Window) -> dict[str, int]:
+    """What would grow if something leaked: bytes, and objects of Qt, of Python and in the plots."""
+    import pyqtgraph as pg
+    from PySide6.QtCore import QObject
+    from PySide6.QtWidgets import QApplication, QGraphicsView
+
+    gc.collect()
+    tops = QApplication.topLevelWidgets()
+    scenes = [view.scene() for top in tops for view in top.findChildren(QGraphicsView)]
+    trace = window.context.feed.trace
+    process = psutil.Process()
+    return {
+        "memory_kb": process.memory_info().rss // 1024,
+        "qt_objects": sum(1 + len(top.findChildren(QObject)) for top in tops),
+        "windows": len(tops),
+        "python_objects": len(gc.get_objects()),
+        "plot_items": sum(len(scene.items()) for scene in scenes if isinstance(scene, pg.GraphicsScene)),
+        "threads": process.num_threads(),
+        "files": len(process.open_files()),
+        "events": 0 if trace is None else len(trace.events),
+        "steps": 0 if trace is None else trace.curve("loss").last_step + 1,
+    }
+
+
+def write_counts(table: Path, window: Window, seconds: float) -> None:
+    """Append a line of `counts`, under a head where the file is new."""
+    found = {"seconds": round(seconds), **counts(window)}
+    lines = [] if table.exists() else [",".join(found)]
+    lines.append(",".join(map(str, found.values())))
+    with table.open("a", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
