@@ -24,12 +24,15 @@ class _LowRankLinear(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
         h = flat @ a.T
-        y = flat @ weight.T if bias is None else torch.addmm(bias, flat, weight.T)
+        # Made in its final shape: autograd lets nobody change a view of it in place, and some models do (Falcon).
+        result = x.new_empty(*x.shape[:-1], weight.shape[0])
+        y = result.view(-1, weight.shape[0])
+        torch.mm(flat, weight.T, out=y) if bias is None else torch.addmm(bias, flat, weight.T, out=y)
         y.addmm_(h, b.T, alpha=scale)
         keep_x = flat if ctx.needs_input_grad[3] else None
         ctx.save_for_backward(keep_x, weight, a, b, h)
         ctx.scale = scale
-        return y.view(*x.shape[:-1], y.shape[-1])
+        return result
 
     @staticmethod
     @once_differentiable

@@ -74,6 +74,19 @@ def test_gradients_reach_what_is_trained_and_nothing_else(family: str, point: Po
         assert id(parameter) in trained or (parameter.grad is None and not parameter.requires_grad), name
 
 
+@pytest.mark.parametrize("point", {(point.delta, point.magnitude): point for point in points()}.values(), ids=str)
+def test_a_model_may_change_the_output_in_place(point: Point, detaching: list[Adapters]) -> None:
+    adapters = adapt("llama", point, fresh=False)
+    detaching.append(adapters)
+    layer = next(iter(adapters.layers.values()))
+    x = torch.randn(2, 3, layer.plan.layer.in_features, dtype=torch.float64, requires_grad=True)
+    layer(x).add_(1.0).sum().backward()
+
+    assert x.grad is not None and all(
+        parameter.grad is not None for parameter in layer.own.values() if parameter.requires_grad
+    )
+
+
 @pytest.mark.parametrize(("family", "point"), EVERY)
 def test_the_declared_count_is_the_real_one(family: str, point: Point, detaching: list[Adapters]) -> None:
     adapters = adapt(family, point)
