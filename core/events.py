@@ -30,6 +30,13 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued(Event):
+    """The run waits until nothing else is trained; `against` is the run to compare it with once it has ended."""
+
+    against: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Launched(Event):
     """A worker process was started for the run; nothing has been heard from it yet."""
 

@@ -187,6 +187,15 @@ def ensure_service(home: Home, *, command: Sequence[str] | None = None) -> None:
         raise UserError(f"The background worker could not be started: {error.strerror or error}.") from error
 
 
+def start_detached(mode: str, home: Home, log: Path) -> None:
+    """Start this program in a mode of it, as a process that outlives this one; what it prints is appended to `log`.
+
+    Raises:
+        OSError: no process can be started.
+    """
+    _start(_words(mode, home), log)
+
+
 def _check(row: RunRow) -> None:
     if row.deleted is not None:
         raise UserError(f"'{row.name}' is in the bin.", hint="Restore it first.")

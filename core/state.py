@@ -19,6 +19,7 @@ from core.events import (
     Launched,
     Noticed,
     Paused,
+    Queued,
     Resumed,
     Rewound,
     RunFailed,
@@ -72,6 +73,8 @@ class RunState:
         notice: the latest thing the user should know.
         hint, traceback: what to do about a failure, and where in the code it was.
         checkpoint: step of the newest complete checkpoint.
+        waiting: whether it stands in the queue (`core.queue`).
+        against: id of the run to compare it with once it has ended; empty for none.
     """
 
     phase: Phase = Phase.QUEUED
@@ -93,6 +96,8 @@ class RunState:
     hint: str = ""
     traceback: str = ""
     checkpoint: int | None = None
+    waiting: bool = False
+    against: str = ""
 
     @property
     def under_way(self) -> bool:
@@ -102,8 +107,11 @@ class RunState:
     def after(self, event: Event) -> RunState:
         """The state once this has happened."""
         match event:
+            case Queued(against):
+                return replace(self, phase=Phase.QUEUED, waiting=True, against=against)
             case Launched():
-                return replace(self, phase=Phase.STARTING, message="", share=None, hint="", traceback="")
+                phase = Phase.STARTING
+                return replace(self, phase=phase, waiting=False, message="", share=None, hint="", traceback="")
             case RunStarted():
                 return self._started(event)
             case StageChanged(text, share):
@@ -159,7 +167,7 @@ class RunState:
         )  # fmt: skip
 
     def _ended(self, phase: Phase, step: int) -> RunState:
-        return replace(self, phase=phase, step=step, message="", share=None)
+        return replace(self, phase=phase, step=step, waiting=False, message="", share=None)
 
 
 _EMPTY = asdict(RunState())

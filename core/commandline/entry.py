@@ -29,6 +29,7 @@ from core.commandline.export import Export
 from core.commandline.importance import Importance
 from core.commandline.layers import Layers
 from core.commandline.methods import Methods
+from core.commandline.queue import Queue
 from core.commandline.report import Report
 from core.commandline.resume import Resume
 from core.commandline.runs import Runs
@@ -39,7 +40,7 @@ from core.commandline.worker import Worker
 from core.errors import UserError
 
 SUBCOMMANDS: tuple[type[Subcommand], ...] = (
-    Layers, Methods, Check, Train, Resume, Runs, Show, Export, Importance, Report, Doctor, Demo, Worker, Service,
+    Layers, Methods, Check, Train, Resume, Runs, Show, Export, Importance, Report, Doctor, Demo, Worker, Service, Queue,
 )  # fmt: skip
 INTERRUPTED = 130
 

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -80,13 +80,19 @@ class Store(Readings):
             raise
         return run
 
-    def runs(self, *, search: str = "", deleted: bool = False) -> list[RunRow]:
-        """All runs, newest first: those with every word of `search` in a name, tag or note; or those in the bin."""
+    def runs(self, *, search: str = "", deleted: bool = False, phases: Collection[Phase] = ()) -> list[RunRow]:
+        """All runs, newest first: those with every word of `search` in a name, tag or note; or those in the bin.
+
+        Args:
+            search, deleted: see above.
+            phases: only runs in one of these; empty for all.
+        """
         words = [f"%{_escaped(word)}%" for word in search.split()]
         matches = f" AND {_SEARCHED} LIKE ? ESCAPE '\\'" * len(words)
+        matches += f" AND phase IN ({_marks(phases)})" if phases else ""
         query = f"{_RUN} WHERE deleted IS {'NOT ' if deleted else ''}NULL{matches} ORDER BY created DESC, id DESC"
         parent = self.home.bin if deleted else self.home.runs
-        return [_run(row, parent) for row in self._rows(query, *words)]
+        return [_run(row, parent) for row in self._rows(query, *words, *phases)]
 
     def run(self, run: str) -> RunRow:
         """One run.

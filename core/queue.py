@@ -1,0 +1,123 @@
+"""The queue of runs: one small process per home starts each waiting run when nothing else is trained any more.
+
+A run waits in the database (its phase is "queued", and it says so of itself), not in the memory of a window: what
+starts it is a detached process without torch, which outlives the window as every worker does and ends when nothing
+waits any more. Should it be killed with runs waiting, the next window that opens starts another.
+
+Only one such process exists for a home (a file lock), and a run counts as under way as long as its worker holds its own
+lock: so a worker that crashed blocks nothing, and one that is paused keeps its place, since it keeps its memory too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from core.config.run import RunConfig
+from core.errors import UserError
+from core.events import Queued, RunFailed, RunStopped
+from core.home import Home
+from core.launch import alive, launch, start_detached
+from core.lock import FileLock, held
+from core.state import UNDER_WAY, Phase
+from core.store.rows import RunRow
+from core.store.store import Store
+
+QUEUE_LOCK = "queue.lock"
+LOG = "queue.log"
+_TICK = 0.25
+"""Seconds between two looks at what is under way."""
+
+
+def enqueue(home: Home, store: Store, config: RunConfig, *, against: str = "") -> str:
+    """Make a run that starts when nothing else is trained any more; returns its id.
+
+    Args:
+        home, store: where it is to be.
+        config: what is to be trained.
+        against: id of the run to compare it with once it has ended; empty for none.
+
+    Raises:
+        UserError: the run cannot be made, or no process can be started; nothing waits then.
+    """
+    run = store.create_run(config)
+    store.note(run, Queued(against))
+    try:
+        ensure_queue(home)
+    except UserError:
+        leave(store, run)
+        raise
+    return run
+
+
+def leave(store: Store, run: str) -> None:
+    """Take a run out of the queue; nothing happens where it does not wait."""
+    if store.run(run).state.waiting:
+        store.note(run, RunStopped(0))
+
+
+def waiting(store: Store) -> list[RunRow]:
+    """The runs that wait, the first in the queue first."""
+    return [row for row in reversed(store.runs(phases=(Phase.QUEUED,))) if row.state.waiting]
+
+
+def before(store: Store, run: str) -> str:
+    """The name of what a run waits for: the one before it in the queue, or the one under way; empty for none."""
+    ahead = [row.id for row in waiting(store)]
+    if run in ahead and ahead.index(run):
+        return store.run(ahead[ahead.index(run) - 1]).name
+    busy = _busy(store)
+    return busy.name if busy is not None else ""
+
+
+def ensure_queue(home: Home) -> None:
+    """See to it that a process starts what waits; cheap where one is there.
+
+    Raises:
+        UserError: no process can be started.
+    """
+    if held(home.root / QUEUE_LOCK):
+        return
+    try:
+        start_detached("queue", home, home.root / LOG)
+    except OSError as error:
+        raise UserError(f"The queue could not be started: {error.strerror or error}.") from error
+
+
+def main(home: Home, *, start: Callable[[Home, str], object] = launch) -> int:
+    """Start what waits, one after the other; returns the exit status.
+
+    Args:
+        home: whose runs.
+        start: what starts a run's worker.
+    """
+    lock = FileLock(home.root / QUEUE_LOCK)
+    store = Store(home)
+    try:
+        # Looked at once more after the lock is free: whoever queued a run meanwhile saw it held and started nobody.
+        while waiting(store) and lock.acquire(patience=0.0):
+            try:
+                _serve(home, store, start)
+            finally:
+                lock.release()
+    finally:
+        store.close()
+    return 0
+
+
+def _serve(home: Home, store: Store, start: Callable[[Home, str], object]) -> None:
+    while ahead := waiting(store):
+        if _busy(store) is not None:
+            time.sleep(_TICK)
+            continue
+        run = ahead[0].id
+        try:
+            start(home, run)
+        except UserError as error:
+            if store.run(run).state.waiting:
+                store.note(run, RunFailed(0, error.text, error.hint))
+
+
+def _busy(store: Store) -> RunRow | None:
+    """A run that is being trained, or on its way to it."""
+    return next((row for row in store.runs(phases=UNDER_WAY) if alive(row.folder)), None)
