@@ -112,10 +112,12 @@ def read_data(home: Home, config: RunConfig) -> Prepared:
     from core.models.load import load_tokenizer, resolve
 
     model = resolve(home, config.model.path)
+    info = describe(model)
     return survey(
-        fitting(config.data, describe(model)),
+        fitting(config.data, info),
         load_tokenizer(model),
         config.seed,
         lambda text, share: None,
         task=config.task,
+        vocabulary=info.vocabulary,
     )

@@ -71,6 +71,7 @@ class Parts:
         shared: which examples of `held_out` are in `train` too.
         labels: the classes of labelled texts.
         task: what the run learns.
+        vocabulary: tokens that the model knows; 0 where nobody can tell.
     """
 
     reading: Reading
@@ -81,6 +82,7 @@ class Parts:
     shared: NDArray[np.int64]
     labels: tuple[str, ...] = ()
     task: str = "causal-lm"
+    vocabulary: int = 0
 
 
 def problems(data: DataConfig, parts: Parts) -> list[Problem]:
@@ -89,9 +91,9 @@ def problems(data: DataConfig, parts: Parts) -> list[Problem]:
         return [Problem("data.path", "There is no example in the data.", blocking=True, check="no-examples")]
     if parts.encoder is None:
         return []
-    nothing = _nothing_to_learn(data, parts)
-    if nothing:
-        return [nothing]
+    hopeless = _nothing_to_learn(data, parts) or _unknown_tokens(parts)
+    if hopeless:
+        return [hopeless]
     found = [problem for check in _CHECKS for problem in check(data, parts)]
     settled = [_overruled(problem, data.overrides.get(problem.check, "")) for problem in found]
     return sorted(settled, key=lambda problem: not problem.blocking)
@@ -117,6 +119,24 @@ def _nothing_to_learn(data: DataConfig, parts: Parts) -> Problem | None:
         return Problem("data.max_tokens", text, hint, remedy={"data.max_tokens": longest}, **about)
     hint = "No row has an answer (a turn of the assistant). Set data.train_on to everything, or choose another shape."
     return Problem("data.train_on", text, hint, remedy={"data.train_on": "everything"}, **about)
+
+
+def _unknown_tokens(parts: Parts) -> Problem | None:
+    """Token ids that the model has no embedding for: no overruling makes it read them."""
+    for tokens in (parts.reading.tokens, parts.held_out):
+        if not 0 < parts.vocabulary <= tokens.highest:
+            continue
+        outside = np.flatnonzero([int(one.ids.max(initial=-1)) >= parts.vocabulary for one in tokens])
+        if not len(outside):
+            continue
+        first = tokens[int(outside[0])]
+        text = (
+            f"The tokenizer writes token {first.ids.max():,}, but the model knows only {parts.vocabulary:,}: it cannot "
+            f"read {_count(len(outside), 'example')} (first: {first.place})."
+        )
+        hint = "Model and tokenizer do not belong together, or special words were added that the model never got."
+        return _about(tokens, outside, "model.path", text, hint, check="unknown-tokens", blocking=True)
+    return None
 
 
 def _end_not_trained(data: DataConfig, parts: Parts) -> Iterator[Problem]:

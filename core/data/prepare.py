@@ -45,6 +45,7 @@ def prepare(
     progress: Progress | None = None,
     *,
     task: str = "causal-lm",
+    vocabulary: int = 0,
 ) -> Prepared:
     """Everything that a run trains on and measures with.
 
@@ -54,11 +55,12 @@ def prepare(
         seed: chooses what is held out.
         progress: told how far it is.
         task: what the run learns.
+        vocabulary: tokens that the model knows; 0 where nobody can tell.
 
     Raises:
         UserError: a row that cannot be read, or a problem that no run can start with.
     """
-    prepared = survey(data, tokenizer, seed, progress or _silent, task=task)
+    prepared = survey(data, tokenizer, seed, progress or _silent, task=task, vocabulary=vocabulary)
     worst = blocking(prepared.report.problems)
     if worst:
         raise UserError(worst.text, hint=worst.hint, path=worst.path)
@@ -73,6 +75,7 @@ def survey(
     limit: Limit | None = None,
     *,
     task: str = "causal-lm",
+    vocabulary: int = 0,
 ) -> Prepared:
     """As `prepare`, but what blocks a run is only reported, and no more of it than `limit` is read.
 
@@ -109,6 +112,7 @@ def survey(
         shared=shared,
         labels=names,
         task=task,
+        vocabulary=vocabulary,
     )
     return Prepared(train, held_out, report(data, parts), names)
 

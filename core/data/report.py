@@ -38,16 +38,20 @@ def inspect_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     """
     given = body["config"]
     config = RunConfig.from_dict({key: given[key] for key in ("seed", "task", "model", "data") if key in given})
-    data, tokenizer = config.data, None
+    data, tokenizer, vocabulary = config.data, None, 0
     if config.model.path:
-        data, tokenizer = _of_model(home, config, progress)
-    return survey(data, tokenizer, config.seed, progress, limit=Limit(), task=config.task).report.to_dict()
+        data, tokenizer, vocabulary = _of_model(home, config, progress)
+    found = survey(
+        data, tokenizer, config.seed, progress, limit=Limit(), task=config.task, vocabulary=vocabulary
+    )  # fmt: skip
+    return found.report.to_dict()
 
 
-def _of_model(home: Home, config: RunConfig, progress: Progress) -> tuple[DataConfig, PreTrainedTokenizerBase]:
-    """The data as the model can read it, and its tokenizer."""
+def _of_model(home: Home, config: RunConfig, progress: Progress) -> tuple[DataConfig, PreTrainedTokenizerBase, int]:
+    """The data as the model can read it, its tokenizer, and how many tokens it knows."""
     from core.models.catalog import describe
     from core.models.load import load_tokenizer, resolve
 
     model = resolve(home, Path(config.model.path), progress)
-    return fitting(config.data, describe(model)), load_tokenizer(model)
+    info = describe(model)
+    return fitting(config.data, info), load_tokenizer(model), info.vocabulary

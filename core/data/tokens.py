@@ -140,6 +140,11 @@ class TokenList(Sequence[Tokens]):
         return np.diff(self._starts)[self._chosen]
 
     @property
+    def highest(self) -> int:
+        """The largest token id of all, those not picked included; -1 where there is none."""
+        return int(self._ids.max(initial=-1))
+
+    @property
     def targets(self) -> NDArray[np.int64]:
         """What of each example gives a loss, (examples,); see `Tokens.targets`."""
         return np.where(np.isnan(self._goals), self._numbers[:, 6], 1)[self._chosen]

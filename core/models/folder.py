@@ -40,6 +40,7 @@ def describe_folder(folder: Path) -> ModelInfo:
     text = text_config(config)
     tied = _tied(config, text, family, tensors)
     layers = layers_of(family, {name: tensor.shape for name, tensor in tensors.items()}, tied=tied)
+    layers = _fitting(folder, text, family, layers)
     experts = number(text, "num_experts", "num_local_experts", "n_routed_experts")
     shape = shape_of(text, layers)
     return ModelInfo(
@@ -60,6 +61,31 @@ def describe_folder(folder: Path) -> ModelInfo:
         notes=(*notes_of(layers, experts, family, path=folder), *_origin(folder)),
         **shape,
     )
+
+
+def _fitting(
+    folder: Path, text: Mapping[str, Any], family: Family, layers: tuple[LayerInfo, ...]
+) -> tuple[LayerInfo, ...]:
+    """The layers that the configuration speaks of: weights behind its last block are never loaded.
+
+    Raises:
+        UserError: it speaks of more blocks, or of another vocabulary, than there are weights for.
+    """
+    blocks = number(text, "num_hidden_layers", "n_layer", "num_layers")
+    there = len({layer.block for layer in layers if layer.block is not None})
+    embedding = next((layer for layer in layers if layer.role == "embed"), None)
+    rows, words = embedding.out_features if embedding else 0, number(text, "vocab_size")
+    if family.name != "Generic":
+        if blocks > there or blocks < 0:
+            raise _unfit(folder, f"{blocks} blocks", f"{there}")
+        if rows and words and rows != words:
+            raise _unfit(folder, f"{words:,} tokens", f"{rows:,}")
+    return tuple(layer for layer in layers if layer.block is None or not 0 < blocks <= layer.block)
+
+
+def _unfit(folder: Path, said: str, there: str) -> UserError:
+    text = f"config.json and weights in {folder} do not fit: it speaks of {said}, and they hold {there}."
+    return UserError(text, hint="Download the model again, all of its files together.")
 
 
 def read_config(folder: Path) -> dict[str, Any]:

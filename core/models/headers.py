@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +96,10 @@ def _tensors(path: Path, text: bytes, *, room: int) -> dict[str, TensorHeader]:
 
 def _tensor(entry: dict[str, Any]) -> TensorHeader:
     """One entry of the header; a ValueError where its places and its shape disagree."""
-    shape = tuple(int(length) for length in entry["shape"])
+    shape = tuple(entry["shape"])
     begin, end = entry["data_offsets"]
+    if not all(type(number) is int for number in (*shape, begin, end)):
+        raise ValueError("shape and offsets are whole numbers")
     if min(shape, default=0) < 0 or begin < 0 or math.prod(shape) * BITS[entry["dtype"]] != (end - begin) * 8:
         raise ValueError("shape and offsets disagree")
     return TensorHeader(dtype=entry["dtype"], shape=shape, bytes=end - begin)
@@ -130,6 +133,8 @@ def _shards(folder: Path) -> dict[str, set[str]]:
         return {WHOLE: set()}
     if index.is_file():
         return _indexed(folder, index)
+    if os.path.lexists(folder / WHOLE):
+        raise UserError(f"{folder / WHOLE} is {_no_file(folder / WHOLE)}.", hint=AGAIN)
     loose = sorted(path.name for path in folder.glob("*.safetensors"))
     if not loose:
         raise UserError(f"{folder} holds no weights: there is no *.safetensors file in it.", hint=_instead(folder))
@@ -137,6 +142,11 @@ def _shards(folder: Path) -> dict[str, set[str]]:
         f"{folder} holds {loose[0]}, but neither {WHOLE} nor {INDEX}.",
         hint=f"Name a single file {WHOLE}; several shards need their index, which comes with the model.",
     )
+
+
+def _no_file(path: Path) -> str:
+    """What is there instead of a file."""
+    return "a folder, not a file" if path.is_dir() else "a link to a file that is not there"
 
 
 def _indexed(folder: Path, index: Path) -> dict[str, set[str]]:

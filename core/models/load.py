@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
@@ -23,6 +24,8 @@ from core.errors import UserError
 from core.home import Home
 from core.models import gguf
 from core.models.catalog import describe, locate
+from core.models.folder import number, read_config, text_config
+from core.models.headers import AGAIN
 from core.models.hold import convert, hold, is_rounded, opening_dtype
 from core.models.info import ModelInfo
 from core.models.judging import first_values, head_names, lacking, settings
@@ -32,8 +35,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-_UNFIT = (OSError, ValueError, KeyError, TypeError, StrictDataclassError)
-"""What transformers raises where a configuration has a value that no model can have."""
+_TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model",
+    "tekken.json", "tokenizer_config.json",
+)  # fmt: skip
+"""One of these every tokenizer has."""
+_UNFIT = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, ImportError, StrictDataclassError,
+)  # fmt: skip
+"""What transformers raises where a file of the model has a value that none can have."""
 
 
 @dataclass(frozen=True)
@@ -118,23 +128,44 @@ def load(
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """A folder's tokenizer, with a padding token in any case.
+    """A folder's tokenizer, with a padding token in any case, and one that the model has an embedding for.
 
     Raises:
         UserError: there is none, or none that the installed library can open.
     """
+    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        raise UserError(
+            f"There is no tokenizer in {folder}.", hint="tokenizer.json must lie beside the weights.", path="model.path"
+        )
+    rows = 0
+    if (folder / "config.json").is_file():
+        _check_config(folder)
+        rows = number(text_config(read_config(folder)), "vocab_size")
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=False, local_files_only=True
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"The tokenizer in {folder} cannot be opened: {why}", hint="tokenizer.json must lie beside the weights."
-        ) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+    except _UNFIT as error:
+        raise _no_tokenizer(folder, error) from error
+    except Exception as error:
+        # The Rust library behind it has no kinds of errors: a damaged tokenizer.json is a bare `Exception`.
+        if type(error) is not Exception:
+            raise
+        raise _no_tokenizer(folder, error) from error
+    if tokenizer.pad_token is None or 0 < rows <= tokenizer.pad_token_id:
+        names = (tokenizer.eos_token, tokenizer.unk_token, tokenizer.convert_ids_to_tokens(0))
+        known = (name for name in names if name and (not rows or tokenizer.convert_tokens_to_ids(name) < rows))
+        tokenizer.pad_token = next(known)
     return tokenizer
+
+
+def _no_tokenizer(folder: Path, error: Exception) -> UserError:
+    said = str(error).strip()
+    if "custom code" in said:
+        text = f"The tokenizer in {folder} needs a program of its own to be opened, which is never run here."
+        return UserError(text, hint="Choose a model whose tokenizer is part of transformers.", path="model.path")
+    text = f"The tokenizer in {folder} cannot be opened: {said.splitlines()[0] if said else type(error).__name__}"
+    return UserError(text, hint="Download the model again, its tokenizer files together.", path="model.path")
 
 
 def _check_config(folder: Path) -> None:
@@ -147,7 +178,8 @@ def _check_config(folder: Path) -> None:
 
 def _no_model(folder: Path, error: Exception) -> UserError:
     why = " ".join(str(error).split())
-    return UserError(f"The model in {folder} cannot be built from its config.json: {why}")
+    text = f"The model in {folder} cannot be built from its config.json: {why}"
+    return UserError(text, hint="Download the model again, or take one whose files belong together.", path="model.path")
 
 
 def _load_model(
@@ -169,6 +201,8 @@ def _load_model(
             ignore_mismatched_sizes=True,  # so that they are reported, and refused where they matter
             **({} if labels is None else settings(labels)),
         )
+    except SafetensorError as error:
+        raise UserError(f"The weights in {folder} cannot be read: {error}.", hint=AGAIN, path="model.path") from error
     except _UNFIT as error:
         raise _no_model(folder, error) from error
     finally:

@@ -73,6 +73,15 @@ def test_a_chosen_template_that_the_tokenizer_spells_out_blocks(tmp_path: Path) 
     assert prepared.report.template == "chosen"
 
 
+def test_words_that_the_model_has_no_embedding_for_block_and_cannot_be_overruled(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"input_ids": [30, last, 2]}) + "\n" for last in (31, 40, 41)), encoding="utf-8")
+    data = DataConfig(path=str(path))
+    problem = found(survey(data, byte_level(), 0, lambda *_: None, vocabulary=40), "unknown-tokens")
+    assert (problem.blocking, problem.path, problem.rows) == (True, "model.path", ("a.jsonl, row 2", "a.jsonl, row 3"))
+    assert not survey(data, byte_level(), 0, lambda *_: None, vocabulary=42).report.problems
+
+
 def test_a_doubled_begin_of_text_is_told_with_its_count(tmp_path: Path) -> None:
     assert (
         found(look(tmp_path, [{"input_ids": [1, 1, 30, 2]}, {"input_ids": [1, 30, 31, 2]}]), "double-begin").count == 1

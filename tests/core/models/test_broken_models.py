@@ -153,6 +153,31 @@ def no_layers(folder: Path) -> None:
     save_file(weights, folder / WEIGHTS)
 
 
+def too_many_blocks(folder: Path) -> None:
+    set_config(folder, num_hidden_layers=9)
+
+
+def another_vocabulary(folder: Path) -> None:
+    set_config(folder, vocab_size=10**12)
+
+
+def broken_link(folder: Path) -> None:
+    (folder / WEIGHTS).unlink()
+    try:
+        (folder / WEIGHTS).symlink_to(folder / "blobs" / "0123")
+    except OSError:
+        pytest.skip("this system lets nobody make links")
+
+
+def half_a_length(folder: Path) -> None:
+    data = (folder / WEIGHTS).read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + length])
+    header["model.norm.weight"]["shape"] = [32.5]
+    text = json.dumps(header).encode()
+    (folder / WEIGHTS).write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
+
+
 CASES: dict[Callable[[Path], None], str] = {
     no_config: "no config.json",
     no_json: "config.json is not readable JSON",
@@ -177,7 +202,11 @@ CASES: dict[Callable[[Path], None], str] = {
     broken_index: "is damaged: it does not say which shard",
     adapter: "an adapter, not a model.*org/base",
     gguf_inside: "choose that file itself",
-    no_layers: "no linear layer",
+    no_layers: "do not fit: it speaks of 2 blocks, and they hold 0",
+    too_many_blocks: "do not fit: it speaks of 9 blocks, and they hold 2",
+    another_vocabulary: "do not fit: it speaks of 1,000,000,000,000 tokens, and they hold 384",
+    broken_link: "model.safetensors is a link to a file that is not there",
+    half_a_length: "damaged: its header cannot be read",
 }
 
 
@@ -187,6 +216,11 @@ def test_a_broken_folder_gets_a_sentence_with_its_place(spoil: Callable[[Path], 
     with pytest.raises(UserError, match=CASES[spoil]) as caught:
         describe(folder)
     assert str(folder) in str(caught.value)
+
+
+def test_weights_behind_the_last_block_of_the_configuration_are_no_layers(folder: Path) -> None:
+    set_config(folder, num_hidden_layers=1)
+    assert {layer.block for layer in describe(folder).adaptable} == {0}
 
 
 def test_an_empty_folder_is_called_empty(tmp_path: Path) -> None:

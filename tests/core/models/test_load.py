@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from core.errors import UserError
 from core.home import Home
 from core.models.catalog import TINY, describe
-from core.models.load import load, resolve
+from core.models.load import load, load_tokenizer, resolve
 from tests.tiny import LANGUAGE_FAMILIES, tiny_model
 
 
@@ -54,7 +54,7 @@ def test_an_encoder_is_refused_for_writing_text(tmp_path: Path) -> None:
 def test_a_folder_without_a_tokenizer_says_so(tmp_path: Path) -> None:
     tiny_model("llama", tmp_path)
     (tmp_path / "tokenizer.json").unlink()
-    with pytest.raises(UserError, match=r"The tokenizer in .* cannot be opened.*tokenizer\.json must lie beside"):
+    with pytest.raises(UserError, match=r"The tokenizer in .* cannot be opened"):
         load(tmp_path, compute=torch.float32, device="cpu")
 
 
@@ -67,14 +67,49 @@ def test_weights_of_another_shape_than_the_config_says_are_a_users_error(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "change", [{"num_attention_heads": "four"}, {"num_attention_heads": 5}, {"hidden_act": "nope"}]
-)
+    "change",
+    [
+        {"num_attention_heads": "four"}, {"num_attention_heads": 5}, {"num_attention_heads": 0}, {"hidden_size": None},
+        {"hidden_act": "nope"},
+    ],
+)  # fmt: skip
 def test_a_config_that_no_model_can_be_built_from_is_a_users_error(change: dict[str, object], tmp_path: Path) -> None:
     tiny_model("llama", tmp_path)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     (tmp_path / "config.json").write_text(json.dumps({**config, **change}), encoding="utf-8")
+    if "hidden_act" not in change:  # which only the model itself looks at
+        with pytest.raises(UserError, match="cannot be built from its config"):
+            load_tokenizer(tmp_path)
     with pytest.raises(UserError, match="cannot be built from its config"):
         load(tmp_path, compute=torch.float32, device="cpu")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": "1.0", "model": null}'])
+def test_a_damaged_tokenizer_is_a_users_error(content: str, tmp_path: Path) -> None:
+    tiny_model("llama", tmp_path)
+    (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"The tokenizer in .* cannot be opened") as caught:
+        load_tokenizer(tmp_path)
+    assert caught.value.path == "model.path"
+
+
+def test_a_tokenizer_with_a_program_of_its_own_is_not_run(tmp_path: Path) -> None:
+    tiny_model("llama", tmp_path)
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings |= {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", None]}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    (tmp_path / "own.py").write_text("raise SystemExit('it was run')\n", encoding="utf-8")
+    with pytest.raises(UserError, match="needs a program of its own"):
+        load_tokenizer(tmp_path)
+
+
+def test_padding_is_a_token_that_the_model_has_a_row_for(tmp_path: Path) -> None:
+    tiny_model("llama", tmp_path)
+    tokenizer = load_tokenizer(tmp_path)
+    tokenizer.add_special_tokens({"pad_token": "<|added|>"})
+    tokenizer.save_pretrained(tmp_path)
+    rows = describe(tmp_path).vocabulary
+    assert tokenizer.pad_token_id >= rows > load_tokenizer(tmp_path).pad_token_id
 
 
 def test_a_tokenizer_without_padding_gets_the_end_of_a_text(tmp_path: Path) -> None:
