@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from jinja2 import TemplateError, TemplateSyntaxError
 
 from core.data.example import Example, Turn
+from core.data.sandbox import render
 from core.data.templates import PLAIN, text_of
 from core.errors import UserError
 
@@ -170,12 +171,11 @@ class Renderer:
 
     def _text(self, example: Example, turns: Sequence[Turn], *, prompt: bool = False) -> str:
         try:
-            text = self._tokenizer.apply_chat_template(
-                [turn.message for turn in turns],
-                tools=list(example.tools) or None,
-                tokenize=False,
-                add_generation_prompt=prompt,
-                chat_template=self.chosen or (None if self.own_template else PLAIN),
+            template = self.chosen or (
+                self._tokenizer.get_chat_template(tools=list(example.tools) or None) if self.own_template else PLAIN
+            )
+            text = render(
+                self._tokenizer, template, [turn.message for turn in turns], tools=example.tools, prompt=prompt
             )
         except TemplateSyntaxError as error:
             raise UserError(
@@ -191,7 +191,7 @@ class Renderer:
                 hint="Change the row, or take a template that allows it.",
                 path="data.template" if self.chosen else "data.path",
             ) from None
-        return str(text)
+        return text
 
 
 def _plain(example: Example) -> Rendered:
