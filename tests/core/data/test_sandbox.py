@@ -68,7 +68,7 @@ class Stopped:
     def now() -> Any:
         from datetime import datetime
 
-        return datetime(2026, 11, 22)  # noqa: DTZ001 - templates write the local date
+        return datetime(2026, 11, 22)
 
 
 @pytest.mark.parametrize(
