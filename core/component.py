@@ -10,11 +10,14 @@ rather than discovery, because a packager, a type checker and a reader all see i
 from __future__ import annotations
 
 import difflib
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import UserError
+
+if TYPE_CHECKING:
+    from core.figures.live.figure import LiveFigure
 
 
 class Part(BaseModel):
@@ -36,6 +39,8 @@ class Component(Part):
     """What it asks of the other axes; compared with their `provides`."""
     provides: ClassVar[frozenset[str]] = frozenset()
     """What it offers to the other axes."""
+    shows: ClassVar[tuple[LiveFigure, ...]] = ()
+    """What it shows of itself while a run goes on."""
 
     @classmethod
     def help(cls) -> str:

@@ -21,11 +21,14 @@ from core.layers import LayerPlan
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Generator, Tensor
     from torch.nn import Module
 
     from core.adapters.adapted import Adapted
     from core.adapters.attach import Adapters
+    from core.adapters.sight import Sight
     from core.callback import Callback
     from core.config.run import RunConfig
 
@@ -86,6 +89,10 @@ class Delta(Component):
         """B' A' as one (out, in) matrix: for merging, never for measuring."""
         b, a = self.factors(p)
         return b @ a
+
+    def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
+        """One number per layer of its own to be measured after a step, by key; a few operations for all together."""
+        return {}
 
     def linear(self, p: Mapping[str, Tensor], x: Tensor, weight: Tensor, bias: Tensor | None, scale: float) -> Tensor:
         """The output of a frozen (out, in) weight and the adapter together, where all are numbers of one type."""
@@ -166,9 +173,39 @@ class Magnitude(Component):
         """The (out, in) weight to keep, from W0 + dW in float32 or float64."""
         raise NotImplementedError
 
+    def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
+        """One number per layer of its own to be measured after a step, by key; a few operations for all together."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a start has found in the data.
+
+    Attributes:
+        plans: the layers, perhaps of other ranks; those that are worth no rank are left out.
+        values: first values by `layer.tensor`.
+        notes: sentences for the user.
+    """
+
+    plans: Sequence[LayerPlan]
+    values: Mapping[str, Tensor]
+    notes: tuple[str, ...] = ()
+
 
 class Init(Component):
     """Where the adapter starts."""
+
+    def looks(self) -> int:
+        """How many batches of the run it wants to see before the first step; 0 where it asks nothing of the data.
+
+        One that does starts as the delta's own start does until it has seen them.
+        """
+        return 0
+
+    def seen(self, sight: Sight, plans: Sequence[LayerPlan], scale: Scale) -> Found:
+        """What follows from the data, for adapters of these plans; only asked of those that look."""
+        raise NotImplementedError
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         """The tensors in which one layer remembers its start, by name; never trained."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -34,3 +34,21 @@ def delta_norms(layers: Sequence[Adapted]) -> NDArray[np.float32]:
     norms = np.empty(len(layers), dtype=np.float32)
     norms[order] = torch.cat(squares).clamp_(min=0).sqrt_().float().cpu().numpy()
     return norms * np.array([abs(layer.scale) for layer in layers], dtype=np.float32)
+
+
+@torch.no_grad()
+def by_layer(tensors: Sequence[Sequence[Tensor]], of: Callable[..., Tensor]) -> NDArray[np.float32]:
+    """One number for each layer, from its tensors; layers whose tensors have equal shapes are worked out together.
+
+    Args:
+        tensors: of every layer, as many of each.
+        of: given the stacked tensors, (n, ...) each; returns (n,).
+    """
+    groups: dict[tuple[torch.Size, ...], list[int]] = {}
+    for place, own in enumerate(tensors):
+        groups.setdefault(tuple(tensor.shape for tensor in own), []).append(place)
+    found = np.empty(len(tensors), dtype=np.float32)
+    for places in groups.values():
+        stacked = (torch.stack(list(same)) for same in zip(*(tensors[place] for place in places), strict=True))
+        found[places] = of(*stacked).float().cpu().numpy()
+    return found

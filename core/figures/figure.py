@@ -60,7 +60,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Curves over one x axis. `span` is the whole extent of x where it is known beforehand (all steps of a run)."""
+    """Curves over one x axis. `span` is the whole extent of x where it is known beforehand (all steps of a run).
+
+    `log` asks for a y axis in powers of ten.
+    """
 
     title: str
     x: Axis
@@ -69,6 +72,7 @@ class Lines:
     marks: tuple[Mark, ...] = ()
     span: tuple[float, float] | None = None
     help: str = ""
+    log: bool = False
 
     def csv(self) -> str:
         """A table with one row for each x that occurs; empty where a series has no value there."""

@@ -129,19 +129,38 @@ class Trace:
     vectors: dict[str, Measured] = field(default_factory=dict)
     events: list[tuple[float, Event]] = field(default_factory=list)
     _cursor: int = 0
+    _wanted_curves: set[str] = field(default_factory=set)
+    _wanted_vectors: set[str] = field(default_factory=set)
+
+    def want(self, *, curves: Iterable[str] = (), vectors: Iterable[str] = ()) -> None:
+        """Read these from now on as well, and at once what there is of them."""
+        new_curves, new_vectors = set(curves) - self.curves.keys(), set(vectors) - self.vectors.keys()
+        self._wanted_curves |= new_curves
+        self._wanted_vectors |= new_vectors
+        self._read_curves(new_curves)
+        self._read_vectors(new_vectors)
 
     def update(self, *, vectors: Iterable[str] = VECTORS) -> set[str]:
         """Read what is new; returns the keys that have changed, and "events" where there were any."""
         changed = self._read_events()
-        for key in CURVES:
+        changed |= self._read_curves((*CURVES, *self._wanted_curves))
+        if not self.layers:
+            self.layers = tuple(self.store.layers(self.run))
+        return changed | self._read_vectors((*vectors, *self._wanted_vectors))
+
+    def _read_curves(self, keys: Iterable[str]) -> set[str]:
+        changed = set()
+        for key in keys:
             curve = self.curves.setdefault(key, Measured())
             steps, values = self.store.curve(self.run, key, after=curve.last_step)
             if len(steps):
                 curve.extend(steps, values)
                 changed.add(key)
-        if not self.layers:
-            self.layers = tuple(self.store.layers(self.run))
-        for key in vectors if self.layers else ():
+        return changed
+
+    def _read_vectors(self, keys: Iterable[str]) -> set[str]:
+        changed = set()
+        for key in keys if self.layers else ():
             vector = self.vectors.setdefault(key, Measured(len(self.layers), most=MOST_ROWS))
             most = None if len(vector) else MOST_ROWS
             at, matrix = self.store.vectors(self.run, key, after=vector.last_step, most=most)

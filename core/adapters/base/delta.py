@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING
 from core.adapters.axis import BaseUpdate, Param
 from core.callback import Callback
 from core.component import option
+from core.figures.figure import Axis
+from core.figures.live.against import Against
+from core.figures.live.layer_map import LayerMap
 from core.layers import LayerPlan
 
 if TYPE_CHECKING:
@@ -40,6 +43,30 @@ class DeltaUpdate(BaseUpdate):
     label = "Follows the adapter (Delta-LoRA)"
     paper = "2309.02411"
     needs = frozenset({"both_factors", "no_dropout", "fixed_rank", "plain_magnitude"})
+
+    shows = (
+        LayerMap(
+            key="delta-lora-drift",
+            title="Drift of the base by layer",
+            help="How far the base weight itself has gone from where it was loaded. It is 0 until the base begins to "
+            "follow.",
+            paper="2309.02411",
+            vector="base_drift",
+            value=Axis("Norm of the drift"),
+        ),
+        Against(
+            key="delta-lora-against",
+            title="Drift of the base against the adapter",
+            help="Each layer's drift of the base over the norm of its whole change, adapter and drift together; "
+            "brighter is later.",
+            paper="2309.02411",
+            across="delta_norm",
+            up="base_drift",
+            x=Axis("Norm of dW"),
+            y=Axis("Norm of the drift"),
+            way=True,
+        ),
+    )
 
     ratio: float = option(2.0, "Ratio λ", "How far the base moves for each step of the adapter's product.", ge=0)
     start: float = option(

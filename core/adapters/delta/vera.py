@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING
 
 from core.adapters.axis import Delta, Param
 from core.component import option
+from core.figures.figure import Axis
+from core.figures.live.layer_map import LayerMap
+from core.figures.live.spread import Spread
 from core.layers import LayerPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
+
+    from core.adapters.adapted import Adapted
 
 
 class Vera(Delta):
@@ -26,6 +35,35 @@ class Vera(Delta):
     needs = frozenset({"unit_scale"})
     provides = frozenset({"factors", "rank", "frozen_a", "shared"})
 
+    shows = (
+        LayerMap(
+            key="vera-b",
+            title="Vector b by layer",
+            help="Mean size of the numbers in b, which start at 0 and weigh the outputs: where it stays dark, the "
+            "layer adds nothing.",
+            paper="2310.11454",
+            vector="vera_b",
+            value=Axis("Mean of |b|"),
+        ),
+        LayerMap(
+            key="vera-d",
+            title="Vector d by layer",
+            help="How far the numbers in d, which weigh the random directions, have moved from their first value.",
+            paper="2310.11454",
+            vector="vera_d_change",
+            value=Axis("Mean change of d", "%"),
+        ),
+        Spread(
+            key="vera-range",
+            title="Range of vector d",
+            help="Smallest, mean and largest number in d, in the middle layer: directions near 0 or below it have been "
+            "switched off or turned around.",
+            paper="2310.11454",
+            of={"vera_d_largest": "largest", "vera_d_mean": "mean", "vera_d_smallest": "smallest"},
+            value=Axis("d"),
+        ),
+    )
+
     d_initial: float = option(0.1, "Start of lambda_d", "First value of the scale on the inner vector.", gt=0)
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
@@ -39,6 +77,18 @@ class Vera(Delta):
 
     def factors(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         return p["lambda_b"][:, None] * p["b"], p["lambda_d"][:, None] * p["a"]
+
+    def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
+        from core.adapters.norms import by_layer
+
+        inner = [(layer.own["lambda_d"].detach(),) for layer in layers]
+        return {
+            "vera_b": by_layer([(layer.own["lambda_b"].detach(),) for layer in layers], lambda b: b.abs().mean(1)),
+            "vera_d_change": by_layer(inner, lambda d: 100 * (d / self.d_initial - 1).abs().mean(1)),
+            "vera_d_mean": by_layer(inner, lambda d: d.mean(1)),
+            "vera_d_smallest": by_layer(inner, lambda d: d.amin(1)),
+            "vera_d_largest": by_layer(inner, lambda d: d.amax(1)),
+        }
 
     def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
         return (((x @ p["a"].T) * (p["lambda_d"] * scale)) @ p["b"].T) * p["lambda_b"]

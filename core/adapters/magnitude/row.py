@@ -18,9 +18,16 @@ from typing import TYPE_CHECKING
 
 from core.adapters.axis import Magnitude, Param
 from core.component import option
+from core.figures.figure import Axis
+from core.figures.live.against import Against
+from core.figures.live.layer_map import LayerMap
 from core.layers import LayerPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from core.adapters.adapted import Adapted
@@ -41,6 +48,28 @@ class Row(Magnitude):
     label = "Row lengths (DoRA)"
     paper = "2402.09353"
     needs = frozenset({"factors"})
+    shows = (
+        Against(
+            key="dora-movement",
+            title="Length against direction",
+            help="How far the rows of each weight turned (across) and changed in length (up), at five moments; "
+            "brighter is later. The paper finds a falling line for DoRA and full fine-tuning, a rising one for LoRA.",
+            paper="2402.09353",
+            across="direction_change",
+            up="length_change",
+            x=Axis("Change of direction dD"),
+            y=Axis("Change of length dM"),
+            way=True,
+        ),
+        LayerMap(
+            key="dora-magnitudes",
+            title="Magnitudes by layer",
+            help="How far the trained row lengths m have moved from those of the base weight, on average.",
+            paper="2402.09353",
+            vector="magnitude_change",
+            value=Axis("Mean change of m", "%"),
+        ),
+    )
 
     branch_dropout: bool = option(
         False,
@@ -98,19 +127,63 @@ class Row(Magnitude):
             found = layer.constants["base_lengths"] = weight.norm(dim=1)
         return found
 
+    def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
+        """How far rows have moved in length and direction (section 3.2 of the paper), from what `norm` is made of.
+
+        With u the added row and d the change of the length that it makes, 1 - cos = (|u|² - d²) / (2 n |W0_i|): no
+        difference of nearly equal numbers, so that the first steps can be seen in float32.
+        """
+        from core.adapters.norms import by_layer
+
+        rows = [
+            (layer.own["m"].detach(), self.base_lengths(layer), self.norm(layer), *self._added(layer))
+            for layer in layers
+        ]
+        return {
+            "length_change": by_layer([row[:2] for row in rows], lambda m, base: (m.abs() - base).abs().mean(1)),
+            "magnitude_change": by_layer(
+                [row[:2] for row in rows], lambda m, base: 100 * (m.abs() / base.clamp_min(FLOOR) - 1).abs().mean(1)
+            ),
+            "direction_change": by_layer([row[1:] for row in rows], _turned),
+        }
+
+    def _added(self, layer: Adapted) -> tuple[Tensor, Tensor]:
+        """2 <W0_i, dW_i> and ||dW_i||² of every row, (out,) both; kept until the factors change, as the norm is."""
+        found = layer.derived("added", lambda: _products(layer))
+        return found[0], found[1]
+
     def _norm(self, layer: Adapted) -> Tensor:
         import torch
 
-        b, a = layer.factors()
-        weight, s = layer.base_weight().to(b.dtype), layer.scale
         base = self.base_lengths(layer)
         square = base.square()
-        cross = ((weight @ a.T) * b).sum(1)
-        own = ((b @ (a @ a.T)) * b).sum(1)
-        n2 = square + 2 * s * cross + s * s * own
+        cross, own = self._added(layer)
+        n2 = square + cross + own
         lost = (n2 < CANCELLED * square).nonzero().flatten()
         if lost.numel():
+            (b, a), s = layer.factors(), layer.scale
+            weight = layer.base_weight().to(b.dtype)
             n2[lost] = (weight[lost] + s * (b[lost] @ a)).square().sum(1)
         # Where nothing has been added the base's own length is exact, and g is exactly 1 at the first step.
         length = torch.where(n2 == square, base, n2.clamp_min(0).sqrt()).clamp_min(FLOOR)
         return torch.where(base > 0, length, layer.own["m"])
+
+
+def _products(layer: Adapted) -> Tensor:
+    """2 s (W0 Aᵀ * B).sum and s² ((B (A Aᵀ)) * B).sum by row, (2, out)."""
+    import torch
+
+    b, a = layer.factors()
+    weight, s = layer.base_weight().to(b.dtype), layer.scale
+    cross = ((weight @ a.T) * b).sum(1)
+    own = ((b @ (a @ a.T)) * b).sum(1)
+    return torch.stack((2 * s * cross, s * s * own))
+
+
+def _turned(base: Tensor, norm: Tensor, cross: Tensor, own: Tensor) -> Tensor:
+    """Mean of 1 - cos(W0_i, W0_i + dW_i) over the rows that have a direction; all (layers, out) to (layers,)."""
+    import torch
+
+    longer = (cross + own) / (norm + base).clamp_min(FLOOR)
+    turned = ((own - longer.square()) / (2 * norm * base).clamp_min(FLOOR)).clamp(0, 2)
+    return torch.where(base > 0, turned, torch.zeros_like(turned)).sum(1) / (base > 0).sum(1).clamp_min(1)

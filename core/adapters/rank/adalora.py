@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING
 from core.adapters.axis import RankSchedule
 from core.callback import Callback
 from core.component import option
+from core.figures.figure import Axis
+from core.figures.live.course import Course
+from core.figures.live.layer_map import LayerMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +40,27 @@ class Adalora(RankSchedule):
     label = "Budget by importance (AdaLoRA)"
     paper = "2303.10512"
     needs = frozenset({"triplets"})
+
+    shows = (
+        LayerMap(
+            key="adalora-ranks",
+            title="Rank by layer and step",
+            help="Triplets that each layer has left. All layers compete for one budget: bright layers were found to "
+            "matter, dark ones have given theirs up.",
+            paper="2303.10512",
+            vector="rank",
+            value=Axis("Rank"),
+        ),
+        Course(
+            key="adalora-budget",
+            title="Budget of triplets",
+            help="Triplets allowed in all layers together: it stays at first, falls along a cube, and rests "
+            "at the end.",
+            paper="2303.10512",
+            of={"budget": "budget"},
+            value=Axis("Triplets"),
+        ),
+    )
 
     target: float = option(0.0, "Target rank", "Average rank at the end; 0 takes two thirds of the first rank.", ge=0)
     start: float = option(

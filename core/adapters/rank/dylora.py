@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from core.adapters.axis import RankSchedule
 from core.callback import Callback
 from core.component import option
+from core.figures.figure import Axis
+from core.figures.live.by_value import ByValue
+from core.figures.live.counts import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +31,28 @@ class Dylora(RankSchedule):
     paper = "2210.07558"
     needs = frozenset({"rank", "own_rank"})
     provides = frozenset({"every_rank"})
+
+    shows = (
+        ByValue(
+            key="dylora-loss",
+            title="Loss by rank",
+            help="Mean training loss of the last steps at each rank. Where the line stops falling, more rank is not "
+            "worth its size; Insight measures the same on held-out examples.",
+            paper="2210.07558",
+            curve="loss",
+            by="active_rank",
+            value=Axis("Loss", "nats per token"),
+            x=Axis("Rank"),
+        ),
+        Counts(
+            key="dylora-ranks",
+            title="Ranks drawn",
+            help="How many steps were trained at each rank so far.",
+            paper="2210.07558",
+            curve="active_rank",
+            value=Axis("Rank"),
+        ),
+    )
 
     lowest: int = option(1, "Lowest rank", "The smallest rank that is drawn.", ge=1)
     distribution: Literal["uniform", "geometric"] = option(

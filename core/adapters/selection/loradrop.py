@@ -8,6 +8,9 @@ from typing import Literal
 
 from core.adapters.axis import Probe, Selection
 from core.component import option
+from core.figures.figure import Axis
+from core.figures.live.chosen import Chosen
+from core.figures.live.course import Course
 from core.insight.keeping import threshold, top
 from core.layers import LayerPlan
 
@@ -23,6 +26,25 @@ class LoraDrop(Selection):
     label = "By a probe (LoRA-drop)"
     paper = "2402.07721"
     needs = frozenset({"both_factors", "fixed_rank", "seeded_start"})
+
+    shows = (
+        Chosen(
+            key="loradrop-importance",
+            title="Importance by layer",
+            help="Share of each layer in what all adapters added to the outputs when the probe ended. Those with a "
+            "tick keep an adapter of their own.",
+            paper="2402.07721",
+        ),
+        Course(
+            key="loradrop-probe",
+            title="Loss of the probe",
+            help="Training loss of the first stage, in which all layers were tried on a sample.",
+            paper="2402.07721",
+            of={"probe_loss": "probe"},
+            value=Axis("Loss", "nats per token"),
+            whole=False,
+        ),
+    )
 
     threshold: float = option(
         0.9, "Threshold", "Share of all importance that the kept layers of a kind must carry.", gt=0, le=1

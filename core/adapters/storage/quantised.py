@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 from core.adapters.axis import Storage
 from core.callback import Callback
+from core.figures.figure import Axis
+from core.figures.live.against import Against
+from core.figures.live.layer_bars import LayerBars
+from core.figures.live.layer_map import LayerMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +23,39 @@ if TYPE_CHECKING:
 
 class Quantised(Storage):
     """Holds each weight as codes, and works the numbers out whenever they are needed."""
+
+    shows = (
+        Against(
+            key="quantised-against",
+            title="Change against quantisation error",
+            help="Each layer's trained change over the error that holding its weight in fewer bits has made. Below the "
+            "line the change is smaller than that error: merging it into fewer bits again would lose it.",
+            paper="2305.14314",
+            across="quantisation_loss",
+            up="delta_norm",
+            x=Axis("Norm of the error W - W'"),
+            y=Axis("Norm of dW"),
+            fit=False,
+        ),
+        LayerMap(
+            key="quantised-ratio",
+            title="Change over quantisation error",
+            help="Norm of the trained change over that of the quantisation error, layer by layer: above 1 the change "
+            "is the larger of the two.",
+            paper="2305.14314",
+            vector="delta_over_error",
+            value=Axis("Norm of dW / norm of the error"),
+        ),
+        LayerBars(
+            key="quantised-error",
+            title="Quantisation error by layer",
+            help="What holding the weight in fewer bits cost, in percent of its norm, measured once.",
+            paper="2305.14314",
+            vector="quantisation_error",
+            value=Axis("Error", "%"),
+            times=100.0,
+        ),
+    )
 
     def encode(self, weight: Tensor) -> dict[str, Tensor]:
         """An (out, in) weight as tensors of codes, the main one under "weight"."""
@@ -57,7 +94,8 @@ class Comparing(Callback):
         self.told = False
 
     def vectors(self) -> Mapping[str, list[float]]:
-        """`quantisation_error`, ||W - W'|| / ||W||, and `delta_over_error`, ||dW|| / ||W - W'||."""
+        """`delta_over_error`, ||dW|| / ||W - W'||, and once `quantisation_loss`, ||W - W'||, and `quantisation_error`,
+        the same over ||W||."""
         from core.adapters.norms import delta_norms
 
         losses = [float(getattr(layer.base, "loss", 0.0)) for layer in self.layers]
@@ -67,5 +105,6 @@ class Comparing(Callback):
         }
         if not self.told:
             self.told = True
+            found["quantisation_loss"] = losses
             found["quantisation_error"] = [float(getattr(layer.base, "error", 0.0)) for layer in self.layers]
         return found

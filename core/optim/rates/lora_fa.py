@@ -7,13 +7,17 @@ frozen, so the inverse is worked out once, in float64, where the published code 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import ParamRole, Rates
 from core.callback import Callback
+from core.figures.figure import Axis
+from core.figures.live.layer_map import LayerMap
+from core.figures.live.spread import Spread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -32,6 +36,26 @@ class LoraFaCorrection(Rates):
     paper = "2308.03303"
     needs = frozenset({"frozen_a", "rank", "own_rank"})
 
+    shows = (
+        Spread(
+            key="lora-fa-cosine",
+            title="Cosine of corrected and plain gradient",
+            help="1: the correction changes nothing but the length of B's gradient. The lower, the more it matters "
+            "that the rows of the frozen A are not orthogonal.",
+            paper="2308.03303",
+            of={"gradient_cosine": "cosine"},
+            value=Axis("Cosine"),
+        ),
+        LayerMap(
+            key="lora-fa-angle",
+            title="Turn of the gradient by layer",
+            help="Angle between B's gradient as it came and as it was corrected.",
+            paper="2308.03303",
+            vector="gradient_angle",
+            value=Axis("Angle", "degrees"),
+        ),
+    )
+
     def ratio(self, role: ParamRole) -> float:
         return 1.0
 
@@ -40,31 +64,58 @@ class LoraFaCorrection(Rates):
 
 
 class Correction(Callback):
-    """Multiplies the gradients of B by the inverse of A A^T, and remembers how much that turned them."""
+    """Multiplies the gradients of B by the inverse of A A^T, and remembers how much that turned them.
+
+    Where only the first rows of A are in use (DyLoRA), the inverse is that of their own products.
+    """
 
     def __init__(self, adapters: Adapters) -> None:
         self.layers = list(adapters.layers.values())
-        self.inverses: list[Tensor] = []
-        self.cosine = 1.0
+        self.products: list[Tensor] = []
+        self.inverses: dict[tuple[int, int], Tensor] = {}
+        self.cosines: Tensor | None = None
+
+    @property
+    def cosine(self) -> float:
+        """Mean over the layers of the cosine between plain and corrected gradient; 1 before the first."""
+        return float(self.cosines.nanmean()) if self.cosines is not None else 1.0
 
     def begin(self) -> None:
-        import torch
-
-        for layer in self.layers:
-            a = layer.own["a"].detach().double()
-            self.inverses.append(torch.linalg.pinv(a @ a.T, hermitian=True).to(layer.own["b"].dtype))
+        self.inverses.clear()
+        factors = [layer.own["a"].detach().double() for layer in self.layers]
+        self.products = [a @ a.T for a in factors]
 
     def after_backward(self) -> None:
         import torch
 
         cosines = []
-        for layer, inverse in zip(self.layers, self.inverses, strict=True):
+        for place, layer in enumerate(self.layers):
             b = layer.own["b"]
-            if b.grad is not None:
-                corrected = (b.grad @ inverse) / layer.scale**2
-                cosines.append(torch.nn.functional.cosine_similarity(b.grad.flatten(), corrected.flatten(), dim=0))
-                b.grad = corrected
-        self.cosine = float(torch.stack(cosines).mean()) if cosines else 1.0
+            if b.grad is None:
+                cosines.append(torch.full((), math.nan, device=b.device))
+                continue
+            corrected = torch.zeros_like(b.grad)
+            rank = layer.active_rank
+            corrected[:, :rank] = (b.grad[:, :rank] @ self._inverse(place, rank)) / layer.scale**2
+            cosines.append(torch.nn.functional.cosine_similarity(b.grad.flatten(), corrected.flatten(), dim=0))
+            b.grad = corrected
+        self.cosines = torch.stack(cosines).float()
+
+    def _inverse(self, place: int, rank: int) -> Tensor:
+        """Of the products of the first rows of a layer's A, (rank, rank); worked out once."""
+        import torch
+
+        if (place, rank) not in self.inverses:
+            found = torch.linalg.pinv(self.products[place][:rank, :rank], hermitian=True)
+            self.inverses[place, rank] = found.to(self.layers[place].own["b"].dtype)
+        return self.inverses[place, rank]
 
     def points(self) -> Mapping[str, float]:
         return {"gradient_cosine": self.cosine}
+
+    def vectors(self) -> Mapping[str, Sequence[float]]:
+        """By layer, the cosine between plain and corrected gradient, and the angle between them in degrees."""
+        if self.cosines is None:
+            return {}
+        angles = self.cosines.clamp(-1, 1).acos().rad2deg()
+        return {"gradient_cosine": self.cosines.tolist(), "gradient_angle": angles.tolist()}

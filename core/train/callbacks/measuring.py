@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from core.adapters.adapted import Adapted
+from core.adapters.axis import Delta, Magnitude
 from core.adapters.norms import delta_norms
 from core.callback import Callback
 from core.train.memory import peak
@@ -52,9 +54,17 @@ class Measuring(Callback):
         norms = delta_norms(self.layers)
         self.training.sink.vector(step, "delta_norm", norms)
         self.training.sink.vector(step, "relative_norm", norms / self.base_norms)
+        for key, values in self._own():
+            self.training.sink.vector(step, key, np.asarray(values, dtype=np.float32))
+
+    def _own(self) -> Iterator[tuple[str, Any]]:
+        """What the members of the axes measure of their own: those that act, and those that live in the layers."""
         for callback in self.training.callbacks:
-            for key, values in callback.vectors().items():
-                self.training.sink.vector(step, key, np.asarray(values, dtype=np.float32))
+            yield from callback.vectors().items()
+        adapter = self.training.adapters.config
+        for member in (adapter.axis("delta"), adapter.axis("magnitude")):
+            assert isinstance(member, Delta | Magnitude)
+            yield from member.measured(self.layers).items()
 
 
 @torch.no_grad()
