@@ -20,10 +20,10 @@ from app.widgets.data_counts import DataCounts
 from app.widgets.data_options import DataOptions
 from app.widgets.example_view import ExamplePanel
 from app.widgets.mapping_dialog import MappingDialog
-from app.widgets.reading import ReadingView
 from app.widgets.source_list import Source, SourceList
 from app.widgets.template_dialog import TemplateDialog
 from app.widgets.token_panel import TokenPanel
+from app.widgets.waiting import WaitingView
 from app.words import number, plural
 from core.data.readers import KINDS
 from core.errors import UserError
@@ -63,7 +63,7 @@ class DataPage(Page):
             depends=(*_DEPENDS, "train.batch", "train.accumulate"), needs_model=True, parent=self,
         )  # fmt: skip
         self.tokens = TokenPanel(self.preview)
-        self.reading = ReadingView()
+        self.reading = WaitingView("Reading the data")
         self.note = Notice()
         self._lay_out()
         self._connect()

@@ -15,8 +15,8 @@ from app.pages.page import Page
 from app.plots.panels import ChangedPanel, CurvePanel, LossPanel, NormsPanel, move_together
 from app.widgets import Badge, EmptyState, Notice, danger, plain, primary
 from app.widgets.run_tiles import RunTiles
-from app.widgets.starting import StartingView
 from app.widgets.status import WORDS
+from app.widgets.waiting import WaitingView
 from app.words import number
 from core.commands import Command
 from core.config.forecast import forecast
@@ -60,7 +60,7 @@ class RunPage(Page):
         self.notice, self.news = Notice(), Notice(tone="amber")
         self.loss, self.norms = LossPanel(context.settings), NormsPanel(context.settings)
         self.changed, self.curve = ChangedPanel(), CurvePanel(context.settings)
-        self.starting = StartingView()
+        self.starting = WaitingView("Starting the worker", "The first losses appear here as soon as they are measured.")
         self._lay_out()
         move_together([self.loss.plot, self.norms.plot, self.curve.plot], self._marked)
         self.feed.run_changed.connect(self._changed)

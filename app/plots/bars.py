@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QContextMenuEvent, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from app.plots.nothing import paint_nothing
 from app.plots.saving import saving_menu
 from app.style.theme import Theme
 from app.style.viridis import viridis
@@ -50,7 +51,10 @@ class BarsPlot(QWidget):
             painter.setPen(theme.color("accent"))
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         figure = self.figure
-        if figure is None or not figure.names:
+        if figure is None:
+            return
+        if not figure.names:
+            paint_nothing(painter, self.rect())
             return
         painter.setFont(theme.font(12, mono=True))
         longest = max(painter.fontMetrics().horizontalAdvance(name) for name in figure.names[: self._rows()])

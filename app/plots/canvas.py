@@ -11,9 +11,10 @@ from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
+from app.plots.nothing import paint_nothing
 from app.plots.saving import saving_menu
 from app.style.theme import Theme
 from core.figures.figure import Axis, Figure
@@ -109,6 +110,8 @@ class Canvas(pg.PlotWidget):
         """Paint a figure; cheap where it is the last one with more measurements."""
         self.figure = figure
         self._paint(figure)
+        for side in ("left", "bottom"):
+            self.getAxis(side).setVisible(self._measured())
         self._fit()
 
     def set_mark(self, x: float | None) -> None:
@@ -141,6 +144,8 @@ class Canvas(pg.PlotWidget):
             axis.setTickPen(pg.mkPen(theme.color("line"), width=1))
             axis.setTextPen(theme.color("muted"))
             axis.setStyle(tickLength=0, tickFont=theme.font(11), tickTextOffset=6, maxTickLevel=0)
+            # Beneath the curves and the marks: their grid belongs behind both.
+            axis.setZValue(-1)
             axis.setStyle(hideOverlappingLabels=False, tickAlpha=255 if axis.grid else 0)
         self.getAxis("left").setWidth(theme.px(62))
         self.getAxis("bottom").setHeight(theme.px(38))
@@ -174,6 +179,13 @@ class Canvas(pg.PlotWidget):
         """Offer to save picture and table."""
         saving_menu(self, lambda: self.figure).popup(event.globalPos())
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the figure, or say that there is none."""
+        super().paintEvent(event)
+        if self.figure is not None and not self._measured():
+            with QPainter(self.viewport()) as painter:
+                paint_nothing(painter, self.viewport().rect())
+
     def leaveEvent(self, event: QEvent) -> None:
         """The pointer has left."""
         super().leaveEvent(event)
@@ -185,6 +197,10 @@ class Canvas(pg.PlotWidget):
     def _extent(self) -> Range | None:
         """First and last x of the figure; None where it is empty."""
         raise NotImplementedError
+
+    def _measured(self) -> bool:
+        """Whether the figure has anything to show."""
+        return True
 
     def _fit_y(self, shown: Range) -> None:
         """Choose the range of y for what is shown of x."""

@@ -67,6 +67,10 @@ class HeatmapPlot(Canvas):
         self._axis.labels = figure.ticks
         self._find_top(figure)
         self.scale_bar.set(figure.value.text, self._top)
+        self.scale_bar.setVisible(self._measured())
+
+    def _measured(self) -> bool:
+        return isinstance(self.figure, Heatmap) and bool(len(self.figure.steps) and self.figure.rows)
 
     def _fit_y(self, shown: Range) -> None:
         if isinstance(self.figure, Heatmap) and self.figure.rows:

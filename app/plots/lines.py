@@ -129,6 +129,9 @@ class LinesPlot(Canvas):
             ends.append(self.figure.span)
         return (min(start for start, _ in ends), max(end for _, end in ends)) if ends else None
 
+    def _measured(self) -> bool:
+        return isinstance(self.figure, Lines) and any(len(series.x) for series in self.figure.series)
+
     def _fit_y(self, shown: Range) -> None:
         lows, highs = [], []
         for series in self.figure.series if isinstance(self.figure, Lines) else ():

@@ -46,6 +46,9 @@ class ScatterPlot(Canvas):
             return None
         return _roomy(self.figure.xs)
 
+    def _measured(self) -> bool:
+        return self._extent() is not None
+
     def _fit_y(self, shown: Range) -> None:
         if isinstance(self.figure, Scatter) and len(self.figure.ys):
             self.view.setYRange(*_roomy(self.figure.ys), padding=0)

@@ -38,7 +38,7 @@ def set_property(widget: QWidget, name: str, value: object) -> None:
 
 
 class ElidedLabel(QLabel):
-    """One line that ends in an ellipsis where it does not fit; the whole text is then its tooltip."""
+    """One line that ends in an ellipsis where it does not fit, or shows nothing (`whole`); its tooltip has the rest."""
 
     def __init__(
         self,
@@ -47,9 +47,11 @@ class ElidedLabel(QLabel):
         *,
         tone: str = "",
         mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+        whole: bool = False,
     ) -> None:
         super().__init__(text)
         self._mode = mode
+        self._whole = whole
         self.setProperty("type", type)
         self.setTextFormat(Qt.TextFormat.PlainText)
         if tone:
@@ -79,6 +81,8 @@ class ElidedLabel(QLabel):
         painter = QPainter(self)
         self.style().drawPrimitive(QStyle.PrimitiveElement.PE_Widget, option, painter, self)
         text = self.fontMetrics().elidedText(self.text(), self._mode, self.contentsRect().width())
+        if self._whole and text != self.text():
+            return
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(self.contentsRect(), int(self.alignment()) | Qt.TextFlag.TextSingleLine, text)
 

@@ -72,7 +72,7 @@ class Tile(QFrame):
         layout.setSpacing(4)
         self._name = label(name, "label")
         self._value = label("–", "figure")
-        self._note = ElidedLabel("", "small")
+        self._note = ElidedLabel("", "small", whole=True)
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         row = QHBoxLayout()
         row.setSpacing(4)

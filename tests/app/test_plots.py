@@ -204,3 +204,17 @@ def test_small_values_keep_their_unit_after_another_theme_was_chosen(shown: list
     axis = plot.getAxis("left")
     assert axis.autoSIPrefixScale == 1.0
     assert float(axis.tickStrings([0.05], axis.autoSIPrefixScale * axis.scale, 0.01)[0]) == 0.05
+
+
+@pytest.mark.parametrize("plot", [LinesPlot, HeatmapPlot])
+def test_a_plot_of_nothing_hides_its_axes_and_says_so(qapp: QApplication, plot: type[Canvas]) -> None:
+    full, bare = (lines(), lines(0)) if plot is LinesPlot else (heatmap(), heatmap(0))
+    shown = plot("Plot")
+    shown.resize(400, 200)
+    shown.show_figure(bare)
+    assert not shown.getAxis("left").isVisible()
+    empty = shown.grab().toImage()
+    assert len({empty.pixel(x, y) for x in range(120, 280) for y in range(85, 115)}) > 1
+    shown.show_figure(full)
+    assert shown.getAxis("left").isVisible()
+    shown.deleteLater()

@@ -1,0 +1,35 @@
+"""What a page shows while a worker is busy with the first of what it asked: the stage, in words, and how far it is."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.style.theme import Theme
+from app.widgets.bar import ProgressLine
+from app.widgets.labels import label
+
+
+class WaitingView(QWidget):
+    """A sentence and a line, in the middle of the room; `hint` says what will come.
+
+    `doing` stands there as long as the worker has not said its own stage.
+    """
+
+    def __init__(self, doing: str, hint: str = "") -> None:
+        super().__init__()
+        self._doing = doing
+        column = QVBoxLayout(self)
+        column.setSpacing(12)
+        column.addStretch(3)
+        self._stage = label(doing, "heading")
+        self._line = ProgressLine(height=4, name=f"Progress of: {doing}")
+        self._line.setFixedWidth(Theme.current().px(320))
+        for widget in (self._stage, self._line, *([label(hint, "label")] if hint else ())):
+            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(4)
+
+    def show_stage(self, text: str, share: float | None) -> None:
+        """Show what the worker is busy with."""
+        self._stage.setText(text or self._doing)
+        self._line.set(share)
