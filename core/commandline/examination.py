@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.config.check import check_config
 from core.config.forecast import Memory, count, forecast
-from core.config.run import RunConfig
+from core.config.run import JUDGING, RunConfig
 from core.config.select import select
 from core.data.fitting import fitting
 from core.errors import UserError
@@ -94,12 +94,22 @@ def examine(home: Home, config: RunConfig) -> Examination:
     return Examination(
         problems=(*problems, *(problem for problem in found if problem.blocking)),
         warnings=(*warnings, *(problem for problem in found if not problem.blocking)),
-        trainable_parameters=trainable,
+        trainable_parameters=trainable + _head(home, config, data),
         memory=memory,
         examples=len(data.train),
         held_out_examples=len(data.held_out),
         trained_tokens=sum(example.targets for example in data.train),
     )
+
+
+def _head(home: Home, config: RunConfig, data: Prepared) -> int:
+    """Numbers of the head that is trained along where texts are judged."""
+    if config.task not in JUDGING:
+        return 0
+    from core.models.judging import head_size
+    from core.models.load import resolve
+
+    return head_size(resolve(home, config.model.path), data.labels)
 
 
 def read_data(home: Home, config: RunConfig) -> Prepared:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from core.models.headers import read_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -40,6 +44,25 @@ def head_names(model: PreTrainedModel, missing: Collection[str] = ()) -> list[st
         for name, _ in model.named_parameters()
         if not name.startswith(body) or (name in missing and POOLER in name)
     ]
+
+
+def head_size(folder: Path, labels: Sequence[str]) -> int:
+    """How many numbers the head of a folder's model has; nothing of its weights is read.
+
+    Args:
+        folder: the model's.
+        labels: the names of the classes; none mean one number.
+    """
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **settings(labels))
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
+    there = tuple(read_folder(folder))
+    missing = [
+        name
+        for name, _ in model.named_parameters()
+        if POOLER in name and not any(each.endswith(name[name.index(POOLER) + 1 :]) for each in there)
+    ]
+    return sum(model.get_parameter(name).numel() for name in head_names(model, missing))
 
 
 def first_values(model: PreTrainedModel, drawn: Collection[str], *, seed: int) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, DataCollatorForSeq2Seq
 
+from core.commandline.examination import examine
 from core.config.run import RunConfig
 from core.export import adapter as adapter_export
 from core.export import merged
@@ -289,3 +290,18 @@ def test_the_loss_of_tokens_is_that_of_transformers_own_collator(tmp_path: Path)
     with torch.no_grad():
         theirs = random_model("llama")(**collated).loss.item()
     assert (TokenLoss(random_model("llama"))(batch) / batch.trained).item() == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.parametrize(("family", "task"), [("bert", "sequence-classification"), ("llama", "regression")])
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_check_counts_the_head_that_is_trained_along(tmp_path: Path, family: str, task: str, bare: bool) -> None:
+    model = tmp_path / "model"
+    random_model(family).save_pretrained(model)
+    tiny_tokenizer().save_pretrained(model)
+    if not bare:
+        AutoModelForSequenceClassification.from_pretrained(model, num_labels=3).save_pretrained(model)
+    rows = labelled(24) if task == "sequence-classification" else scored(24)
+    made = training(tmp_path, model, task, rows)
+    found = examine(Home(tmp_path), made.config)
+    assert made.adapters.head
+    assert found.trainable_parameters == made.adapters.count()
