@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from app import errors
+from app.garbage import Garbage
 from app.style.theme import Theme
 from app.window import Window
 from core.home import Home, find_home
@@ -59,4 +60,5 @@ def main(home: str | None = None) -> int:
 def show(window: Window) -> None:
     """Put the window on the screen; what it need not show at once is made a moment later."""
     window.show()
+    window.complete.connect(Garbage(window).settle)
     QTimer.singleShot(IDLE_AFTER, window, window.make_rest)

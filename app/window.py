@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from PySide6.QtCore import QEvent, QSettings, QTimer, QUrl
+from PySide6.QtCore import QEvent, QSettings, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QWidget
 
@@ -59,6 +59,9 @@ WAITED_FOR = frozenset({"convert", "export", "importance"})
 
 class Window(QMainWindow):
     """The one window of a home."""
+
+    complete = Signal()
+    """All pages are made."""
 
     def __init__(self, home: Home, settings: QSettings, theme: Theme) -> None:
         super().__init__()
@@ -113,6 +116,8 @@ class Window(QMainWindow):
         if missing:
             self.page(missing[0])
             QTimer.singleShot(30, self, self.make_rest)
+        else:
+            self.complete.emit()
 
     # Doing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,15 @@ QUIET = ("propagateSizeHints", "raise()")
 def qapp() -> QApplication:
     """The application as `app.start` makes it."""
     return make_application()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _garbage_is_collected_in_this_thread() -> Iterator[None]:
+    """As `app.garbage` has it: in the thread of a run's writer, Python would take Qt's objects apart under our feet."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
