@@ -10,6 +10,7 @@ from app.plots.nothing import paint_nothing
 from app.plots.saving import saving_menu
 from app.style.theme import Theme
 from app.style.viridis import viridis
+from app.widgets.focus_ring import paint_focus_ring
 from core.figures.figure import Bars
 
 _USUAL = 10
@@ -47,9 +48,7 @@ class BarsPlot(QWidget):
         theme = Theme.current()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self.hasFocus():
-            painter.setPen(theme.color("accent"))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+        paint_focus_ring(painter, self)
         figure = self.figure
         if figure is None:
             return

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.plots.saving import saving_menu
 from app.style.theme import Theme
+from app.widgets.focus_ring import paint_focus_ring
 from app.words import number
 from core.figures.figure import Histogram
 
@@ -46,9 +47,7 @@ class HistogramPlot(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         theme = Theme.current()
         figure = self.figure
-        if self.hasFocus():
-            painter.setPen(theme.color("accent"))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+        paint_focus_ring(painter, self)
         if figure is None or not figure.counts:
             return
         area = self._area()

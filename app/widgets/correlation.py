@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.style.theme import Theme
 from app.style.viridis import text_on, viridis
+from app.widgets.focus_ring import paint_focus_ring
 
 _CELL = (116, 44)
 _GAP = 4
@@ -46,9 +47,7 @@ class CorrelationGrid(QWidget):
         theme = Theme.current()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self.hasFocus():
-            painter.setPen(theme.color("accent"))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+        paint_focus_ring(painter, self)
         for place, name in enumerate(self._names):
             painter.setFont(theme.font(12))
             painter.setPen(theme.color("text"))
