@@ -51,6 +51,16 @@ def fields_of(row: Row, message: Mapping[str, Any], name: str) -> dict[str, Any]
     return found
 
 
+def called(row: Row, text: Any, name: str) -> list[dict[str, Any]]:
+    """The calls of a message that is nothing else: one as JSON, or a list of them.
+
+    Raises:
+        UserError: the text is no call.
+    """
+    calls = _parsed(row, text, f"the call of {name}")
+    return [_call(row, call, name) for call in (calls if isinstance(calls, list) and calls else [calls])]
+
+
 def _call(row: Row, call: Any, name: str) -> dict[str, Any]:
     function = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):

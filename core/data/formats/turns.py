@@ -7,15 +7,18 @@ from typing import Any
 
 from core.data.example import Role, Turn
 from core.data.formats.format import text_of, wrong
-from core.data.formats.tools import fields_of
+from core.data.formats.tools import called, fields_of
 from core.data.row import Row
 
 ROLES: Mapping[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",
     "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant", "tool": "tool",
-    "function": "tool", "observation": "tool",
+    "function": "tool", "observation": "tool", "ipython": "tool", "tool_response": "tool",
+    "function_response": "tool", "function_call": "assistant", "tool_call": "assistant",
 }  # fmt: skip
 """How data names a speaker, to how chat templates do."""
+CALLERS = frozenset({"function_call", "tool_call"})
+"""Those of them whose text is a call of tools, written as JSON."""
 
 
 def turns_of(
@@ -52,6 +55,9 @@ def _turn(row: Row, message: Any, name: str, role_key: str, content_key: str, tr
             row, f"{name} has the unknown role {said!r}.", f"Known are: {', '.join(ROLES)}. Others: set data.roles."
         )
     fields = fields_of(row, message, name)
+    if said.strip().lower() in CALLERS and "tool_calls" not in fields:
+        calls = called(row, message.get(content_key), name)
+        return Turn(role, "", _flag(row, message, name, trained), {**fields, "tool_calls": calls})
     if content_key not in message and "tool_calls" not in fields:
         raise wrong(row, f"{name} must be an object with '{role_key}' and '{content_key}'.")
     content = message.get(content_key)

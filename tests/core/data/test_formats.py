@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -271,3 +272,24 @@ def test_columns_and_roles_are_given_their_known_names_before_the_shape_looks() 
         "prompt": "b",
         "chosen": "a",
     }
+
+
+def test_calls_of_tools_in_shared_conversations_are_learned_as_calls() -> None:
+    call = {"name": "look", "arguments": {"at": "sky"}}
+    shared = [
+        {"from": "human", "value": "Look."},
+        {"from": "function_call", "value": json.dumps(call)},
+        {"from": "observation", "value": "blue"},
+        {"from": "gpt", "value": "It is blue."},
+    ]
+    (example,) = FORMATS["conversations"]().examples(row({"conversations": shared, "tools": json.dumps([call])}))
+    assert said(example) == [
+        ("user", "Look.", False), ("assistant", "", True), ("tool", "blue", False), ("assistant", "It is blue.", True),
+    ]  # fmt: skip
+    assert example.turns[1].calls == [call]
+    assert [tool["function"]["name"] for tool in example.tools] == ["look"]
+    several = [shared[0], {"from": "tool_call", "value": json.dumps([call, call]), "train": False}]
+    (example,) = FORMATS["conversations"]().examples(row({"conversations": several}))
+    assert (example.turns[1].calls, example.turns[1].trained) == ([call, call], False)
+    with pytest.raises(UserError, match=r"the call of message 2 of 'conversations' is not JSON"):
+        list(FORMATS["conversations"]().examples(row({"conversations": [shared[0], {**shared[1], "value": "look()"}]})))
