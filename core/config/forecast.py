@@ -14,11 +14,12 @@ torch themselves, some 0.5 GB) are not in it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, declared
+from core.config.extent import Extent, extent
 from core.config.machine import Device, compute_bytes, likely_device
 from core.config.run import AdapterConfig, RunConfig
 from core.layers import LayerInfo, LayerPlan, Role
@@ -80,14 +81,18 @@ def count(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> int:
     return sum(param.numel for param in _params(plans, adapter) if param.trainable)
 
 
-def forecast(info: ModelInfo, plans: Sequence[LayerPlan], config: RunConfig) -> Memory:
+def forecast(
+    info: ModelInfo, plans: Sequence[LayerPlan], config: RunConfig, report: Mapping[str, Any] | None = None
+) -> Memory:
     """The memory of a run.
 
     Args:
         info: the base model.
         plans: the chosen layers; none means that nothing is trained.
         config: everything else.
+        report: what is known about the data (`core.data.summary`); None takes every row for as long as it may be.
     """
+    largest = extent(config, context=info.context, report=report)
     device = likely_device(config.train.device)
     width = compute_bytes(config.model.compute, device)
     trained = count(plans, config.adapter)
@@ -98,8 +103,10 @@ def forecast(info: ModelInfo, plans: Sequence[LayerPlan], config: RunConfig) -> 
         adapter=sum(param.numel for param in _params(plans, config.adapter)) * FLOAT,
         gradients=trained * FLOAT,
         optimizer=math.ceil(trained * optimizer.bytes_per_parameter()),
-        activations=math.ceil(_activations(info, plans, config, width, device) * SLACK[device]) if plans else 0,
-        logits=_logits(info, config, width, room=CHUNK[device]) if plans else 0,
+        activations=math.ceil(_activations(info, plans, config, largest, width, device) * SLACK[device])
+        if plans
+        else 0,
+        logits=_logits(info, largest, width, room=CHUNK[device]) if plans else 0,
     )
 
 
@@ -132,10 +139,11 @@ def _weights(info: ModelInfo, config: RunConfig, width: int) -> int:
     return math.ceil(stored) + rest * width
 
 
-def _activations(info: ModelInfo, plans: Sequence[LayerPlan], config: RunConfig, width: int, device: Device) -> int:
+def _activations(
+    info: ModelInfo, plans: Sequence[LayerPlan], config: RunConfig, largest: Extent, width: int, device: Device
+) -> int:
     """What the backward pass finds kept, and what it works in beside that."""
-    columns = _columns(info, config)
-    tokens = config.train.batch * columns
+    columns, tokens = largest.columns, largest.tokens
     chosen: dict[int, list[LayerPlan]] = {}
     for plan in plans:
         chosen.setdefault(plan.layer.block or 0, []).append(plan)
@@ -195,15 +203,11 @@ def _inputs(info: ModelInfo, layers: Sequence[LayerInfo], width: int) -> int:
     return found * width
 
 
-def _logits(info: ModelInfo, config: RunConfig, width: int, *, room: int) -> int:
-    """The loss at its peak, if every token were trained: a chunk of logits three times over, and two gradients."""
-    tokens = config.train.batch * _columns(info, config)
-    rows = tokens if info.model_type in FULL_LOGITS else min(tokens, max(16, room // max(1, info.vocabulary)))
-    return rows * info.vocabulary * (2 * FLOAT + width) + 2 * tokens * info.hidden * width
-
-
-def _columns(info: ModelInfo, config: RunConfig) -> int:
-    return min(config.data.max_tokens, info.context) if info.context else config.data.max_tokens
+def _logits(info: ModelInfo, largest: Extent, width: int, *, room: int) -> int:
+    """The loss at its peak: a chunk of trained tokens' logits three times over, and two gradients of all tokens."""
+    trained = largest.trained
+    rows = trained if info.model_type in FULL_LOGITS else min(trained, max(16, room // max(1, info.vocabulary)))
+    return rows * info.vocabulary * (2 * FLOAT + width) + 2 * largest.tokens * info.hidden * width
 
 
 def _inner(info: ModelInfo) -> int:

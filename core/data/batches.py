@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.data.packing import arrange
+from core.data.arranging import arrange
 from core.data.tokens import TokenList, Tokens
 
 IGNORED = -100

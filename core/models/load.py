@@ -153,9 +153,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             raise
         raise _no_tokenizer(folder, error) from error
     if tokenizer.pad_token is None or 0 < rows <= tokenizer.pad_token_id:
-        names = (tokenizer.eos_token, tokenizer.unk_token, tokenizer.convert_ids_to_tokens(0))
-        known = (name for name in names if name and (not rows or tokenizer.convert_tokens_to_ids(name) < rows))
-        tokenizer.pad_token = next(known)
+        ids = (tokenizer.eos_token_id, tokenizer.unk_token_id, 0)
+        known = (found for found in ids if isinstance(found, int) and (not rows or found < rows))
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(next(known))
     return tokenizer
 
 

@@ -19,13 +19,27 @@ from pathlib import Path
 from core.state import RunState
 from core.store.records import Record, from_line, to_line, write
 
+RESERVE = 2**20
+"""Bytes of a worker's reserve: enough for its last words, and for what was measured in some hundred steps."""
+
 
 class Spill:
     """The spill file of one run; used by its worker, and by the store once the worker is gone."""
 
     def __init__(self, folder: Path, run: str) -> None:
         self.path = folder / "events.jsonl"
+        self._reserve = folder / "reserve"
         self.run = run
+
+    def reserve(self) -> None:
+        """Take up the room that the last words of a run will need, if there is any."""
+        with suppress(OSError):
+            self._reserve.write_bytes(secrets.token_bytes(RESERVE))
+
+    def release(self) -> None:
+        """Give the reserved room back."""
+        with suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
 
     def __bool__(self) -> bool:
         """Whether there is such a file."""

@@ -93,6 +93,7 @@ class Writer:
         self._turn = threading.Condition()
         self._asked = self._answered = 0
         self._hasty = self._closing = self._ended = False
+        self._spill.reserve()
         self._thread = threading.Thread(target=self._work, name=f"writer of {run_id}", daemon=True)
         self._thread.start()
         self.flush()
@@ -264,5 +265,22 @@ class Writer:
         if self._fresh:
             self._kept, self._fresh = self._fresh, []
             self._commit()
+        self._spill.release()
         if self._kept:
-            _log.error("%d records could not be saved and are lost.", len(self._kept))
+            self._use_reserve()
+
+    def _use_reserve(self) -> None:
+        """The disk stays full: of the room just given back, use what there is for everything, or at least for events,
+        so that whoever opens the run next hears how it ended."""
+        events = [record for record in self._kept if isinstance(record, records.Happened)]
+        for some in (self._kept, events):
+            try:
+                self._spill.append(some)
+            except OSError:
+                continue
+            lost = len(self._kept) - len(some)
+            _log.warning(
+                "The end of the run is in %s until there is room; %d measurements are lost.", self._spill.path, lost
+            )
+            return
+        _log.error("%d records could not be saved and are lost.", len(self._kept))

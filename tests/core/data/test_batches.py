@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from core.data.arranging import arrange
 from core.data.batches import IGNORED, Batch, Batches
-from core.data.packing import arrange, packable
+from core.data.packing import packable
 from core.data.tokens import TokenList, Tokens
 from tests.tiny import LANGUAGE_FAMILIES, random_model
 

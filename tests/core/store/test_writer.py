@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from core.events import (
     Event,
     Noticed,
     Rewound,
+    RunFailed,
     RunFinished,
     RunStarted,
     Sampled,
@@ -29,6 +31,8 @@ from core.home import Home
 from core.layers import LayerInfo
 from core.state import Phase
 from core.store import writer as writer_module
+from core.store.records import Record
+from core.store.spill import Spill
 from core.store.store import Store
 from core.store.writer import Writer
 from tests.waiting import wait_until
@@ -226,6 +230,33 @@ def test_what_neither_database_nor_spill_file_take_is_kept_in_memory(
     writer.flush()
 
     assert len(store.vectors(run, "delta_norm")[0]) == 100
+
+
+@pytest.mark.parametrize(("room", "measured"), [(10**6, 5), (1000, 0)])
+def test_the_last_words_go_into_the_reserve_where_the_disk_stays_full(
+    store: Store, home: Home, run: str, writer: Writer, monkeypatch: pytest.MonkeyPatch, room: int, measured: int
+) -> None:
+    reserve, append = home.run(run) / "reserve", Spill.append
+
+    def full(spill: Spill, some: Sequence[Record]) -> None:
+        if reserve.exists() or len(some) * 300 > room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(spill, some)
+
+    monkeypatch.setattr(Spill, "append", full)
+    writer.event(STARTED)
+    writer.flush()
+    fill(writer)
+    for step in range(1, 6):
+        writer.vector(step, "delta_norm", np.full(1000, step))
+    writer.event(RunFailed(5, "There is no room."))
+    writer.close()
+
+    assert not reserve.exists()
+    again = Store(home)
+    assert again.run(run).state.message == "There is no room."
+    assert len(again.vectors(run, "delta_norm")[0]) == measured
+    again.close()
 
 
 def test_memory_that_grows_too_full_is_thinned_and_the_user_is_told(
