@@ -6,14 +6,19 @@ the operating system does in one piece. What was half-written is removed when th
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.errors import UserError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_IN_WORDS = ("os error 28", "os error 112", "os error 122")
+"""How safetensors reports a full disk: Linux's and macOS's number, Windows's, and a quota's."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -24,10 +29,9 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Put `data` into `path`, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    temporary = Path(name)
+    temporary = _beside(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -53,8 +57,8 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     if target.exists() and not replace:
         raise UserError(f"{target} is already there.", hint="Choose another folder, or remove this one.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-    temporary.chmod(0o755)
+    temporary = _beside(target)
+    temporary.mkdir()
     try:
         yield temporary
         sync(temporary)
@@ -69,6 +73,16 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     _sync_folder(target.parent)
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether something failed because there is no room, by whichever library says so."""
+    return getattr(error, "errno", None) in _FULL or any(words in str(error) for words in _FULL_IN_WORDS)
+
+
+def _beside(target: Path) -> Path:
+    """A name that nobody has, in the folder of `target`; who makes it gets the rights that the user gives new files."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
 
 
 def sync(folder: Path) -> None:

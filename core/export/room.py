@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +9,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from core.atomic import disk_is_full
 from core.errors import UserError
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-FULL_IN_WORDS = ("os error 28", "os error 112", "os error 122")
-"""How safetensors reports a full disk: Linux's and macOS's number, Windows's, and a quota's."""
 
 
 def free(path: Path) -> int:
@@ -37,11 +33,11 @@ def room_for(target: Path, needed: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
+        if disk_is_full(error):
             raise _too_full(target, needed) from error
         raise UserError(f"{error.filename or target} cannot be written: {error.strerror or error}.") from error
     except SafetensorError as error:
-        if any(words in str(error) for words in FULL_IN_WORDS):
+        if disk_is_full(error):
             raise _too_full(target, needed) from error
         raise UserError(f"{target} cannot be written: {error}.") from error
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from core.atomic import disk_is_full
 from core.callback import Callback
 from core.commands import Command
 from core.errors import UserError
@@ -80,7 +81,7 @@ class Saving(Callback):
 
 
 def _explain(run: Path, step: int, error: Exception) -> str:
-    why = getattr(error, "strerror", None) or str(error)
+    why = "the disk is full" if disk_is_full(error) else getattr(error, "strerror", None) or str(error)
     try:
         room = f" ({shutil.disk_usage(run).free / 2**20:,.0f} MiB free)"
     except OSError:

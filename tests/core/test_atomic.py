@@ -1,0 +1,52 @@
+"""Writing whole or not at all, with the rights that the user gives new files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from core import atomic
+from core.atomic import disk_is_full, new_folder, write_text
+from core.errors import UserError
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
+@pytest.mark.parametrize(("mask", "file", "folder"), [(0o022, 0o644, 0o755), (0o007, 0o660, 0o770)])
+def test_what_is_written_has_the_rights_of_any_new_file(mask: int, file: int, folder: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "run.yaml", "name: first\n")
+        with new_folder(tmp_path / "made") as made:
+            (made / "inside").write_text("x", encoding="utf-8")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "run.yaml").stat().st_mode) == file
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == folder
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    target = tmp_path / "run.yaml"
+    write_text(target, "old")
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    with pytest.raises(OSError, match="No space") as caught:
+        write_text(target, "new")
+    assert disk_is_full(caught.value)
+    with pytest.raises(OSError, match="No space"), new_folder(tmp_path / "made") as made:
+        (made / "inside").write_text("x", encoding="utf-8")
+    assert target.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_is_there_gives_way_only_where_that_was_said(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    with pytest.raises(UserError, match="already there"), new_folder(tmp_path / "made"):
+        pass
+    with new_folder(tmp_path / "made", replace=True) as made:
+        (made / "inside").write_text("x", encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["made"] and (tmp_path / "made" / "inside").exists()
