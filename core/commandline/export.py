@@ -13,18 +13,21 @@ LINE_SECONDS = 1.0
 
 
 class Export(Subcommand):
-    """Export what a run has learned: an adapter in PEFT's layout, a merged model, or a GGUF file."""
+    """Export what a run has learned: an adapter in PEFT's layout, a plain LoRA, a merged model, or a GGUF file."""
 
     name = "export"
 
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("id", metavar="RUN", help="the run's id, as `runs` lists it")
-        parser.add_argument("--to", required=True, choices=("adapter", "merged", "gguf"), help="what to write")
+        parser.add_argument("--to", required=True, choices=("adapter", "lora", "merged", "gguf"), help="what to write")
         parser.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
         parser.add_argument(
             "--checkpoint", default="best", metavar="WHICH", help="best (the default), last, or the step of one"
         )
-        parser.add_argument("--rank", type=int, metavar="B", help="cut an adapter that was trained for every rank")
+        parser.add_argument(
+            "--rank", type=int, metavar="B",
+            help="of a plain LoRA (lora); otherwise cut an adapter that was trained for every rank",
+        )  # fmt: skip
         parser.add_argument("--base", default="", metavar="NAME", help="name of the base model for whoever opens it")
         parser.add_argument("--precision", default="F16", metavar="TYPE", help="of a GGUF file: F16, BF16 or Q8_0")
         parser.add_argument(
@@ -63,6 +66,8 @@ class Teller:
 def text(result: dict[str, Any]) -> str:
     """The answer for people."""
     lines = [f"Exported step {result['step']} to {result['folder']}:", *(f"  {file}" for file in result["files"])]
+    if result["kept"]:
+        lines += [f"  {row['share']:8.2%} kept of {row['name']}" for row in result["kept"]["layers"]]
     lines += result["notes"]
     if result["verified"]:
         lines.append(result["verified"]["sentence"])

@@ -13,15 +13,17 @@ import yaml
 from core.config.run import RunConfig
 from core.layers import LayerPlan
 
-LIBRARIES = {"adapter": "peft", "merged": "transformers", "gguf": "gguf"}
-OPENING = {
-    "adapter": """```python
+LIBRARIES = {"adapter": "peft", "lora": "peft", "merged": "transformers", "gguf": "gguf"}
+_WITH_PEFT = """```python
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 model = AutoModelForCausalLM.from_pretrained("{base}")
 model = PeftModel.from_pretrained(model, "path/to/this/folder")
-```""",
+```"""
+OPENING = {
+    "adapter": _WITH_PEFT,
+    "lora": _WITH_PEFT,
     "merged": """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -30,6 +32,9 @@ tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 ```""",
     "gguf": "`{file}` opens in llama.cpp, LM Studio and the like. For Ollama, put `FROM ./{file}` into a Modelfile.",
 }
+
+
+BESIDE = "`{file}` is the same for llama.cpp (`--lora {file}`) and, in a Modelfile, for Ollama (`ADAPTER ./{file}`)."
 
 
 def card(
@@ -47,7 +52,7 @@ def card(
     """The text of the card.
 
     Args:
-        kind: "adapter", "merged" or "gguf".
+        kind: "adapter", "lora", "merged" or "gguf".
         config: the run.
         plans: the layers that were trained.
         base: the base model's name, never a path of this machine.
@@ -55,16 +60,21 @@ def card(
         losses: what to list under "Losses", by its name; None is left out.
         notes: what a user of the base model should know ("de-quantised from 4 bits").
         agreement: the sentence of the verification, where there was one.
-        file: the name of the GGUF file.
+        file: the name of the GGUF file, where there is one.
     """
     label = config.method_label
-    what = {"adapter": f"A {label} adapter for {base}", "merged": f"{base} with a {label} adapter merged into it"}
+    what = {
+        "adapter": f"A {label} adapter for {base}",
+        "lora": f"A plain LoRA for {base}, the nearest to a {label} adapter",
+        "merged": f"{base} with a {label} adapter merged into it",
+    }
     parts = [
         f"---\n{yaml.safe_dump(head(kind, config, base=base), sort_keys=False, allow_unicode=True)}---",
         f"# {config.name}",
         f"{what.get(kind, f'{base} with a {label} adapter merged into it, as GGUF')}, trained with Rankloom.",
         *notes,
         OPENING[kind].format(base=base, file=file),
+        *([BESIDE.format(file=file)] if kind == "lora" and file else []),
         "## Training",
         _table({**_facts(config, plans, step), **{name: f"{x:.4f}" for name, x in losses.items() if x is not None}}),
     ]

@@ -141,13 +141,13 @@ def plan(
     changed = merged.changes(adapters, info, tensors, onto=onto)
     module_names = {key: f"{name}.weight" for name, key in module_keys(tensors, info.model_type).items()}
     for key, stored in tensors.items():
-        name = _gguf_name(module_names.get(key, key), architecture)
+        name = gguf_name(module_names.get(key, key), architecture)
         if name is None:
             raise UserError(f"{info.name} holds {key}, which GGUF has no name for here.", hint=INSTEAD)
         yield Planned(name, stored, _kind(stored, precision), changed.get(key))
 
 
-def _gguf_name(name: str, architecture: Architecture) -> str | None:
+def gguf_name(name: str, architecture: Architecture) -> str | None:
     """`model.layers.3.mlp.up_proj.weight` to `blk.3.ffn_up.weight`."""
     stem, _, last = name.rpartition(".")
     outside = {theirs: ours for ours, theirs in architecture.outside.items()}

@@ -6,39 +6,33 @@ brought up to date with what the comparison found.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
-from torch import nn
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
-
 from core.adapters.attach import Adapters
-from core.adapters.state import read, reattach
 from core.atomic import new_folder, write_text
-from core.config.run import JUDGING, RunConfig
-from core.data.prepare import prepare
+from core.config.run import RunConfig
 from core.data.templates import text_of
 from core.errors import UserError
-from core.export import adapter, gguf, merged
+from core.export import adapter, asking, gguf, gguf_adapter, lowrank, merged
+from core.export.asking import LOOSE
 from core.export.card import card, is_dead_path
 from core.export.keys import module_keys
 from core.export.merged import Onto, Progress
 from core.export.room import room_for
 from core.export.saved import open_adapter
-from core.export.verify import Agreement, Probe, answers, compare, within_budget
 from core.home import Home
+from core.layers import LayerPlan
 from core.models.catalog import describe
 from core.models.headers import read_folder
-from core.models.hold import round_weights
 from core.models.info import ModelInfo
-from core.models.load import load, resolve
+from core.models.load import resolve
 from core.store.rows import CheckpointRow, RunRow
 from core.store.store import Store
 from core.train.checkpoint import ADAPTER
 
-KINDS = ("adapter", "merged", "gguf")
+KINDS = ("adapter", "lora", "merged", "gguf")
 ONTO = get_args(Onto)
 CARD = "README.md"
 CHAT_TEMPLATE = "chat_template.jinja"
@@ -46,7 +40,6 @@ CHAT_TEMPLATE = "chat_template.jinja"
 CARD_BYTES = 100_000
 EVERY_RANK = "every_rank"
 """What a rank schedule provides whose adapter may be cut to any rank."""
-FALLBACK = "A model learns from examples, and what it has learned shows in what it says next."
 
 
 @dataclass(frozen=True)
@@ -59,7 +52,7 @@ class Request:
         out: the folder to make.
         verify: whether to compare what was written with the live model.
         checkpoint: "best", "last", or a step.
-        rank: cut the adapter to this rank; None leaves it.
+        rank: of a plain LoRA; else cut the adapter to this rank. None takes its own.
         base: name of the base model for whoever opens the export; empty takes the model's own.
         precision: what a GGUF file holds its matrices in.
         onto: the base that is merged into where it was quantised: "trained", or the "original" one of the files.
@@ -90,6 +83,8 @@ class Request:
             raise UserError(f"There is no export to '{request.to}'.", hint=f"There are: {', '.join(KINDS)}.")
         if request.onto not in ONTO:
             raise UserError(f"Nothing can be merged onto '{request.onto}'.", hint=f"There are: {', '.join(ONTO)}.")
+        if request.rank is not None and (not isinstance(request.rank, int) or request.rank < 1):
+            raise UserError(f"The rank must be a whole number of 1 or more (got {request.rank!r}).")
         if is_dead_path(request.base):
             raise UserError(
                 f"'{request.base}' is a path, which means nothing on another machine.",
@@ -109,15 +104,15 @@ class Source:
     info: ModelInfo
     base: str
     notes: tuple[str, ...]
-    storage_notes: tuple[str, ...] = ()
 
 
 def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Export a run; see `Request` for the body.
 
     Returns:
-        `files` (paths), `folder`, `step`, `notes` (sentences on a quantised base), and `verified`: what `Agreement`
-        says and its `sentence`, or None.
+        `files` (paths), `folder`, `step`, `notes` (sentences on what was written), `kept` (what a plain LoRA keeps of
+        each layer's change, see `lowrank.to_dict`; None for the others) and `verified`: what `Agreement` says and its
+        `sentence`, or None.
 
     Raises:
         UserError: something is missing or does not fit; nothing has been written then.
@@ -127,27 +122,61 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
     refuse_existing(request.out)
     progress("Reading the checkpoint", None)
     source = find_source(home, request, progress)
-    adapters = cut(open_adapter(source.folder), request.rank)
-    source = replace(source, storage_notes=storage_notes(request, source, adapters))
-    with room_for(request.out, needed(request, source, adapters)), new_folder(request.out, replace=True) as folder:
-        file = write(request, source, adapters, folder, progress)
-        (folder / CARD).write_text(describe_export(request, source, adapters, file=file), encoding="utf-8")
+    made = make(request, source, open_adapter(source.folder), progress)
+    with room_for(request.out, needed(request, source, made)), new_folder(request.out, replace=True) as folder:
+        made.file = write(request, source, made, folder, progress)
+        (folder / CARD).write_text(describe_export(request, source, made), encoding="utf-8")
         share(folder)
     agreement = None
     if request.verify:
-        agreement = verify(request, source, progress)
-        text = describe_export(request, source, adapters, file=file, agreement=agreement.sentence())
-        write_text(request.out / CARD, text)
+        agreement = asking.verify(request, source, made.adapters, progress)
+        write_text(request.out / CARD, describe_export(request, source, made, agreement=agreement.sentence()))
         share(request.out)
     files = sorted(str(path.absolute()) for path in request.out.rglob("*") if path.is_file())
-    verified = None if agreement is None else {**agreement.to_dict(), "sentence": agreement.sentence()}
     return {
         "files": files,
         "folder": str(request.out.absolute()),
         "step": source.step,
-        "notes": list(source.storage_notes),
-        "verified": verified,
+        "notes": list(made.notes),
+        "kept": made.kept,
+        "verified": None if agreement is None else {**agreement.to_dict(), "sentence": agreement.sentence()},
     }
+
+
+@dataclass
+class Made:
+    """What is about to be written.
+
+    Attributes:
+        adapters: those that go out.
+        plans: the layers as they were trained.
+        notes: what somebody should know of it.
+        kept: what a plain LoRA keeps of the change.
+        file: the name of its GGUF file, where there is one.
+    """
+
+    adapters: Adapters
+    plans: tuple[LayerPlan, ...]
+    notes: tuple[str, ...]
+    kept: dict[str, Any] | None = None
+    file: str = ""
+
+
+def make(request: Request, source: Source, trained: Adapters, progress: Progress) -> Made:
+    """Cut or convert the adapter, as was asked for.
+
+    Raises:
+        UserError: it cannot be.
+    """
+    plans = tuple(layer.plan for layer in trained.layers.values())
+    if request.to != "lora":
+        adapters = cut(trained, request.rank)
+        own = adapter.equivalent(adapters, adapter.form_for(adapters)) if request.to == "adapter" else ""
+        return Made(adapters, plans, tuple(filter(None, (*storage_notes(request, source, adapters), own))))
+    rank = request.rank or lowrank.largest_rank(trained)
+    adapters, kept = lowrank.convert(trained, source.info, rank, progress=progress)
+    notes = (*storage_notes(request, source, adapters), lowrank.sentence(kept, rank))
+    return Made(adapters, plans, notes, lowrank.to_dict(kept, rank, source.info.layers))
 
 
 def storage_notes(request: Request, source: Source, adapters: Adapters) -> tuple[str, ...]:
@@ -155,7 +184,7 @@ def storage_notes(request: Request, source: Source, adapters: Adapters) -> tuple
     if "float_base" in adapters.storage.provides:
         return ()
     held = f"While training, the base model was held in {adapters.storage.label}"
-    if request.to == "adapter":
+    if request.to in LOOSE:
         return (f"{held}. Over the base model in full precision the adapter is not quite the model that was trained.",)
     if request.onto == "trained":
         return (f"{held}; merged are those very weights, as numbers, and the adapter: the model that was trained.",)
@@ -233,17 +262,18 @@ def cut(adapters: Adapters, rank: int | None) -> Adapters:
     return adapters
 
 
-def needed(request: Request, source: Source, adapters: Adapters) -> int:
+def needed(request: Request, source: Source, made: Made) -> int:
     """Bytes that the export takes."""
     if request.to == "merged":
         return CARD_BYTES + merged.size(source.info.path)
     if request.to == "gguf":
         return CARD_BYTES + gguf.size(source.info, request.precision)
-    return CARD_BYTES + adapter.size(adapters)
+    return CARD_BYTES + adapter.size(made.adapters) * (2 if request.to == "lora" else 1)
 
 
-def write(request: Request, source: Source, adapters: Adapters, folder: Path, progress: Progress) -> str:
-    """Write the export itself; returns the name of the GGUF file, if it is one."""
+def write(request: Request, source: Source, made: Made, folder: Path, progress: Progress) -> str:
+    """Write the export itself; returns the name of the GGUF file, if there is one."""
+    adapters = made.adapters
     if request.to == "merged":
         merged.write(adapters, source.info, folder, progress=progress, onto=request.onto)
         if source.config.data.template:
@@ -259,62 +289,22 @@ def write(request: Request, source: Source, adapters: Adapters, folder: Path, pr
         progress("Writing the adapter", None)
         modules = {*module_keys(read_folder(source.info.path), source.info.model_type)}
         modules |= {name.rpartition(".")[0] for name in adapters.head}
-        adapter.write(adapters, folder, base=source.base, modules=modules)
+        adapter.write(adapters, folder, base=source.base, modules=modules, steps=source.config.train.steps)
+        if made.kept is not None:
+            return gguf_adapter.write(
+                adapters, source.info, folder, name=source.config.name, rank=made.kept["rank"]
+            )  # fmt: skip
     return ""
 
 
-def describe_export(request: Request, source: Source, adapters: Adapters, *, file: str, agreement: str = "") -> str:
+def describe_export(request: Request, source: Source, made: Made, *, agreement: str = "") -> str:
     """The text of the card."""
     losses = {
         "Best held-out loss": source.row.best_loss,
         "Training loss, first step": source.row.first_loss,
         "Training loss, last step": source.row.last_loss,
     }
-    plans = tuple(layer.plan for layer in adapters.layers.values())
     return card(
-        request.to, source.config, plans, base=source.base, step=source.step, losses=losses,
-        notes=(*source.notes, *source.storage_notes), agreement=agreement, file=file,
+        request.to, source.config, made.plans, base=source.base, step=source.step, losses=losses,
+        notes=(*source.notes, *made.notes), agreement=agreement, file=made.file,
     )  # fmt: skip
-
-
-def verify(request: Request, source: Source, progress: Progress) -> Agreement:
-    """Ask the live model and the exported one the same, one after the other."""
-    progress("Asking the trained model", None)
-    labels = read(source.folder).labels if source.config.task in JUDGING else None
-    loaded = load(source.info.path, compute=torch.float32, device="cpu", storage=source.config.storage, labels=labels)
-    asked = within_budget(probes(source.config, loaded.tokenizer), source.info.vocabulary)
-    live = cut(reattach(loaded.model, source.folder, storage=source.config.storage), request.rank)
-    said = answers(loaded.model, asked)
-    del loaded, live
-    progress("Asking the exported model", None)
-    return compare(said, answers(open_export(request, source), asked), asked)
-
-
-def open_export(request: Request, source: Source) -> nn.Module:
-    """The exported model in float32 on the CPU, opened as a stranger would; an adapter over the base it belongs to."""
-    if request.to == "adapter":
-        labels = read(source.folder).labels if source.config.task in JUDGING else None
-        loaded = load(source.info.path, compute=torch.float32, device="cpu", labels=labels)
-        model: nn.Module = loaded.model
-        round_weights(model, loaded.info.layers, source.config.storage)
-        adapter.add_to(model, adapter.read(request.out))
-        model.load_state_dict(adapter.read_head(request.out), strict=False)
-        return model
-    if request.to == "gguf":
-        return gguf.open_written(request.out)
-    kind: Any = AutoModelForSequenceClassification if source.config.task in JUDGING else AutoModelForCausalLM
-    opened: nn.Module = kind.from_pretrained(request.out, dtype=torch.float32, local_files_only=True)
-    return opened
-
-
-def probes(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> list[Probe]:
-    """The run's held-out examples, or its training examples where it has none; its prompts where the data has gone."""
-    try:
-        prepared = prepare(config.data, tokenizer, config.seed, task=config.task)
-    except UserError:
-        texts = config.train.prompts or (FALLBACK,)
-        ids = [tuple(tokenizer(text)["input_ids"]) for text in texts]
-        return [Probe(one, (True,) * len(one)) for one in ids]
-    found = prepared.held_out or prepared.train
-    sides = [example.texts()[0] for example in found]
-    return [Probe(tuple(map(int, one.ids)), tuple(map(bool, one.trained))) for one in sides]

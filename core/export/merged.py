@@ -111,7 +111,7 @@ def changes(
     held = _held(adapters, info) if onto == "trained" else []
     bare = [LayerPlan(layer, 1, 1.0) for layer in held if layer.name not in adapters.layers]
     keys = weight_keys([*plans, *bare], tensors, info.model_type)
-    found: dict[str, Change] = {keys[plan.name]: partial(_rounded, adapters.storage, plan.layer) for plan in bare}
+    found: dict[str, Change] = {keys[plan.name]: partial(rounded, adapters.storage, plan.layer) for plan in bare}
     return found | {keys[name]: partial(merge, layer, onto=onto) for name, layer in adapters.layers.items()}
 
 
@@ -120,7 +120,7 @@ def _held(adapters: Adapters, info: ModelInfo) -> list[LayerInfo]:
     return [] if "float_base" in adapters.storage.provides else [layer for layer in info.layers if layer.adaptable]
 
 
-def _rounded(storage: Storage, layer: LayerInfo, stored: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+def rounded(storage: Storage, layer: LayerInfo, stored: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """The weight of a layer without an adapter as the model computed with it."""
     matrix = stored.T if layer.kind == "conv1d" else stored
     held = storage.rounded(matrix)
@@ -143,7 +143,7 @@ def merge(layer: Adapted, stored: Tensor, dtype: torch.dtype | None = None, *, o
     dtype = dtype or stored.dtype
     working = stored.to(torch.promote_types(stored.dtype, torch.float32))
     if onto == "trained":
-        working = _rounded(layer.storage, layer.plan.layer, working)
+        working = rounded(layer.storage, layer.plan.layer, working)
     # The magnitude may want to look at the base weight itself, which the stand-in cannot tell.
     layer.base.register_parameter("weight", nn.Parameter(working, requires_grad=False))
     layer.constants.clear()
@@ -190,7 +190,7 @@ def mismatch(adapters: Adapters, info: ModelInfo) -> Mismatch | None:
     losses, deltas = {}, {}
     for name, layer in held.items():
         stored = tensors[keys[name]].read().float()
-        losses[name] = float((stored - _rounded(adapters.storage, layer, stored)).norm())
+        losses[name] = float((stored - rounded(adapters.storage, layer, stored)).norm())
         if name in adapters.layers:
             deltas[name] = max(float(adapters.layers[name].delta_weight().norm()), TINY)
     ratios = {name: losses[name] / delta for name, delta in deltas.items()}

@@ -7,15 +7,16 @@ Over a quantised base the stand-ins are dense all the same: what the files hold 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from core.adapters.attach import Adapters
 from core.adapters.state import read, reattach
-from core.layers import LayerInfo
+from core.layers import LayerInfo, LayerPlan
 
 
 def open_adapter(folder: Path) -> Adapters:
@@ -24,17 +25,21 @@ def open_adapter(folder: Path) -> Adapters:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    root, saved = nn.Module(), read(folder)
-    for plan in saved.plans:
+    saved = read(folder)
+    return reattach(stand_ins(saved.plans, saved.head()), folder)
+
+
+def stand_ins(plans: Iterable[LayerPlan], head: Mapping[str, Tensor]) -> nn.Module:
+    """A model, in evaluation mode, of nothing but stand-ins for some layers and places for the tensors of a head."""
+    root = nn.Module()
+    for plan in plans:
         _place(root, plan.name, _stand_in(plan.layer))
-    for name, tensor in saved.head().items():
+    for name, tensor in head.items():
         place, _, key = name.rpartition(".")
         if place not in dict(root.named_modules()):
             _place(root, place, nn.Module())
         root.get_submodule(place).register_parameter(key, nn.Parameter(torch.empty_like(tensor), requires_grad=False))
-    adapters = reattach(root, folder)
-    root.eval()
-    return adapters
+    return root.eval()
 
 
 def stand_in_weight(layer: LayerInfo) -> nn.Parameter:

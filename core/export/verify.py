@@ -42,7 +42,8 @@ class Agreement:
         mean_logit_gap: mean difference of all logits.
         token_agreement: share of the positions at which both think the same next token most likely.
         perplexity_live, perplexity_exported: on the trained tokens of the probes; None where there are none.
-        tokens: positions compared.
+        tokens: positions compared; where texts are judged, one for each text.
+        unit: what was compared: "tokens", or "texts" that are judged as a whole.
     """
 
     max_logit_gap: float
@@ -51,6 +52,7 @@ class Agreement:
     perplexity_live: float | None
     perplexity_exported: float | None
     tokens: int
+    unit: str = "tokens"
 
     def to_dict(self) -> dict[str, Any]:
         """The contract's JSON object."""
@@ -58,9 +60,10 @@ class Agreement:
 
     def sentence(self) -> str:
         """The same for people."""
+        largest, mean, same = f"{self.max_logit_gap:.2g}", f"{self.mean_logit_gap:.2g}", f"{self.token_agreement:.1%}"
         text = (
-            f"On {self.tokens} tokens the exported model differs from the live one by at most {self.max_logit_gap:.2g} "
-            f"in any logit ({self.mean_logit_gap:.2g} on average) and agrees on {self.token_agreement:.1%} of them"
+            f"On {self.tokens} {self.unit} the exported model differs from the live one by at most {largest} in any "
+            f"logit ({mean} on average) and agrees on {same} of them"
         )
         if self.perplexity_live is None or self.perplexity_exported is None:
             return f"{text}."
@@ -91,12 +94,15 @@ def answers(model: nn.Module, probes: Sequence[Probe]) -> list[Tensor]:
     return found
 
 
-def compare(live: Sequence[Tensor], exported: Sequence[Tensor], probes: Sequence[Probe]) -> Agreement:
+def compare(
+    live: Sequence[Tensor], exported: Sequence[Tensor], probes: Sequence[Probe], *, judged: bool = False
+) -> Agreement:
     """Measure how near the answers of the exported model are to the live one's.
 
     Args:
         live, exported: from `answers`.
         probes: what was asked.
+        judged: whether there is one answer a text instead of one a token; then nothing is predicted.
     """
     tokens = sum(len(answer) for answer in live)
     gaps = [(one - other).abs() for one, other in zip(live, exported, strict=True)]
@@ -105,9 +111,10 @@ def compare(live: Sequence[Tensor], exported: Sequence[Tensor], probes: Sequence
         max_logit_gap=max(float(gap.max()) for gap in gaps),
         mean_logit_gap=sum(float(gap.mean()) * len(gap) for gap in gaps) / tokens,
         token_agreement=same / tokens,
-        perplexity_live=perplexity(live, probes),
-        perplexity_exported=perplexity(exported, probes),
+        perplexity_live=None if judged else perplexity(live, probes),
+        perplexity_exported=None if judged else perplexity(exported, probes),
         tokens=tokens,
+        unit="texts" if judged else "tokens",
     )
 
 

@@ -1,0 +1,79 @@
+"""Asking an export what the trained model was asked: the run's own examples, to both, one model in memory at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
+
+from core.adapters.attach import Adapters
+from core.adapters.state import read, reattach
+from core.adapters.storage import STORAGES
+from core.config.run import JUDGING, RunConfig
+from core.data.prepare import prepare
+from core.errors import UserError
+from core.export import foreign, gguf
+from core.export.merged import Progress
+from core.export.verify import Agreement, Probe, answers, compare, within_budget
+from core.models.hold import round_weights
+from core.models.load import load
+
+if TYPE_CHECKING:
+    from core.export.job import Request, Source
+
+LOOSE = ("adapter", "lora")
+"""Exports that are loaded on top of the base model."""
+FALLBACK = "A model learns from examples, and what it has learned shows in what it says next."
+
+
+def verify(request: Request, source: Source, written: Adapters, progress: Progress) -> Agreement:
+    """Ask the live model and the exported one the same, one after the other.
+
+    Args:
+        request, source: what was exported.
+        written: the adapters that went out: their layers have the ranks that a cut has left.
+        progress: told what is going on.
+    """
+    progress("Asking the trained model", None)
+    labels = read(source.folder).labels if source.config.task in JUDGING else None
+    loaded = load(source.info.path, compute=torch.float32, device="cpu", storage=source.config.storage, labels=labels)
+    asked = within_budget(probes(source.config, loaded.tokenizer), source.info.vocabulary)
+    live = reattach(loaded.model, source.folder, storage=source.config.storage)
+    if request.to != "lora":
+        for name, layer in live.layers.items():
+            layer.active_rank = written.layers[name].active_rank
+    said = answers(loaded.model, asked)
+    del loaded, live
+    progress("Asking the exported model", None)
+    heard = answers(open_export(request, source), asked)
+    return compare(said, heard, asked, judged=source.config.task in JUDGING)
+
+
+def open_export(request: Request, source: Source) -> nn.Module:
+    """The exported model in float32 on the CPU, opened as a stranger would; an adapter over the base it belongs to."""
+    if request.to in LOOSE:
+        labels = read(source.folder).labels if source.config.task in JUDGING else None
+        loaded = load(source.info.path, compute=torch.float32, device="cpu", labels=labels)
+        round_weights(loaded.model, loaded.info.layers, source.config.storage)
+        foreign.put_on(loaded.model, foreign.read(request.out, source.info.layers), storage=STORAGES.default())
+        return loaded.model
+    if request.to == "gguf":
+        return gguf.open_written(request.out)
+    kind: Any = AutoModelForSequenceClassification if source.config.task in JUDGING else AutoModelForCausalLM
+    opened: nn.Module = kind.from_pretrained(request.out, dtype=torch.float32, local_files_only=True)
+    return opened
+
+
+def probes(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> list[Probe]:
+    """The run's held-out examples, or its training examples where it has none; its prompts where the data has gone."""
+    try:
+        prepared = prepare(config.data, tokenizer, config.seed, task=config.task)
+    except UserError:
+        texts = config.train.prompts or (FALLBACK,)
+        ids = [tuple(tokenizer(text)["input_ids"]) for text in texts]
+        return [Probe(one, (True,) * len(one)) for one in ids]
+    found = prepared.held_out or prepared.train
+    sides = [example.texts()[0] for example in found]
+    return [Probe(tuple(map(int, one.ids)), tuple(map(bool, one.trained))) for one in sides]
