@@ -65,6 +65,13 @@ class Adapters:
         """Trained numbers."""
         return sum(parameter.numel() for parameter in self.parameters())
 
+    @torch.no_grad()
+    def take(self, values: Mapping[str, Tensor]) -> None:
+        """Give the layers' own tensors these values, by `layer.tensor`."""
+        for place, value in values.items():
+            layer, _, key = place.rpartition(".")
+            self.layers[layer].own[key].copy_(value)
+
     @contextmanager
     def disabled(self) -> Iterator[None]:
         """The base model, bit for bit, while the block lasts."""

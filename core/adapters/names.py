@@ -105,6 +105,16 @@ METHODS: tuple[Method, ...] = (
         init="olora",
     ),
     _method(
+        "eva", "EVA", "2410.07170",
+        "LoRA whose A starts along what each layer is fed, with more rank where that has more directions.",
+        init="eva",
+    ),
+    _method(
+        "lora-ga", "LoRA-GA", "2407.05000",
+        "LoRA that starts along the first gradient of full fine-tuning: its first steps go the same way.",
+        init="lora-ga",
+    ),
+    _method(
         "loha", "LoHa", "2108.06098",
         "The elementwise product of two low-rank matrices: a higher rank from few numbers, at slower steps.",
         delta="loha",

@@ -11,7 +11,7 @@ import torch
 from core.adapters import state
 from core.adapters.attach import Adapters
 from core.config.run import AdapterConfig
-from tests.laws.world import FAMILIES, Point, adapt, base, judged, logits, plans, points, widen
+from tests.laws.world import FAMILIES, Point, adapt, base, judged, logits, points, widen
 
 EVERY = [pytest.param(family, point, id=f"{family}-{point}") for family, point in judged()]
 
@@ -93,7 +93,7 @@ def test_the_declared_count_is_the_real_one(family: str, point: Point, detaching
     detaching.append(adapters)
     config = point.config()
     declared = 0
-    for plan in plans(family, config):
+    for plan in [layer.plan for layer in adapters.layers.values()]:
         members = (config.axis("delta"), config.axis("magnitude"))
         params = [param for member in members for param in member.params(plan).values()]  # type: ignore[attr-defined]
         declared += sum(param.numel for param in params if param.trainable and param.shared is None)

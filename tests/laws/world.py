@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from core.adapters.attach import Adapters, attach
+from core.adapters.axis import Init, Scale
 from core.adapters.base import BASE_UPDATES
 from core.adapters.delta import DELTAS
 from core.adapters.init import INITS
@@ -22,6 +23,7 @@ from core.adapters.magnitude import MAGNITUDES
 from core.adapters.rank import RANK_SCHEDULES
 from core.adapters.scale import SCALES
 from core.adapters.selection import SELECTIONS
+from core.adapters.sight import Sight
 from core.adapters.storage import STORAGES
 from core.config.run import AdapterConfig
 from core.layers import LayerInfo, LayerPlan
@@ -112,7 +114,14 @@ def adapt(family: str, point: Point, *, seed: int = 0, fresh: bool = True, **mor
     """Adapters in float64 on a tiny model; not `fresh` moves every trained tensor at random, as if it had learned."""
     config = point.config(**more)
     model = base(family, point.storage)
-    adapters = attach(model, plans(family, config), config, seed=seed, storage=STORAGES[point.storage]())
+    storage = STORAGES[point.storage]()
+    adapters = attach(model, plans(family, config), config, seed=seed, storage=storage)
+    init, scale = config.axis("init"), config.axis("scale")
+    assert isinstance(init, Init) and isinstance(scale, Scale)
+    if init.looks():
+        found = init.seen(sight(adapters), plans(family, config), scale)
+        adapters = attach(adapters.detach(), found.plans, config, seed=seed, storage=storage)
+        adapters.take(found.values)
     widen(adapters)
     if not fresh:
         generator = torch.Generator().manual_seed(seed + 1)
@@ -120,6 +129,12 @@ def adapt(family: str, point: Point, *, seed: int = 0, fresh: bool = True, **mor
             noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
             parameter.data.add_(noise, alpha=0.05)
     return adapters
+
+
+def sight(adapters: Adapters) -> Sight:
+    """A few batches for starts that look at data."""
+    batches = [tokens(seed=place) for place in range(3)]
+    return Sight(adapters, batches, lambda ids: logits(adapters.model, ids).square().mean(), lambda ids: ids > 0)
 
 
 def widen(adapters: Adapters) -> None:
@@ -133,9 +148,9 @@ def widen(adapters: Adapters) -> None:
         layer.magnitude.begin(layer)
 
 
-def tokens(rows: int = 2, length: int = 9) -> Tensor:
+def tokens(rows: int = 2, length: int = 9, *, seed: int = 7) -> Tensor:
     """Fixed token ids, (rows, length)."""
-    return torch.randint(3, VOCABULARY, (rows, length), generator=torch.Generator().manual_seed(7))
+    return torch.randint(3, VOCABULARY, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
 def logits(model: nn.Module, ids: Tensor | None = None) -> Tensor:

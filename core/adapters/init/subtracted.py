@@ -1,4 +1,4 @@
-"""Starts that are a part of the base weight itself: B0 A0 is taken out of W, and trained in its place.
+"""Starts other than zero: B0 A0 is taken out of the base weight, and trained in its place.
 
 The papers write the residual W - s B0 A0 over the base weight. Here the base is left as it is, and the layer adds the
 product -s B0 A0, frozen, beside the trained s B A: the same function and the same gradients. So switching the adapter
@@ -21,14 +21,10 @@ if TYPE_CHECKING:
     from core.adapters.adapted import Adapted
 
 
-class Subtracted(Init):
-    """What these starts have in common; a member says what B0 and A0 are."""
+class Offset(Init):
+    """What starts have in common that take a product of low rank out of the base; others say what it is."""
 
     needs = frozenset({"factors", "own_rank", "float_base", "fixed_rank", "own_layers"})
-
-    def split(self, weight: Tensor, rank: int, scale: float) -> tuple[Tensor, Tensor]:
-        """`(B0, A0)` of at most this rank, (out, k) and (k, in), from a float32 weight; scale * B0 A0 leaves it."""
-        raise NotImplementedError
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         layer = plan.layer
@@ -39,6 +35,23 @@ class Subtracted(Init):
 
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
         return start(param.shape, param.fill, param.std, generator)
+
+    def carried(self, layer: Adapted) -> tuple[Tensor, Tensor]:
+        return layer.derived("start_b", lambda: -layer.own["start_b"]), layer.own["start_a"]
+
+    def since(self, layer: Adapted, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+        import torch
+
+        first_b, first_a = layer.own["start_b"], layer.own["start_a"]
+        return torch.cat((b - first_b, first_b), 1), torch.cat((a, a - first_a))
+
+
+class Subtracted(Offset):
+    """What the starts have in common that are a part of the weight itself; a member says what B0 and A0 are."""
+
+    def split(self, weight: Tensor, rank: int, scale: float) -> tuple[Tensor, Tensor]:
+        """`(B0, A0)` of at most this rank, (out, k) and (k, in), from a float32 weight; scale * B0 A0 leaves it."""
+        raise NotImplementedError
 
     def begin(self, layer: Adapted) -> None:
         import torch
@@ -51,12 +64,3 @@ class Subtracted(Init):
                 whole[tuple(slice(size) for size in factor.shape)] = factor
                 layer.own[name].copy_(whole)
                 layer.own[f"start_{name}"].copy_(whole)
-
-    def carried(self, layer: Adapted) -> tuple[Tensor, Tensor]:
-        return layer.derived("start_b", lambda: -layer.own["start_b"]), layer.own["start_a"]
-
-    def since(self, layer: Adapted, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-        import torch
-
-        first_b, first_a = layer.own["start_b"], layer.own["start_a"]
-        return torch.cat((b - first_b, first_b), 1), torch.cat((a, a - first_a))
