@@ -10,13 +10,14 @@ import importlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QEvent, QSettings, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QWidget
 
 from app.actions import Actions
+from app.awaited import Awaited
 from app.context import Context
 from app.document import Document
 from app.errors import show_error
@@ -34,8 +35,13 @@ from core.data.readers import KNOWN
 from core.data.readers import kind_of as reader_of
 from core.errors import UserError
 from core.home import Home
-from core.state import UNDER_WAY
+from core.queue import before
+from core.state import UNDER_WAY, Phase
 from core.store.store import Store
+
+if TYPE_CHECKING:
+    from app.pages.runs import RunsPage
+    from core.store.rows import RunRow
 
 GROUPS = (
     (("model", "Model"), ("data", "Data"), ("layers", "Layers"), ("method", "Method"), ("run", "Run")),
@@ -53,7 +59,7 @@ PAGES = {
     "export": "app.pages.export:ExportPage",
 }
 """Where each page's class is; imported on first use."""
-WAITED_FOR = frozenset({"convert", "export", "importance"})
+WAITED_FOR = frozenset({"convert", "export", "importance", "insight", "every_rank", "report"})
 """Kinds of jobs that closing the window asks about."""
 
 
@@ -67,12 +73,13 @@ class Window(QMainWindow):
         super().__init__()
         self.settings = settings
         store = Store(home)
-        feed = Feed(store)
+        feed, jobs = Feed(store), Jobs(home, store)
         self.document = Document(home, taken=lambda: {row.name for row in store.runs()})
         self.context = Context(
-            home=home, store=store, feed=feed, jobs=Jobs(home, store), actions=Actions(home, store, feed),
+            home=home, store=store, feed=feed, jobs=jobs, actions=Actions(home, store, feed, jobs),
             document=self.document, theme=theme, settings=settings, go=self.go,
         )  # fmt: skip
+        self.awaited = Awaited(store, settings)
         self.pages: dict[str, Page] = {}
         self.setWindowTitle("Rankloom")
         self.setMinimumSize(1000, 640)
@@ -241,6 +248,13 @@ class Window(QMainWindow):
         actions, feed = self.context.actions, self.context.feed
         actions.started.connect(self._started)
         actions.deleted.connect(self._deleted)
+        actions.queued.connect(self._queued)
+        actions.compared.connect(self._compare)
+        actions.report_begun.connect(lambda of: self._toast.say(f"Writing the report of {of}.", stays=True))
+        actions.report_written.connect(self._reported)
+        actions.report_failed.connect(lambda text, hint: show_error(UserError(text, hint=hint), self))
+        self.awaited.ended.connect(self._ended)
+        feed.runs_changed.connect(self.awaited.look)
         feed.trouble.connect(self._show_trouble)
         feed.watched.connect(self._name_window)
         feed.start()
@@ -259,12 +273,59 @@ class Window(QMainWindow):
             self.context.feed.watch(shown.id)
         remembered = str(self.settings.value("page", "model"))
         self.go("run" if busy is not None else remembered if remembered in PAGES else "model")
+        self._go_on_queueing()
+
+    def _go_on_queueing(self) -> None:
+        """Runs that were queued before have their turn, and those that ended unseen are told of."""
+        try:
+            self.context.actions.go_on_queueing()
+        except UserError as error:
+            self._show_trouble(str(error))
+        QTimer.singleShot(0, self, self.awaited.look)
 
     # Following
 
     def _started(self, run_id: str) -> None:
         self.document.take_next_name()
         self.go("run")
+
+    def _queued(self, run_id: str) -> None:
+        """Say what it waits for; when it has ended, that is told too."""
+        self.document.take_next_name()
+        store = self.context.store
+        row, ahead = store.run(run_id), before(store, run_id)
+        if row.state.against:
+            self.awaited.add(run_id)
+        says = f"starts when {ahead} has ended" if ahead else "is starting"
+        self._toast.say(f"{row.name} {says}.", ("Show", lambda: self._watch(run_id)))
+
+    def _watch(self, run_id: str) -> None:
+        self.context.feed.watch(run_id)
+        self.go("run")
+
+    def _ended(self, row: RunRow) -> None:
+        """A run that somebody waits for has ended: it can be compared."""
+        against = row.state.against
+        try:
+            other = self.context.store.run(against)
+        except UserError:
+            return
+        if row.phase is Phase.FAILED:
+            self._toast.say(f"{row.name} has failed.", ("Show", lambda: self._watch(row.id)), stays=True)
+            return
+        losses = [f"{one.best_loss:.3f}" if one.best_loss is not None else "–" for one in (row, other)]
+        text = f"{row.name} has ended. Held-out loss {losses[0]}; {other.name} {losses[1]}."
+        self._toast.say(text, ("Compare", lambda: self._compare([other.id, row.id])), stays=True)
+
+    def _reported(self, of: str, page: Path) -> None:
+        self._toast.say(
+            f"The report of {of} is written.", ("Open", lambda: self.context.actions.open_file(page)), stays=True
+        )
+
+    def _compare(self, runs: list[str]) -> None:
+        page = self.page("runs")
+        self.go("runs")
+        cast("RunsPage", page).compare(runs)
 
     def _deleted(self, runs: list[str]) -> None:
         undo = ("Undo", lambda: self.context.actions.restore(runs))

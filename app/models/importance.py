@@ -67,6 +67,7 @@ class Importance:
         blocks: block to the rise of the loss without it; empty where that was not measured.
         source: "base", "probe" or "run".
         step, examples, seconds: of the run, of the sample, and what it took.
+        run: id of the run, or empty.
     """
 
     name: str
@@ -79,9 +80,10 @@ class Importance:
     step: int
     examples: int
     seconds: float
+    run: str = ""
 
     @classmethod
-    def of(cls, result: Mapping[str, Any], *, name: str, config: RunConfig) -> Importance:
+    def of(cls, result: Mapping[str, Any], *, name: str, config: RunConfig, run: str = "") -> Importance:
         """Read a job's result."""
         layers = tuple(LayerInfo(**layer) for layer in result["layers"])
         names = [layer.name for layer in layers]
@@ -96,6 +98,7 @@ class Importance:
             step=result["step"],
             examples=result["examples"],
             seconds=result["seconds"],
+            run=run,
         )
 
     def block_bars(self) -> Bars:

@@ -23,7 +23,7 @@ from app.widgets.score_panel import ScorePanel
 from app.widgets.scroll import scrolled
 from app.words import clock, number, plural
 from core.config.edit import replaced
-from core.config.naming import is_suggested, suggested_name
+from core.config.naming import free_name, is_suggested, suggested_name
 from core.errors import UserError
 from core.insight.importance import SCORES
 from core.state import Phase
@@ -53,7 +53,8 @@ class InsightPage(Page):
         super().__init__(context)
         self._runs: list[RunRow] = []
         self._job: Job | None = None
-        self._asked: tuple[str, RunConfig] | None = None
+        self._asked: RunConfig | None = None
+        self._asked_of: RunRow | None = None
         self.measured: Importance | None = None
         self.scores = ScoreList(self._remembered())
         self.ask = AskPanel()
@@ -140,6 +141,7 @@ class InsightPage(Page):
         self.view.layer_chosen.connect(self.layer.show_layer)
         self.act.proposed.connect(self._proposed)
         self.act.taken.connect(self._use)
+        self.act.queued.connect(self._queue)
         self.lost.add_button(Button("Measure again", do=self._question))
         self.context.document.model_changed.connect(self._form_changed)
 
@@ -212,7 +214,7 @@ class InsightPage(Page):
             config = row.config if row is not None else self._tried(document.config)
             if row is None:
                 body["config"] = config.to_dict()
-            self._asked = (row.name if row is not None else "", config)
+            self._asked, self._asked_of = config, row
             self._job = self.context.jobs.ask(
                 "importance", body, progress=self.ask.show_progress, done=self._done, failed=self._failed,
                 cancelled=self._cancelled,
@@ -237,9 +239,14 @@ class InsightPage(Page):
 
     def _done(self, result: dict[str, Any]) -> None:
         assert self._asked is not None
-        name, config = self._asked
+        row, config = self._asked_of, self._asked
         self._show_working(False)
-        self.measured = measured = Importance.of(result, name=name, config=config)
+        name, run = (row.name, row.id) if row is not None else ("", "")
+        self._show_measured(Importance.of(result, name=name, config=config, run=run))
+
+    def _show_measured(self, measured: Importance) -> None:
+        """The answer, and what can be done with it."""
+        self.measured = measured
         self.layer.show_measured(measured)
         self.view.show_measured(measured)
         self.lost.hide()
@@ -281,14 +288,22 @@ class InsightPage(Page):
     def _proposed(self, proposal: Proposal | None) -> None:
         self.view.show_proposal(proposal)
 
+    @property
+    def _base(self) -> RunConfig:
+        """What the next run is like but for its layers: what was measured, or what has become of it since."""
+        measured, now = self.measured, self.context.document.config
+        assert measured is not None
+        same = not measured.name and now.model.path == measured.config.model.path
+        return now if same else measured.config
+
     def _use(self) -> None:
-        """The next run trains what is proposed: one step that can be undone."""
+        """The configuration takes what is proposed: one step that can be undone."""
         measured, proposal, document = self.measured, self.act.proposal, self.context.document
         if measured is None or proposal is None:
             return
         text = f"Keep {plural(len(proposal.plans), 'layer')}"
         try:
-            if not measured.name and document.config.model.path == measured.config.model.path:
+            if self._base is document.config:
                 document.update(proposal.changes, text)
             else:
                 config = proposal.applied(measured.config)
@@ -299,3 +314,21 @@ class InsightPage(Page):
             show_error(error, self.window())
             return
         self.context.go("layers")
+
+    def _queue(self) -> None:
+        """The next run is made and waits for its turn; it will be compared with what was measured."""
+        measured, proposal = self.measured, self.act.proposal
+        if measured is None or proposal is None:
+            return
+        base = self._base
+        name = free_name(f"{base.name}-{self.act.told}", self.context.document.taken())
+        try:
+            config = replaced(proposal.applied(base), {"name": name})
+            self.context.actions.queue(config, against=measured.run or self._alike(base))
+        except UserError as error:
+            show_error(error, self.window())
+
+    def _alike(self, base: RunConfig) -> str:
+        """The newest run of this model and data; empty where there is none."""
+        same = (base.model.path, base.data.path)
+        return next((row.id for row in self._runs if (row.config.model.path, row.config.data.path) == same), "")

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from app.errors import show_error
 from app.models.runs import COLUMNS, CREATED, RunsModel
 from app.pages.page import Page
+from app.plots.beside import BesideView
 from app.plots.comparison import MOST, Comparison
 from app.widgets import Button, EmptyState, Panel, danger, label, plain
 from app.widgets.run_details import RunDetails
@@ -44,6 +45,8 @@ _CALM = 30
 _WIDTHS = (92, 220, 84, 170, 140, 92, 88, 112, 100)
 _ELASTIC = (1, 3, 4, 8)
 """Columns that share what room the others leave."""
+_BESIDE = 2
+"""The place of the comparison among what the page shows."""
 _RESUMABLE = (Status.STOPPED, Status.FAILED, Status.LOST)
 
 
@@ -64,6 +67,7 @@ class RunsPage(Page):
         self.filter = QComboBox()
         self.table = QTableView()
         self.comparison = Comparison(context.store, context.settings)
+        self.beside = BesideView(context)
         self.details = RunDetails()
         self._make_buttons()
         self._set_up_table()
@@ -81,8 +85,25 @@ class RunsPage(Page):
         rows = sorted(index.row() for index in self.table.selectionModel().selectedRows())
         return [self.model.rows[row] for row in rows]
 
+    def compare(self, runs: list[str]) -> None:
+        """Show these runs beside one another, instead of the list."""
+        store = self.context.store
+        try:
+            rows = [store.run(run) for run in runs]
+        except UserError as error:
+            show_error(error, self.window())
+            return
+        self.beside.show_runs(rows)
+        self._stack.setCurrentIndex(_BESIDE)
+        self._show_buttons()
+        self.set_title("Compare", plural(len(rows), "run"))
+        self.beside.views["curves"].setFocus()
+
     def refresh(self) -> None:
-        """Read the list again, keeping what is selected."""
+        """Read the list again, keeping what is selected; a comparison on show stays as it is."""
+        if self._stack.currentIndex() == _BESIDE:
+            self._stale = True
+            return
         self._stale = False
         begun = time.perf_counter()
         chosen = {row.id for row in self.chosen}
@@ -92,7 +113,7 @@ class RunsPage(Page):
             rows = [row for row in rows if self._status(row) == wanted]
         self.model.show(rows)
         self._select(chosen)
-        self.set_subtitle(plural(len(rows), "run") if rows else "")
+        self.set_title(self.title, plural(len(rows), "run") if rows else "")
         nothing = not rows and not self.search.text() and wanted is None
         self._stack.setCurrentIndex(0 if nothing else 1)
         self.nothing_found.setVisible(not rows)
@@ -102,13 +123,17 @@ class RunsPage(Page):
     # Making
 
     def _make_buttons(self) -> None:
+        self.back = plain("Back to all runs", self._back)
+        self.compare_button = plain("Compare", self._compare, name="Show the chosen runs beside one another")
+        self.report = plain("Report", self._report, name="Write a report of the chosen runs, as a page and as text")
         self.open = plain("Open", self._open, name="Show this run on the Run page")
         self.resume = plain("Resume", lambda: self._each_first(self.context.actions.resume))
         self.duplicate = plain("Duplicate", self._duplicate, name="Make a new configuration like this run's")
         self.more = Button("", "ghost", icon="more", name="More for the chosen runs")
         self.more.clicked.connect(lambda: self._open_menu(self.more.mapToGlobal(self.more.rect().bottomLeft())))
         self.delete = danger("Delete", self._delete, name="Move to the bin; can be undone")
-        for button in (self.open, self.resume, self.duplicate, self.delete, self.more):
+        self._of_list = (self.open, self.resume, self.duplicate, self.compare_button, self.delete, self.more)
+        for button in (self.back, *self._of_list[:4], self.report, *self._of_list[4:]):
             self.add_action(button)
 
     def _set_up_table(self) -> None:
@@ -167,6 +192,8 @@ class RunsPage(Page):
         column.addWidget(self.splitter, 1)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
+        self._stack.addWidget(self.beside)
+        self._show_buttons()
 
     def _lower(self) -> QWidget:
         lower = QWidget()
@@ -228,11 +255,20 @@ class RunsPage(Page):
             model.select(self.model.index(place, 0), flags)
         model.blockSignals(False)
 
+    def _show_buttons(self) -> None:
+        """Those of the list, or those of the comparison."""
+        comparing = self._stack.currentIndex() == _BESIDE
+        self.back.setVisible(comparing)
+        for button in self._of_list:
+            button.setVisible(not comparing)
+
     def _show_chosen(self) -> None:
         chosen = self.chosen
         one = len(chosen) == 1
         self.open.setEnabled(one)
         self.duplicate.setEnabled(one)
+        self.compare_button.setEnabled(len(chosen) > 1)
+        self.report.setEnabled(bool(chosen))
         self.resume.setVisible(one and self.model.status(chosen[0]) in _RESUMABLE)
         self.delete.setEnabled(bool(chosen))
         self.more.setEnabled(bool(chosen))
@@ -245,6 +281,21 @@ class RunsPage(Page):
         self.comparison.note.setVisible(more > 0)
 
     # Doing
+
+    def _back(self) -> None:
+        self._stack.setCurrentIndex(1)
+        self._show_buttons()
+        self.refresh()
+        self.table.setFocus()
+
+    def _compare(self) -> None:
+        if len(self.chosen) > 1:
+            # The oldest first: the others are what has become of it.
+            self.compare([row.id for row in sorted(self.chosen, key=lambda row: (row.created, row.id))])
+
+    def _report(self) -> None:
+        rows = self.beside.runs if self._stack.currentIndex() == _BESIDE else self.chosen
+        self._change(lambda: self.context.actions.report([row.id for row in rows]))
 
     def _open(self) -> None:
         if len(self.chosen) == 1:
@@ -285,6 +336,8 @@ class RunsPage(Page):
         entries: tuple[tuple[str, Callable[[], object], bool], ...] = (
             ("Open", self._open, one),
             ("Duplicate", self._duplicate, one),
+            ("Compare", self._compare, len(self.chosen) > 1),
+            ("Write a report", self._report, bool(self.chosen)),
             ("Copy as command", lambda: self._each_first(actions.copy_as_command), one),
             ("Open its folder", lambda: self._each_first(actions.open_folder), one),
             ("Delete", self._delete, bool(self.chosen)),

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QContextMenuEvent, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.plots.nothing import paint_nothing
 from app.plots.saving import saving_menu
+from app.style.scales import color
 from app.style.theme import Theme
-from app.style.viridis import viridis
 from app.widgets.focus_ring import paint_focus_ring
 from core.figures.figure import Bars
 
 _USUAL = 10
 """Rows that share the height where it is small; a tall plot shows more."""
 _TALLEST = 28
+_THIN = 2.0
+"""Pixels of a bar that is next to nothing."""
 
 
 class BarsPlot(QWidget):
@@ -87,15 +90,19 @@ class BarsPlot(QWidget):
         painter.setFont(theme.font(12, 500))
         painter.setPen(theme.color("text"))
         painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._text(row))
-        longest = float(figure.values.max())
-        length = figure.values[row] / longest if longest > 0 else 0.0
-        share = figure.shares[row] if figure.shares is not None else length
-        room = self.width() - name_width - value_width
+        begin, end = _extent(figure)
+        value = float(np.nan_to_num(figure.values[row]))
+        share = figure.shares[row] if figure.shares is not None else value / end if end > 0 else 0.0
+        room = (self.width() - name_width - value_width) / ((end - begin) or 1.0)
+        zero, length = name_width - begin * room, value * room
         thick = min(theme.px(10), height - 4)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(viridis(float(share)))
-        bar = QRectF(name_width, line.center().y() - thick / 2, max(room * length, 2), thick)
-        painter.drawRoundedRect(bar, 2, 2)
+        painter.setBrush(color(float(np.nan_to_num(share)), middle=begin < 0))
+        left = zero + min(length, 0) if abs(length) > _THIN else zero - (_THIN if length < 0 else 0)
+        painter.drawRoundedRect(QRectF(left, line.center().y() - thick / 2, max(abs(length), _THIN), thick), 2, 2)
+        if begin < 0:
+            painter.setPen(theme.color("line"))
+            painter.drawLine(QPointF(zero, line.top()), QPointF(zero, line.bottom()))
 
     def _row_height(self) -> float:
         theme = Theme.current()
@@ -110,5 +117,13 @@ class BarsPlot(QWidget):
         if figure is None:
             return ""
         value = figure.values[row]
-        digits = f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+        if not np.isfinite(value):
+            return "–"
+        digits = f"{value:.1f}" if abs(value) >= 1 else f"{value:.2g}"
         return f"{digits} {figure.value.unit}".strip()
+
+
+def _extent(figure: Bars) -> tuple[float, float]:
+    """Where the longest bars end, to the left of nothing and to the right."""
+    good = figure.values[np.isfinite(figure.values)]
+    return min(float(good.min(initial=0.0)), 0.0), max(float(good.max(initial=0.0)), 0.0)

@@ -1,69 +1,128 @@
-"""The curves of several runs over each other, smoothed, with a legend and a choice of the curve."""
+"""The curves of several runs over each other: which curve, aligned by what, and whether seeds are taken together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PySide6.QtCore import QSettings
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtWidgets import QComboBox, QHBoxLayout
 
 from app.plots.lines import LinesPlot
 from app.plots.saving import save_button
-from app.widgets import Button, Panel
-from core.figures import run as figures
+from app.widgets import Button, Panel, label
+from app.widgets.scroll import scrolled
+from core.figures import compare
+from core.figures.compare import Course
 from core.figures.trace import Measured
 
 if TYPE_CHECKING:
     from core.store.rows import RunRow
     from core.store.store import Store
 
-MOST = 8
-"""Runs that are compared at once: as many as there are colours that tell apart."""
+MOST = 64
+"""Runs whose curves are drawn at once; of more the first."""
 _KEEP = 0.9
-_CURVES = {"loss": "Loss", "held_out": "Held-out loss"}
+_BESIDE = 3
+"""Curves whose legend has room in the head of the panel."""
+_BY = {"step": "by step", "tokens": "by token", "seconds": "by second"}
 
 
 class Comparison(Panel):
-    """One curve of up to `MOST` runs."""
+    """One curve of any number of runs.
 
-    def __init__(self, store: Store, settings: QSettings) -> None:
+    Args:
+        store: where they are.
+        settings: remembers what was chosen.
+        large: whether it has a page to itself: then the legend is a list beside the plot, and the help is shown.
+    """
+
+    def __init__(self, store: Store, settings: QSettings, *, large: bool = False) -> None:
         super().__init__("Loss")
-        self._store = store
+        self._store, self._settings = store, settings
         self._runs: tuple[RunRow, ...] = ()
-        self.plot = LinesPlot("Curves of the chosen runs")
+        self._read: dict[tuple[str, str], Measured] = {}
+        self.plot = LinesPlot("Curves of the chosen runs", upright=large)
         self.plot.marked.connect(self.plot.set_mark)
         self.plot.hovered.connect(self.plot.set_hover)
-        self.choice = QComboBox()
-        self.choice.setAccessibleName("Which curve")
-        for key, text in _CURVES.items():
-            self.choice.addItem(text, key)
-        self.choice.setCurrentIndex(max(self.choice.findData(settings.value("runs/curve")), 0))
-        self.choice.currentIndexChanged.connect(self.refresh)
-        self.choice.currentIndexChanged.connect(lambda: settings.setValue("runs/curve", self.choice.currentData()))
-        self.log = Button("Log", "ghost", name="Scale the loss by powers of ten")
+        self.choice = self._box("Which curve", compare.CURVES, "runs/curve")
+        self.by = self._box("What the curves are aligned by", _BY, "runs/by")
+        self.grouped = Button("Seeds as one", "ghost", name="Show runs that differ in their seed alone as their mean")
+        self.grouped.setCheckable(True)
+        self.grouped.toggled.connect(self.refresh)
+        self.log = Button("Log", "ghost", name="Scale the values by powers of ten")
         self.log.setCheckable(True)
         self.log.toggled.connect(self.plot.set_log)
         self.title.hide()
         self.head.insertWidget(0, self.choice)
-        for control in (self.plot.legend, self.log, save_button(self.plot, lambda: self.plot.figure)):
+        self.head.insertWidget(1, self.by)
+        for control in (*(() if large else (self.plot.legend,)), self.grouped, self.log):
             self.add_control(control)
-        self.add(self.plot, 1)
+        self.add_control(save_button(self.plot, lambda: self.plot.figure))
+        self.help = label("", "hint", wrap=True)
+        self._large = large
+        self._lay_out()
 
     def show_runs(self, runs: Sequence[RunRow]) -> None:
-        """Compare these runs (the first `MOST` of them)."""
+        """Compare these runs (the first `MOST` of them), as they are in the store now."""
         self._runs = tuple(runs[:MOST])
+        self._read = {}
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the curves."""
-        key = str(self.choice.currentData())
-        found: dict[str, Measured] = {}
-        for row in self._runs:
-            measured = Measured()
-            steps, values = self._store.curve(row.id, key)
+        """Draw what is chosen."""
+        key, by = str(self.choice.currentData()), cast(compare.By, self.by.currentData())
+        courses = [self._course(row, name, key) for row, name in zip(self._runs, names(self._runs), strict=True)]
+        together = len({course.group for course in courses}) < len(courses)
+        self.grouped.setVisible(together)
+        figure = compare.curves(courses, key, by, keep=_KEEP, grouped=together and self.grouped.isChecked())
+        self.plot.show_figure(figure)
+        self.plot.legend.setVisible(self._large or len(figure.series) <= _BESIDE)
+        self.help.setText(figure.help)
+
+    def _lay_out(self) -> None:
+        if not self._large:
+            self.add(self.plot, 1)
+            return
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        row.addWidget(self.plot, 1)
+        area = scrolled(self.plot.legend)
+        area.setFixedWidth(240)
+        row.addWidget(area)
+        self.add(row, 1)
+        self.add(self.help)
+
+    def _course(self, row: RunRow, name: str, key: str) -> Course:
+        return Course(
+            name, compare.group_of(row.config), self._curve(row.id, key), self._curve(row.id, "trained_tokens"),
+            self._curve(row.id, "seconds"),
+        )  # fmt: skip
+
+    def _curve(self, run: str, key: str) -> Measured:
+        """A curve, read once."""
+        if (run, key) not in self._read:
+            steps, values = self._store.curve(run, key)
+            self._read[run, key] = measured = Measured()
             measured.extend(steps.astype(np.int64), values)
-            name = row.name if row.name not in found else f"{row.name} {row.id[-4:]}"
-            found[name] = measured
-        self.plot.show_figure(figures.compared(found, keep=_KEEP if key == "loss" else 0.0))
+        return self._read[run, key]
+
+    def _box(self, name: str, items: dict[str, str], setting: str) -> QComboBox:
+        box = QComboBox()
+        box.setAccessibleName(name)
+        box.setToolTip(name)
+        for key, text in items.items():
+            box.addItem(text, key)
+        box.setCurrentIndex(max(box.findData(self._settings.value(setting)), 0))
+        box.currentIndexChanged.connect(self.refresh)
+        box.currentIndexChanged.connect(lambda: self._settings.setValue(setting, box.currentData()))
+        return box
+
+
+def names(runs: Sequence[RunRow]) -> list[str]:
+    """What the runs are called, each differently."""
+    found: list[str] = []
+    for row in runs:
+        found.append(row.name if row.name not in found else f"{row.name} {row.id[-4:]}")
+    return found

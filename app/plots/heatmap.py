@@ -1,4 +1,4 @@
-"""Paints `Heatmap`: layers up, steps across, viridis.
+"""Paints `Heatmap`: layers up, steps across.
 
 A long run has far more steps than the screen has pixels, and a tick must cost the same at step 100 000 as at step 100:
 so only as many columns are coloured as there are pixels, and the largest value is kept rather than searched again.
@@ -15,9 +15,12 @@ from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.plots.canvas import Canvas, Range
+from app.style.scales import colors
 from app.style.theme import Theme
-from app.style.viridis import table
 from core.figures.figure import Heatmap
+
+_SMALL = 65536
+"""Values that are looked at in no time."""
 
 
 class _BlockAxis(pg.AxisItem):
@@ -49,7 +52,7 @@ class HeatmapPlot(Canvas):
     def __init__(self, name: str) -> None:
         self._image = pg.ImageItem(axisOrder="row-major")
         self._axis = _BlockAxis()
-        self._top = 0.0
+        self._low = self._high = 0.0
         self._seen = 0
         self._source: Any = None
         self.scale_bar = ScaleBar()
@@ -65,8 +68,10 @@ class HeatmapPlot(Canvas):
         if self._labels != (figure.x, figure.y):
             self._set_labels(figure.x, figure.y)
         self._axis.labels = figure.ticks
-        self._find_top(figure)
-        self.scale_bar.set(figure.value.text, self._top)
+        names = [(float(place), name) for place, name in enumerate(figure.columns)]
+        self.getAxis("bottom").setTicks([names] if names else None)
+        self._find_range(figure)
+        self.scale_bar.set(figure.value.text, *self._range(figure), middle=figure.middle is not None)
         self.scale_bar.setVisible(self._measured())
 
     def _measured(self) -> bool:
@@ -77,16 +82,23 @@ class HeatmapPlot(Canvas):
             self.view.setYRange(0, len(self.figure.rows), padding=0)
         self._colour()
 
-    def _find_top(self, figure: Heatmap) -> None:
-        """The largest value so far; only new columns are looked at."""
-        source = (figure.value, figure.rows)
-        if source != self._source or len(figure.steps) < self._seen:
-            self._source, self._top, self._seen = source, 0.0, 0
+    def _find_range(self, figure: Heatmap) -> None:
+        """The lowest and the largest value so far; of a large figure only new columns are looked at."""
+        source = (figure.title, figure.value, figure.rows)
+        if source != self._source or len(figure.steps) < self._seen or figure.values.size <= _SMALL:
+            self._source, self._seen = source, 0
+            self._low, self._high = np.inf, -np.inf
         # The newest column may have stood for a later one since: it is looked at again.
         new = figure.values[max(self._seen - 1, 0) :]
         if new.size:
-            self._top = max(self._top, float(np.max(new, initial=0.0, where=np.isfinite(new))))
+            good = np.isfinite(new)
+            self._low = min(self._low, float(np.min(new, initial=np.inf, where=good)))
+            self._high = max(self._high, float(np.max(new, initial=-np.inf, where=good)))
         self._seen = len(figure.steps)
+
+    def _range(self, figure: Heatmap) -> tuple[float, float]:
+        """What the ends of the colours mean."""
+        return figure.range(self._low, self._high) if self._low <= self._high else (0.0, 0.0)
 
     def _colour(self) -> None:
         """Colour as many columns as there are pixels."""
@@ -100,7 +112,7 @@ class HeatmapPlot(Canvas):
             return
         columns = np.clip(np.searchsorted(edges, self._centres(start, end), side="right") - 1, 0, len(figure.steps) - 1)
         values = figure.values[columns].T
-        self._image.setImage(_colours(values, self._top), autoLevels=False)
+        self._image.setImage(_colours(values, *self._range(figure), figure.middle is not None), autoLevels=False)
         self._image.setRect(QRectF(start, 0, end - start, len(figure.rows)))
 
     def _visible(self, figure: Heatmap) -> tuple[float, float, np.ndarray]:
@@ -142,39 +154,39 @@ class HeatmapPlot(Canvas):
         return figure.rows[row], int(figure.steps[column]), float(figure.values[column, row])
 
 
-def _colours(values: np.ndarray, top: float) -> np.ndarray:
+def _colours(values: np.ndarray, low: float, high: float, middle: bool) -> np.ndarray:
     """RGBA of shape (rows, columns, 4); transparent where nothing was measured."""
     good = np.isfinite(values)
-    index = np.where(good, np.clip(values * (255 / top), 0, 255) if top > 0 else 0, 0).astype(np.uint8)
+    shares = (values - low) * (255 / (high - low)) if high > low else np.zeros(values.shape)
+    index = np.where(good, np.clip(shares, 0, 255), 0).astype(np.uint8)
     out = np.empty((*values.shape, 4), np.uint8)
-    out[..., :3] = table()[index]
+    out[..., :3] = colors(middle=middle)[index]
     out[..., 3] = np.where(good, 255, 0)
     return out
 
 
 class ScaleBar(QWidget):
-    """The colours from nothing to the largest value, with both numbers beside it."""
+    """The colours from the lowest to the largest value, with both numbers beside it."""
 
     def __init__(self) -> None:
         super().__init__()
         self._name = ""
-        self._top = 0.0
+        self._ends = (0.0, 0.0)
+        self._middle = False
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
-        colours = np.ascontiguousarray(table()[::-1].reshape(256, 1, 3))
-        self._image = QImage(colours.data, 1, 256, 3, QImage.Format.Format_RGB888).copy()
         Theme.current().changed.connect(self.updateGeometry)
 
-    def set(self, name: str, top: float) -> None:
+    def set(self, name: str, low: float, high: float, *, middle: bool = False) -> None:
         """Show another range."""
-        if (name, top) != (self._name, self._top):
-            self._name, self._top = name, top
+        if (name, (low, high), middle) != (self._name, self._ends, self._middle):
+            self._name, self._ends, self._middle = name, (low, high), middle
             self.setToolTip(name)
-            self.setAccessibleName(f"Colours: {name}, from 0 to {top:.3g}")
+            self.setAccessibleName(f"Colours: {name}, from {low:.3g} to {high:.3g}")
             self.update()
 
     def sizeHint(self) -> QSize:
         """Wide enough for a number."""
-        return QSize(Theme.current().px(66), 80)
+        return QSize(Theme.current().px(76), 80)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Paint anew."""
@@ -186,10 +198,18 @@ class ScaleBar(QWidget):
         painter = QPainter(self)
         bottom = theme.px(38)
         bar = QRectF(0, 3, theme.px(10), max(self.height() - bottom - 3, 10))
-        painter.drawImage(bar, self._image)
+        painter.drawImage(bar, _ribbon(self._middle))
         painter.setFont(theme.font(11))
         painter.setPen(theme.color("muted"))
         text = bar.translated(bar.width() + 7, 0)
         text.setWidth(self.width() - text.x())
-        painter.drawText(text, Qt.AlignmentFlag.AlignTop, f"{self._top:.3g}")
-        painter.drawText(text, Qt.AlignmentFlag.AlignBottom, "0")
+        painter.drawText(text, Qt.AlignmentFlag.AlignTop, f"{self._ends[1]:.3g}")
+        painter.drawText(text, Qt.AlignmentFlag.AlignBottom, f"{self._ends[0]:.3g}")
+        if self._middle:
+            painter.drawText(text, Qt.AlignmentFlag.AlignVCenter, f"{sum(self._ends) / 2:.3g}")
+
+
+def _ribbon(middle: bool) -> QImage:
+    """The colours from the largest at the top to the lowest, a pixel wide."""
+    turned = np.ascontiguousarray(colors(middle=middle)[::-1].reshape(256, 1, 3))
+    return QImage(turned.data, 1, 256, 3, QImage.Format.Format_RGB888).copy()

@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.plots.canvas import Canvas, Range
 from app.style.theme import Theme
@@ -25,15 +25,17 @@ _BINS = 1.0
 
 
 class LinesPlot(Canvas):
-    """Curves over steps. `legend` is a widget of its own: put it in the head of the panel."""
+    """Curves over steps. `legend` is a widget of its own: put it in the head of the panel, or `upright` beside it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, upright: bool = False) -> None:
         self._curves: dict[str, pg.PlotDataItem] = {}
+        self._bands: dict[str, pg.FillBetweenItem] = {}
+        self._looks: dict[str, tuple[str, str]] = {}
         self._hidden: set[str] = set()
         self._marks: list[pg.InfiniteLine] = []
         self._shown_marks: tuple[Mark, ...] = ()
         self._log = False
-        self.legend = Legend()
+        self.legend = Legend(upright=upright)
         super().__init__(name)
         # On the plot, which puts its own choice on every curve that is added to it.
         self.getPlotItem().setDownsampling(auto=True, mode="peak")
@@ -62,12 +64,14 @@ class LinesPlot(Canvas):
     def read_at(self, x: float | None) -> None:
         """Show each curve's value at `x` in the legend (None: its newest value)."""
         if isinstance(self.figure, Lines):
-            self.legend.read(None if x is None else x, self.figure.at(np.inf if x is None else x))
+            self.legend.read(x, self.figure.at(np.inf if x is None else x), self.figure.x.label.lower())
 
     def restyle(self) -> None:
         """Take the theme's colours: pens are made anew."""
         for curve in self._curves.values():
             self.removeItem(curve)
+        for name in list(self._bands):
+            self.removeItem(self._bands.pop(name))
         self._curves.clear()
         self._style_marks()
         super().restyle()
@@ -78,8 +82,11 @@ class LinesPlot(Canvas):
             self._set_labels(figure.x, figure.y)
         for name in set(self._curves) - {series.name for series in figure.series}:
             self.removeItem(self._curves.pop(name))
+        for name in set(self._bands) - {series.name for series in figure.series if series.low is not None}:
+            self.removeItem(self._bands.pop(name))
         for series in figure.series:
             self._paint_series(series)
+            self._paint_band(series)
         if figure.marks != self._shown_marks:
             self._paint_marks(figure.marks)
         self.legend.show_series(figure.series, self._hidden)
@@ -87,6 +94,12 @@ class LinesPlot(Canvas):
 
     def _paint_series(self, series: Series) -> None:
         curve = self._curves.get(series.name)
+        if curve is not None and self._looks.get(series.name) != (series.style, series.color):
+            self.removeItem(self._curves.pop(series.name))
+            if series.name in self._bands:
+                self.removeItem(self._bands.pop(series.name))
+            curve = None
+        self._looks[series.name] = (series.style, series.color)
         if curve is None:
             curve = self._curves[series.name] = _new_curve(series)
             self.addItem(curve)
@@ -95,6 +108,20 @@ class LinesPlot(Canvas):
             curve.setSymbol(dots)
         curve.setData(series.x, self._scaled(series.y), antialias=len(series.x) <= _MOST_SMOOTH)
         curve.setVisible(series.name not in self._hidden)
+
+    def _paint_band(self, series: Series) -> None:
+        """Fill the spread around a curve."""
+        if series.low is None or series.high is None:
+            return
+        edges = [pg.PlotCurveItem(series.x, self._scaled(edge), pen=None) for edge in (series.low, series.high)]
+        if series.name in self._bands:
+            self._bands[series.name].setCurves(*edges)
+        else:
+            band = pg.FillBetweenItem(*edges, brush=Theme.current().color(series.color, 0.2), pen=None)
+            band.setZValue(0)
+            self._bands[series.name] = band
+            self.addItem(band, ignoreBounds=True)
+        self._bands[series.name].setVisible(series.name not in self._hidden)
 
     def _paint_marks(self, marks: tuple[Mark, ...]) -> None:
         """Put the lines where the marks are; lines are used again, as a checkpoint moves its mark every time."""
@@ -136,10 +163,11 @@ class LinesPlot(Canvas):
         lows, highs = [], []
         for series in self.figure.series if isinstance(self.figure, Lines) else ():
             first, last = np.searchsorted(series.x, shown[0]), np.searchsorted(series.x, shown[1], side="right")
-            part = self._scaled(series.y[max(first - 1, 0) : last + 1])
-            if series.name not in self._hidden and len(part) and not np.isnan(part).all():
-                lows.append(float(np.nanmin(part)))
-                highs.append(float(np.nanmax(part)))
+            for edge in (series.y, series.low, series.high):
+                part = self._scaled(edge[max(first - 1, 0) : last + 1]) if edge is not None else np.empty(0)
+                if series.name not in self._hidden and len(part) and not np.isnan(part).all():
+                    lows.append(float(np.nanmin(part)))
+                    highs.append(float(np.nanmax(part)))
         if lows:
             low, high = min(lows), max(highs)
             room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
@@ -149,6 +177,8 @@ class LinesPlot(Canvas):
         self._hidden.discard(name) if on else self._hidden.add(name)
         if name in self._curves:
             self._curves[name].setVisible(on)
+        if name in self._bands:
+            self._bands[name].setVisible(on)
         self._fit()
 
 
@@ -186,11 +216,13 @@ class Legend(QWidget):
 
     toggled = Signal(str, bool)
 
-    def __init__(self) -> None:
+    def __init__(self, *, upright: bool = False) -> None:
         super().__init__()
-        self._row = QHBoxLayout(self)
+        self._row: QBoxLayout = QVBoxLayout(self) if upright else QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(2)
+        self._row.setAlignment(Qt.AlignmentFlag.AlignTop if upright else Qt.AlignmentFlag.AlignVCenter)
+        self._side = Qt.AlignmentFlag.AlignLeft if upright else Qt.AlignmentFlag(0)
         self._where = label("", "hint")
         self._row.addWidget(self._where)
         self._entries: dict[str, Button] = {}
@@ -199,12 +231,15 @@ class Legend(QWidget):
 
     def show_series(self, series: Sequence[Series], hidden: set[str]) -> None:
         """Show these curves; entries are made again only where the curves are others."""
-        if [s.name for s in series] == list(self._entries):
-            self._series = tuple(series)
+        same, before = [s.name for s in series] == list(self._entries), self._series
+        self._series = tuple(series)
+        if same:
+            if [(s.style, s.color) for s in series] != [(s.style, s.color) for s in before]:
+                self._recolour()
             return
         for entry in self._entries.values():
+            entry.hide()
             entry.deleteLater()
-        self._series = tuple(series)
         self._entries = {}
         for one in series:
             entry = Button(f" {one.name}", "ghost", name=f"Show {one.name}")
@@ -213,12 +248,12 @@ class Legend(QWidget):
             entry.toggled.connect(lambda on, name=one.name: self.toggled.emit(name, on))
             set_property(entry, "legend", True)
             self._entries[one.name] = entry
-            self._row.addWidget(entry)
+            self._row.addWidget(entry, 0, self._side)
         self._recolour()
 
-    def read(self, x: float | None, values: dict[str, float]) -> None:
-        """Show the values at `x` (None: the newest)."""
-        where = "" if x is None else f"step {x:,.0f}".replace(",", " ")
+    def read(self, x: float | None, values: dict[str, float], name: str = "step") -> None:
+        """Show the values at `x` (None: the newest); `name` is what x is called."""
+        where = "" if x is None else f"{name} {x:,.0f}".replace(",", " ")
         if self._where.text() != where:
             self._where.setText(where)
         for name, entry in self._entries.items():

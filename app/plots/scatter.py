@@ -44,14 +44,15 @@ class ScatterPlot(Canvas):
     def _extent(self) -> Range | None:
         if not isinstance(self.figure, Scatter) or not len(self.figure.xs):
             return None
-        return _roomy(self.figure.xs)
+        return _roomy(self.figure.xs if self.figure.spans is None else np.array(self.figure.spans[0]))
 
     def _measured(self) -> bool:
         return self._extent() is not None
 
     def _fit_y(self, shown: Range) -> None:
         if isinstance(self.figure, Scatter) and len(self.figure.ys):
-            self.view.setYRange(*_roomy(self.figure.ys), padding=0)
+            ys = self.figure.ys if self.figure.spans is None else np.array(self.figure.spans[1])
+            self.view.setYRange(*_roomy(ys), padding=0)
 
 
 def _roomy(values: np.ndarray) -> Range:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.style.viridis import table
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -39,7 +41,13 @@ class Tokens:
     parts: tuple[str, ...]
 
     def color(self, name: str) -> str:
-        """A token by its name, `series:3` of the categorical set, or `#rrggbb` as it is."""
+        """A token by its name, `series:3` of the categorical set, `scale:0.4` of viridis, or `#rrggbb` as it is.
+
+        Of viridis only what stands out from the ground is used.
+        """
+        if name.startswith("scale:"):
+            place = 0.25 + 0.75 * float(name.removeprefix("scale:")) if self.dark else 0.85 * float(name[6:])
+            return "#" + bytes(table()[round(255 * place)]).hex()
         if name.startswith("series:"):
             return self.series[int(name.removeprefix("series:")) % len(self.series)]
         return name if name.startswith("#") else str(getattr(self, name))

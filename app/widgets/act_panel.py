@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QSlider
 from app.forms.field import Field
 from app.forms.number import NumberEdit
 from app.models.importance import Ground, Scored, Way
-from app.widgets.buttons import Chip, primary
+from app.widgets.buttons import Chip, plain, primary
 from app.widgets.labels import label
 from app.widgets.panel import Panel
 from app.widgets.stat_row import StatRow
@@ -41,7 +41,9 @@ class ActPanel(Panel):
     proposed = Signal(object)
     """The `Proposal` that the settings mean now; None where they mean none."""
     taken = Signal()
-    """The user wants the proposal for the next run."""
+    """The user wants the proposal for the configuration, to go on from there."""
+    queued = Signal()
+    """The user wants it trained as it is."""
 
     def __init__(self) -> None:
         super().__init__("Act on it")
@@ -59,7 +61,10 @@ class ActPanel(Panel):
         self.ranks = StatRow("Ranks")
         self.said = label("", "hint", wrap=True)
         self.problem = label("", "hint", tone="red", wrap=True)
-        self.use = primary("Use for the next run", self.taken.emit)
+        self.queue = primary(
+            "Queue the next run", self.queued.emit, name="Train this as soon as nothing else is trained"
+        )
+        self.use = plain("Edit it first", self.taken.emit, name="Use this selection in the configuration")
         self._lay_out()
         self.slider.valueChanged.connect(self._slid)
         self.by_kind.toggled.connect(lambda _: self._kind_changed())
@@ -68,6 +73,11 @@ class ActPanel(Panel):
     def way(self) -> Way:
         """How the next run's layers are chosen."""
         return next(way for way, chip in self.ways.items() if chip.isChecked())
+
+    @property
+    def told(self) -> str:
+        """The choice in a few plain characters, for the name of the next run: `top-12`, `share-90`, `budget-120000`."""
+        return f"{self.way}-{self._written(self.way):g}" if self.way == "share" else f"{self.way}-{round(self.amount)}"
 
     @property
     def amount(self) -> float:
@@ -130,6 +140,7 @@ class ActPanel(Panel):
         self.add(self.problem)
         self.problem.hide()
         self.body.addSpacing(4)
+        self.add(self.queue)
         self.add(self.use)
 
     # Choosing
@@ -227,7 +238,8 @@ class ActPanel(Panel):
         else:
             self._say("")
         self._show_proposal(ground, self.proposal)
-        self.use.setEnabled(self.proposal is not None)
+        for button in (self.queue, self.use):
+            button.setEnabled(self.proposal is not None)
         self.proposed.emit(self.proposal)
 
     def _show_proposal(self, ground: Ground, proposal: Proposal | None) -> None:

@@ -34,8 +34,10 @@ class Toast(QFrame):
         self._timer.timeout.connect(self.hide)
         self.hide()
 
-    def say(self, text: str, action: tuple[str, Callable[[], object]] | None = None) -> None:
-        """Show a sentence, with a button that does something about it."""
+    def say(
+        self, text: str, action: tuple[str, Callable[[], object]] | None = None, *, stays: bool = False
+    ) -> None:  # fmt: skip
+        """Show a sentence, with a button that does something about it; `stays` until it is closed."""
         self._text.setText(text)
         self.setAccessibleName(text)
         self._button.setVisible(action is not None)
@@ -46,7 +48,7 @@ class Toast(QFrame):
         self.place()
         self.show()
         self.raise_()
-        self._timer.start()
+        self._timer.stop() if stays else self._timer.start()
 
     def place(self) -> None:
         """Stand in the middle of the parent's lower edge."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from itertools import count
 from pathlib import PurePath
 
 from core.config.run import RunConfig
@@ -16,10 +17,13 @@ _FILLER = frozenset({"train", "training", "data", "dataset", "sft", "final", "th
 def suggested_name(config: RunConfig, taken: Collection[str] = ()) -> str:
     """A name that no run of `taken` has: method, data, and the first free number."""
     stem = _stem(config)
-    number = 1
-    while f"{stem}-{number}" in taken:
-        number += 1
-    return f"{stem}-{number}"
+    return next(name for name in (f"{stem}-{number}" for number in count(1)) if name not in taken)
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name itself, or with the first free number from 2 on where a run of `taken` has it."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    return name if name not in taken else next(other for other in numbered if other not in taken)
 
 
 def is_suggested(name: str, config: RunConfig) -> bool:

@@ -41,6 +41,7 @@ class Series:
         x, y: float64 of one length, x rising; NaN in y leaves a gap.
         style: thin (raw measurements), line, points (line with dots on the measurements), dashed.
         color: a token of the theme (`blue`, `amber`, `series:3`).
+        low, high: a band around y, of its length: the spread of several runs; None for none.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Series:
     y: Floats
     style: Style = "line"
     color: str = "blue"
+    low: Floats | None = None
+    high: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,15 @@ class Lines:
     def csv(self) -> str:
         """A table with one row for each x that occurs; empty where a series has no value there."""
         xs = np.unique(np.concatenate([s.x for s in self.series])) if self.series else np.empty(0)
-        columns = []
+        heads, columns = [self.x.label], []
         for one in self.series:
-            column = np.full(len(xs), np.nan)
-            column[np.searchsorted(xs, one.x)] = one.y
-            columns.append(column)
-        rows = zip(xs, *columns, strict=True)
-        return _table([self.x.label, *(s.name for s in self.series)], rows)
+            for name, values in ((one.name, one.y), (f"{one.name} low", one.low), (f"{one.name} high", one.high)):
+                if values is not None:
+                    column = np.full(len(xs), np.nan)
+                    column[np.searchsorted(xs, one.x)] = values
+                    columns.append(column)
+                    heads.append(name)
+        return _table(heads, zip(xs, *columns, strict=True))
 
     def summary(self) -> str:
         """One sentence: where each curve begins and ends."""
@@ -117,6 +122,9 @@ class Heatmap:
         ticks: row indices to label, with their labels.
         span: the whole extent of x where it is known beforehand.
         finding: the summary, where it is not about layers and steps.
+        columns: names of the columns, where x is no number.
+        middle: where values lie on both sides of it, and the colours say on which; None: from low to high.
+        ends: what the ends of the colours mean; None: as the values have it.
     """
 
     title: str
@@ -130,10 +138,13 @@ class Heatmap:
     span: tuple[float, float] | None = None
     help: str = ""
     finding: str = ""
+    columns: tuple[str, ...] = ()
+    middle: float | None = None
+    ends: tuple[float, float] | None = None
 
     def csv(self) -> str:
-        """A table with one row for each step and one column for each layer."""
-        rows = ((step, *values) for step, values in zip(self.steps, self.values, strict=True))
+        """A table with one row for each step (or named column) and one column for each row of the map."""
+        rows = ((step, *values) for step, values in zip(self.columns or self.steps, self.values, strict=True))
         return _table([self.x.label, *self.rows], rows)
 
     def summary(self) -> str:
@@ -148,6 +159,18 @@ class Heatmap:
             f"{int(self.steps[-1])} is {self.values[-1, top]:.4g} in {self.rows[top]}."
         )
 
+    def range(self, low: float, high: float) -> tuple[float, float]:
+        """What the ends of the colours mean, where the values go from `low` to `high`.
+
+        From nothing up where nothing is below; as far to both sides of the middle where there is one.
+        """
+        if self.ends is not None:
+            return self.ends
+        if self.middle is not None:
+            far = max(high - self.middle, self.middle - low, 0.0)
+            return self.middle - far, self.middle + far
+        return min(low, 0.0) if high > 0 else low, high
+
     def at(self, x: float) -> int | None:
         """The column of the last measurement not after `x`; None before the first."""
         index = int(np.searchsorted(self.steps, x, side="right")) - 1
@@ -156,7 +179,10 @@ class Heatmap:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Named values, longest first or in any order. `shares` (0 to 1) colour them; None: by their length."""
+    """Named values, longest first or in any order. `shares` (0 to 1) colour them; None: by their length.
+
+    Where some are below zero, bars go to both sides, and a share of 0.5 is the middle of the colours.
+    """
 
     title: str
     value: Axis
@@ -180,7 +206,10 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """Points with names. `shares` (0 to 1) colour them; `trend` is a line's (intercept, slope)."""
+    """Points with names. `shares` (0 to 1) colour them; `trend` is a line's (intercept, slope).
+
+    `spans` are the ranges of x and y where several figures are to be shown on the same axes.
+    """
 
     title: str
     x: Axis
@@ -191,6 +220,7 @@ class Scatter:
     shares: Floats = field(default_factory=lambda: np.empty(0))
     trend: tuple[float, float] | None = None
     help: str = ""
+    spans: tuple[tuple[float, float], tuple[float, float]] | None = None
 
     def csv(self) -> str:
         """A table of name, x and y."""
@@ -266,6 +296,36 @@ class Table:
         first = ", ".join(
             f"{column.label.lower()} {value:.4g}" for column, value in zip(self.columns, self.values[0], strict=True)
         )
+        return f"{self.title}, {len(self.rows)} rows; {self.rows[0]}: {first}."
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A table of text: what is called what in each of several runs.
+
+    Attributes:
+        rows: names of the rows.
+        columns: names of the columns.
+        cells: a text for each row and column.
+    """
+
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    help: str = ""
+
+    def csv(self) -> str:
+        """The table itself."""
+        return _table(
+            ["name", *self.columns], ((name, *cells) for name, cells in zip(self.rows, self.cells, strict=True))
+        )
+
+    def summary(self) -> str:
+        """One sentence: its size and its first row."""
+        if not self.rows:
+            return f"{self.title}: nothing."
+        first = "; ".join(f"{column} {cell}" for column, cell in zip(self.columns, self.cells[0], strict=True))
         return f"{self.title}, {len(self.rows)} rows; {self.rows[0]}: {first}."
 
 

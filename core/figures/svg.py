@@ -6,13 +6,14 @@ it draws stays small however long the run was: curves are thinned to what the wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.figures.figure import Axis, Bars, Figure, Floats, Heatmap, Histogram, Lines, Scatter
+from core.figures import scale
+from core.figures.figure import Axis, Bars, Figure, Floats, Heatmap, Histogram, Lines, Scatter, Series
 
 WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 78, 18, 12, 46
@@ -43,6 +44,11 @@ def draw(figure: Figure) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{said}" '
     style = 'font-family="Inter, Helvetica, Arial, sans-serif" font-size="11" fill="#444">'
     return "\n".join([head + style, *parts, "</svg>"])
+
+
+def diverging(share: float) -> str:
+    """The colour of a value on one side or the other of the middle, 0.5."""
+    return "#" + bytes(scale.diverging(dark=False)[round(float(np.clip(share, 0, 1)) * 255)]).hex()
 
 
 def viridis(share: float) -> str:
@@ -95,7 +101,8 @@ def _lines(figure: Lines) -> list[str]:
     if not figure.series:
         return [_nothing()]
     frame = _Frame(
-        np.concatenate([one.x for one in figure.series]), np.concatenate([one.y for one in figure.series]),
+        np.concatenate([one.x for one in figure.series]),
+        np.concatenate([part for one in figure.series for part in (one.y, one.low, one.high) if part is not None]),
         figure.x, figure.y,
     )  # fmt: skip
     parts = frame.parts()
@@ -104,6 +111,7 @@ def _lines(figure: Lines) -> list[str]:
         stride = max(1, len(one.x) // POINTS)
         style = 'stroke-dasharray="5 4"' if one.style == "dashed" else ""
         opacity = 0.35 if one.style == "thin" else 1
+        parts += _band(frame, one, stride, color)
         path = _path(frame, one.x[::stride], one.y[::stride])
         parts.append(f'<path d="{path}" stroke="{color}" stroke-width="1.6" opacity="{opacity}" fill="none" {style}/>')
         if one.style == "points" and len(one.x) <= 64:
@@ -111,6 +119,15 @@ def _lines(figure: Lines) -> list[str]:
             parts += [_dot(frame, x, y, color) for x, y in zip(one.x[good], one.y[good], strict=True)]
         parts.append(_text(WIDTH - RIGHT, TOP + 12 + 14 * place, one.name, "end", color))
     return parts
+
+
+def _band(frame: _Frame, one: Series, stride: int, color: str) -> list[str]:
+    """The spread around a curve."""
+    if one.low is None or one.high is None or not len(one.x):
+        return []
+    upper = _path(frame, one.x[::stride], one.high[::stride])
+    lower = _path(frame, one.x[::stride][::-1], one.low[::stride][::-1]).replace("M", "L", 1)
+    return [f'<path d="{upper}{lower}Z" fill="{color}" opacity="0.18"/>']
 
 
 def _path(frame: _Frame, xs: Floats, ys: Floats) -> str:
@@ -144,11 +161,12 @@ def _heatmap(figure: Heatmap) -> list[str]:
         return [_nothing()]
     columns = np.unique(np.linspace(0, len(figure.steps) - 1, min(COLUMNS, len(figure.steps))).astype(int))
     values = figure.values[columns].astype(np.float64)
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    low, high = figure.range(float(np.nanmin(values)), float(np.nanmax(values)))
+    paint = viridis if figure.middle is None else diverging
     wide, tall = (WIDTH - LEFT - RIGHT) / len(columns), (HEIGHT - TOP - BOTTOM) / len(figure.rows)
     parts = ['<g shape-rendering="crispEdges">']
     for column, row in np.argwhere(np.isfinite(values)):
-        color = viridis((values[column, row] - low) / (high - low) if high > low else 0.5)
+        color = paint((values[column, row] - low) / (high - low) if high > low else 0.5)
         x, y = LEFT + column * wide, HEIGHT - BOTTOM - (row + 1) * tall
         parts.append(
             f'<path d="M{x:.1f} {y:.1f}h{wide + 0.3:.1f}v{tall + 0.3:.1f}h-{wide + 0.3:.1f}z" fill="{color}"/>'
@@ -158,15 +176,15 @@ def _heatmap(figure: Heatmap) -> list[str]:
     for row, name in marks[:: max(1, len(marks) // 16)]:
         parts.append(_text(LEFT - 6, HEIGHT - BOTTOM - (row + 0.5) * tall + 4, name, "end"))
     for place in np.unique(np.linspace(0, len(columns) - 1, len(columns) if len(columns) <= 16 else 6).astype(int)):
-        step = f"{float(figure.steps[columns[place]]):.6g}"
+        step = figure.columns[columns[place]] if figure.columns else f"{float(figure.steps[columns[place]]):.6g}"
         parts.append(_text(LEFT + (place + 0.5) * wide, HEIGHT - BOTTOM + 16, step, "middle"))
-    return [*parts, *_labels(figure.x.text, figure.y.text, HEIGHT), *_scale(figure.value.text, low, high)]
+    return [*parts, *_labels(figure.x.text, figure.y.text, HEIGHT), *_scale(figure.value.text, low, high, paint)]
 
 
-def _scale(text: str, low: float, high: float) -> list[str]:
+def _scale(text: str, low: float, high: float, paint: Callable[[float], str]) -> list[str]:
     """The colours with their numbers, below the map."""
     top, wide = HEIGHT + 10, 200
-    parts = [f'<path d="M{LEFT + i * 4} {top}h4.3v12h-4.3z" fill="{viridis(i / 49)}"/>' for i in range(50)]
+    parts = [f'<path d="M{LEFT + i * 4} {top}h4.3v12h-4.3z" fill="{paint(i / 49)}"/>' for i in range(50)]
     parts.append(_text(LEFT - 6, top + 10, f"{low:.3g}", "end"))
     parts.append(_text(LEFT + wide + 6, top + 10, f"{high:.3g}   {text}", "start"))
     return parts
@@ -181,16 +199,18 @@ def _bars(figure: Bars) -> list[str]:
     if not count:
         return [_nothing()]
     values = np.nan_to_num(figure.values[:count])
-    left, most = 170, float(np.abs(values).max()) or 1.0
-    shares = np.abs(values) / most if figure.shares is None else figure.shares[:count]
+    begin, end = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    left, room = 170, (WIDTH - 170 - 90) / ((end - begin) or 1.0)
+    zero, paint = left - begin * room, diverging if begin < 0 else viridis
+    shares = np.abs(values) / ((end - begin) or 1.0) if figure.shares is None else figure.shares[:count]
     parts = []
     for place, (name, value, share) in enumerate(zip(figure.names, values, shares, strict=False)):
-        y, wide = TOP + 16 * place, abs(float(value)) / most * (WIDTH - left - 90)
+        y, wide = TOP + 16 * place, float(value) * room
         parts.append(_text(left - 8, y + 10, name, "end"))
         parts.append(
-            f'<path d="M{left} {y}h{wide:.1f}v12h-{wide:.1f}z" fill="{viridis(float(np.nan_to_num(share)))}"/>'
+            f'<path d="M{zero:.1f} {y}h{wide:.1f}v12h{-wide:.1f}z" fill="{paint(float(np.nan_to_num(share)))}"/>'
         )
-        parts.append(_text(left + wide + 6, y + 10, f"{value:.4g}", "start"))
+        parts.append(_text(zero + max(wide, 0) + 6, y + 10, f"{value:.4g}", "start"))
     more = f" ({len(figure.names) - count} more)" if len(figure.names) > count else ""
     return [*parts, _text(left, _bars_height(figure) - 18, figure.value.text + more, "start")]
 
@@ -236,4 +256,6 @@ def _nothing() -> str:
 def _color(token: str) -> str:
     """A colour for paper, of a token of the theme."""
     name, _, place = token.partition(":")
+    if name == "scale":
+        return viridis(0.85 * float(place))
     return SERIES[int(place) % len(SERIES)] if name == "series" else COLORS.get(token, SERIES[0])

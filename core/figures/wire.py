@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from core.figures.figure import Axis, Bars, Heatmap, Histogram, Lines, Mark, Scatter, Series, Table
+from core.figures.figure import Axis, Bars, Heatmap, Histogram, Lines, Mark, Scatter, Series, Table, Words
 
 KINDS: dict[str, type] = {
-    kind.__name__: kind for kind in (Axis, Bars, Heatmap, Histogram, Lines, Mark, Scatter, Series, Table)
+    kind.__name__: kind for kind in (Axis, Bars, Heatmap, Histogram, Lines, Mark, Scatter, Series, Table, Words)
 }
 ARRAY, NUMBER = "array", "number"
 

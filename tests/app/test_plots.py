@@ -134,10 +134,10 @@ def test_the_heat_map_keeps_its_scale_as_it_grows_and_colours_no_more_than_the_s
     put(shown, plot)
     for count in (2, 50, 5000):
         plot.show_figure(heatmap(count))
-        assert plot._top == 3.0 * (count - 1)
+        assert plot._high == 3.0 * (count - 1)
     assert plot._image.image.shape[1] <= plot.width()
     plot.show_figure(heatmap(10))
-    assert plot._top == 27.0
+    assert plot._high == 27.0
 
 
 def test_plots_of_nothing_paint_nothing_and_say_so(shown: list[QWidget]) -> None:
