@@ -55,6 +55,8 @@ class Document(QObject):
     """`plans` or `plans_error` is new."""
     problems_changed = Signal()
     """`problems()` may say something else."""
+    reported = Signal()
+    """`data_report` is new."""
 
     def __init__(
         self, home: Home | None = None, *, taken: Callable[[], Collection[str]] = tuple, parent: QObject | None = None
@@ -146,7 +148,7 @@ class Document(QObject):
     def check(self) -> dict[str, str]:
         """Check the values against each other now rather than a moment later; returns `problems`."""
         self._checking.stop()
-        found, warnings = check_config(self._config, self.model)
+        found, warnings = check_config(self._config, self.model, self.data_report)
         if not self._config.adapter.layers:
             found = [problem for problem in found if problem.path != "adapter.layers"]
         self._found, self.warnings = tuple(found), tuple(warnings)
@@ -156,6 +158,8 @@ class Document(QObject):
     def take_report(self, report: Mapping[str, Any] | None) -> None:
         """What `inspect_data` has found about the present data; None while that is not known."""
         self.data_report = report
+        self._checking.start()
+        self.reported.emit()
         self.problems_changed.emit()
 
     def take_next_name(self) -> None:

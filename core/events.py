@@ -43,7 +43,8 @@ class Launched(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """The worker has loaded model and data and begins (again, where `step` is above 0)."""
+    """The worker has loaded model and data and begins (again, where `step` is above 0); `forecast` is the peak of
+    memory in bytes that it expects."""
 
     step: int
     steps: int
@@ -54,6 +55,7 @@ class RunStarted(Event):
     examples: int
     held_out_examples: int
     environment: dict[str, str]
+    forecast: int = 0
 
 
 @dataclass(frozen=True, slots=True)

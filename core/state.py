@@ -73,6 +73,7 @@ class RunState:
         notice: the latest thing the user should know.
         hint, traceback: what to do about a failure, and where in the code it was.
         checkpoint: step of the newest complete checkpoint.
+        forecast: peak of memory in bytes that the worker expected; 0 before it began.
         waiting: whether it stands in the queue (`core.queue`).
         against: id of the run to compare it with once it has ended; empty for none.
     """
@@ -96,6 +97,7 @@ class RunState:
     hint: str = ""
     traceback: str = ""
     checkpoint: int | None = None
+    forecast: int = 0
     waiting: bool = False
     against: str = ""
 
@@ -163,7 +165,8 @@ class RunState:
         return replace(
             self, phase=Phase.RUNNING, step=event.step, steps=event.steps, device=event.device, compute=event.compute,
             trainable_parameters=event.trainable_parameters, total_parameters=event.total_parameters,
-            examples=event.examples, held_out_examples=event.held_out_examples, message="", share=None,
+            examples=event.examples, held_out_examples=event.held_out_examples, forecast=event.forecast,
+            message="", share=None,
         )  # fmt: skip
 
     def _ended(self, phase: Phase, step: int) -> RunState:

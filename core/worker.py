@@ -86,6 +86,7 @@ def _run(row: RunRow, home: Home, sink: Sink, *, resume: bool) -> tuple[RunFinis
 
 def _prepared(row: RunRow, home: Home, sink: Sink, interrupt: Interrupt, *, resume: bool) -> Training:
     """A training that stands where it is to go on."""
+    from core.adapters.state import read
     from core.train import checkpoint
     from core.train.prepare import prepare
 
@@ -96,9 +97,10 @@ def _prepared(row: RunRow, home: Home, sink: Sink, interrupt: Interrupt, *, resu
         _log.info("%s", text)
 
     checkpoint.clean(row.folder)
-    training = prepare(row.config, home=home, folder=row.folder, sink=sink, interrupt=interrupt, say=say)
     say("Looking for checkpoints", None)
     found, damaged = checkpoint.newest(row.folder)
+    saved = None if found is None else read(found.adapter)
+    training = prepare(row.config, home=home, folder=row.folder, sink=sink, interrupt=interrupt, say=say, saved=saved)
     for name in damaged:
         sink.event(Noticed(f"The checkpoint {name} is damaged and was left out."))
     if found is not None:
@@ -122,6 +124,7 @@ def _started(training: Training) -> RunStarted:
         total_parameters=training.total_parameters,
         examples=training.examples,
         held_out_examples=training.held_out_examples,
+        forecast=training.forecast,
         environment=environment(training.precision.device.type),
     )
 

@@ -21,7 +21,8 @@ from app.widgets.selection_panel import SelectionPanel
 from app.words import number, plural
 from core.config.compact import compact
 from core.config.edit import rebuilt
-from core.config.forecast import FLOAT, count, forecast
+from core.config.extent import extent
+from core.config.forecast import FLOAT, PROCESS, count, forecast
 from core.config.machine import free_memory, likely_device
 from core.config.select import select
 from core.errors import UserError
@@ -137,6 +138,7 @@ class LayersPage(Page):
         document.model_changed.connect(self._take_model)
         document.plans_changed.connect(self._refresh)
         document.changed.connect(self._follow)
+        document.reported.connect(self._tell_figures)
         self.map.painted.connect(self._paint)
         self.map.marked_changed.connect(self._show_cell)
         self.map.marked_changed.connect(self._tell_figures)
@@ -267,13 +269,18 @@ class LayersPage(Page):
         model, config, plans = self._document.model, self._document.config, self._document.plans
         if model is None:
             return
-        memory, adapter = forecast(model, plans, config), config.adapter
+        report, adapter = self._document.data_report, config.adapter
+        memory = forecast(model, plans, config, report)
         trained = memory.gradients // FLOAT
         self.selection.show_counts(len(plans), len(self._every), trained, model.parameters, memory.adapter)
         self.selection.show_sizes(
             adapter.rank, adapter.alpha, own_ranks=bool(adapter.ranks), own_alphas=bool(adapter.alphas)
         )
-        self.memory.show_forecast(memory.to_dict(), self._free_memory())
+        self.memory.show_forecast(
+            {**memory.to_dict(), "process": PROCESS[likely_device(config.train.device)]},
+            self._free_memory(),
+            extent(config, context=model.context, report=report),
+        )
 
     def _free_memory(self) -> int | None:
         """Free bytes where the run would go, read anew every few seconds."""

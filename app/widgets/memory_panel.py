@@ -11,10 +11,11 @@ from app.widgets.bar import Bar, Legend, Part
 from app.widgets.labels import label, set_property
 from app.widgets.panel import Panel
 from app.words import size
+from core.config.extent import Extent
 
 _PARTS = (
     ("Weights", ("weights",)), ("Adapter and gradients", ("adapter", "gradients")), ("Optimizer", ("optimizer",)),
-    ("Activations", ("activations",)), ("Logits", ("logits",)),
+    ("Activations", ("activations",)), ("Logits", ("logits",)), ("Python and torch", ("process",)),
 )  # fmt: skip
 """The rows, and which figures of the forecast each one adds up."""
 _TIGHT = 0.9
@@ -30,16 +31,25 @@ class MemoryPanel(Panel):
         self.warning = label("", "hint", tone="amber", wrap=True)
         self.warning.hide()
         self.note.setProperty("type", "value")
-        self._last: tuple[Mapping[str, int], int | None] | None = None
+        self.basis = label("", "hint", wrap=True)
+        self._last: tuple[Mapping[str, int], int | None, Extent] | None = None
         self.add(self.bar)
         self.add(self.legend)
+        self.add(self.basis)
         self.add(self.warning)
         self.body.addStretch(1)
         Theme.current().changed.connect(self._again)
 
-    def show_forecast(self, memory: Mapping[str, int], free: int | None) -> None:
-        """Show a forecast in bytes by part, beside the bytes that are free (None where nobody knows)."""
-        self._last = (memory, free)
+    def show_forecast(self, memory: Mapping[str, int], free: int | None, largest: Extent) -> None:
+        """Show a forecast in bytes by part, beside the bytes that are free (None where nobody knows).
+
+        Args:
+            memory: bytes by part.
+            free: bytes.
+            largest: the micro-batch that it is for.
+        """
+        self._last = (memory, free, largest)
+        self.basis.setText(_basis(largest))
         colors = Theme.current().tokens.parts
         parts = [
             Part(name, sum(memory[key] for key in keys), size(sum(memory[key] for key in keys)), color)
@@ -66,6 +76,13 @@ class MemoryPanel(Panel):
     def _again(self) -> None:
         if self._last:
             self.show_forecast(*self._last)
+
+
+def _basis(largest: Extent) -> str:
+    """Which of the two the forecast is for: the data's own lengths, or the longest that the options allow."""
+    if largest.measured:
+        return f"For the largest batch of this data: {largest.rows} × {largest.columns} tokens."
+    return f"As if every example had {largest.columns} tokens: the data has not been looked at yet."
 
 
 def _beside(total: float, free: int | None) -> str:

@@ -90,12 +90,14 @@ def examine(home: Home, config: RunConfig) -> Examination:
     except UserError as error:
         problems = [*problems, problem_of(error, "data.path")]
         return Examination(tuple(problems), tuple(warnings), trainable, memory)
+    report = data.report.to_dict()
+    problems, warnings = check_config(config, info, report)
     found = [Problem(one.path, one.text, one.hint, one.blocking) for one in data.report.problems]
     return Examination(
         problems=(*problems, *(problem for problem in found if problem.blocking)),
         warnings=(*warnings, *(problem for problem in found if not problem.blocking)),
         trainable_parameters=trainable + _head(home, config, data),
-        memory=memory,
+        memory=forecast(info, plans, config, report),
         examples=len(data.train),
         held_out_examples=len(data.held_out),
         trained_tokens=sum(example.targets for example in data.train),

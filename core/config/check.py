@@ -8,11 +8,11 @@ members of the axes go together is not listed anywhere: each says in a few words
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.adapters import names
 from core.component import Component
-from core.config.forecast import forecast
+from core.config.forecast import expected_peak, forecast
 from core.config.machine import free_memory, likely_device
 from core.config.run import AXES, JUDGING, RunConfig
 from core.config.select import select
@@ -41,12 +41,15 @@ WORDS = {
 """What a need is called in a sentence; a word that is not here stands for itself."""
 
 
-def check_config(config: RunConfig, info: ModelInfo | None) -> tuple[list[Problem], list[Problem]]:
+def check_config(
+    config: RunConfig, info: ModelInfo | None, report: Mapping[str, Any] | None = None
+) -> tuple[list[Problem], list[Problem]]:
     """Everything that is wrong or worth knowing, without torch.
 
     Args:
         config: the run.
         info: its base model; None where none is chosen or it could not be read.
+        report: what is known about its data (`core.data.summary`), for the forecast of memory.
 
     Returns:
         What keeps the run from starting, and what does not.
@@ -58,7 +61,7 @@ def check_config(config: RunConfig, info: ModelInfo | None) -> tuple[list[Proble
         except UserError as error:
             found.append(Problem(error.path, error.text, error.hint))
         else:
-            found += [*_task(config, info), *_layers(config, info, plans), *_room(config, info, plans)]
+            found += [*_task(config, info), *_layers(config, info, plans), *_room(config, info, plans, report)]
     return [p for p in found if p.blocking], [p for p in found if not p.blocking]
 
 
@@ -172,15 +175,18 @@ def _unused(config: RunConfig, info: ModelInfo, plans: Sequence[LayerPlan], opti
             yield _warning(f"adapter.{option}", text, "Choose its layers as well, or leave the entry out.")
 
 
-def _room(config: RunConfig, info: ModelInfo, plans: Sequence[LayerPlan]) -> Iterator[Problem]:
+def _room(
+    config: RunConfig, info: ModelInfo, plans: Sequence[LayerPlan], report: Mapping[str, Any] | None
+) -> Iterator[Problem]:
     """Whether the machine has the memory."""
     device = likely_device(config.train.device)
     free = free_memory(device)
-    memory = forecast(info, plans, config)
-    if free is None or memory.total <= free:
+    memory = forecast(info, plans, config, report)
+    expected = expected_peak(memory, config)
+    if free is None or expected <= free:
         return
     where = "the graphics card" if device == "cuda" else "this machine"
-    text = f"The run will take about {_gigabytes(memory.total)}, and {where} has {_gigabytes(free)} free."
+    text = f"The run will take about {_gigabytes(expected)}, and {where} has {_gigabytes(free)} free."
     largest = max(("weights", "activations", "logits", "optimizer"), key=lambda name: getattr(memory, name))
     yield _warning("train.batch", text, _ROOM_HINTS[largest])
 

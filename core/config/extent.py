@@ -86,11 +86,13 @@ def _drawn(
     """
     middles = [max(1, round((low + high) / 2)) for low, high in pairwise(edges)]
     lengths = np.minimum(np.append(np.repeat(middles, counts)[:-1], largest), longest)
-    generator = np.random.default_rng(0)
+    generator, size = np.random.default_rng(0), batch * accumulate
     found = (0, 0)
-    for _ in range(max(1, min(steps, DRAWN // (batch * accumulate)))):
-        step = np.sort(generator.choice(lengths, batch * accumulate, replace=len(lengths) < batch * accumulate))
-        part = [int(length) for length in step[-batch:]]
+    for number in range(max(1, min(steps, DRAWN // size))):
+        step = generator.choice(lengths, size, replace=len(lengths) < size)
+        if number == 0 and steps * size >= len(lengths):
+            step[0] = lengths[-1]  # every example has its turn, so the longest has
+        part = [int(length) for length in np.sort(step)[-batch:]]
         rows = arrange(part, longest) if packing else [[at] for at in range(batch)]
         shape = len(rows), max(sum(part[at] for at in row) for row in rows)
         found = max(found, shape, key=lambda shape: shape[0] * shape[1])

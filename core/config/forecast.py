@@ -8,7 +8,7 @@ Blocks below the first adapted one keep nothing at all.
 
 Everything is rounded up rather than down: better to be told that it is tight than to be cut off in step 12. The real
 peaks beside it are printed by `tests/benchmarks/forecast.py`; the parts of a process that no run changes (Python and
-torch themselves, some 0.5 GB) are not in it.
+torch themselves) are not in it but in `expected_peak`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ measured (`tests/benchmarks/forecast.py`), those of the cards are an allowance."
 GAPS_OF_CHECKPOINTING = 0.45
 """The share of the activations of an ordinary run that one with gradient checkpointing still takes on a processor: what
 is worked out again block by block leaves gaps in the heap, and much of what it saves is not given back."""
+PROCESS: dict[Device, int] = {"cpu": 400_000_000, "cuda": 0, "mps": 0}
+"""Bytes of Python and its libraries, which the measured peak of a run on a processor has in it: the smallest models
+take as much. A card's peak counts tensors alone."""
 QUADRATIC = frozenset({"bert", "gemma2", "gpt2", "roberta"})
 """Model types whose attention keeps a score for every pair of tokens: capped, or with dropout inside."""
 FOUR_NORMS, HEAD_NORMS = ("gemma2", "gemma3"), ("gemma3", "qwen3")
@@ -108,6 +111,11 @@ def forecast(
         else 0,
         logits=_logits(info, largest, width, room=CHUNK[device]) if plans else 0,
     )
+
+
+def expected_peak(memory: Memory, config: RunConfig) -> int:
+    """What the measured peak of a run should come to: the forecast, and what the process itself takes there."""
+    return memory.total + PROCESS[likely_device(config.train.device)]
 
 
 def _params(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> Iterator[Param]:

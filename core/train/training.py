@@ -106,6 +106,7 @@ class Training:
         measured: what the last step showed; None before the first.
         total_parameters: numbers of the base model.
         examples, held_out_examples: how many there are to train on, and to measure with.
+        forecast: the peak of memory in bytes that is expected; 0 where nobody worked it out.
         wanted: commands that are to be carried out in this rest.
         paused, stopping: what the user wants of the loop.
     """
@@ -129,6 +130,7 @@ class Training:
     total_parameters: int = 0
     examples: int = 0
     held_out_examples: int = 0
+    forecast: int = 0
     wanted: set[Command] = field(default_factory=set)
     paused: bool = False
     stopping: bool = False

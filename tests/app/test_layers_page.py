@@ -282,6 +282,17 @@ def test_the_forecast_follows_and_warns_where_it_does_not_fit(open_page: Callabl
     before = shown.page.memory.note.text()
     assert before.endswith("of 4.00 GB free")
     assert not shown.page.memory.warning.isVisible()
+    assert shown.page.memory.basis.text().startswith("As if every example had 512 tokens")
+    shown.document.take_report(
+        {
+            "tokenised": True, "problems": (), "targets": {"quantiles": {"1.0": 9.0}},
+            "lengths": {"quantiles": {"1.0": 20.0}, "edges": [0.0, 10.0, 21.0], "counts": [3, 40]},
+        }
+    )  # fmt: skip
+    shown.settle()
+    assert shown.page.memory.basis.text().startswith("For the largest batch of this data")
+    assert shown.page.memory.note.text() != before
+    before = shown.page.memory.note.text()
     shown.document.update({"train.batch": 512, "data.max_tokens": 4096})
     shown.settle()
     assert shown.page.memory.note.text() != before

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,9 +15,13 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from core.adapters.attach import attach
 from core.adapters.storage.held import Held
+from core.config.extent import Extent, extent
 from core.config.forecast import SLACK, Memory, count, forecast
 from core.config.run import RunConfig
 from core.config.select import select
+from core.data.batches import Batches
+from core.data.summary import Spread
+from core.data.tokens import Tokens
 from core.models.catalog import describe
 from core.models.load import load
 from tests.tiny import LANGUAGE_FAMILIES, tiny_model
@@ -189,3 +195,35 @@ def test_nothing_chosen_is_the_model_alone(tmp_path: Path) -> None:
     memory = forecast(info, [], config_of())
 
     assert memory.total == memory.weights
+
+
+def looked_at(lengths: list[int], targets: list[int]) -> dict[str, Any]:
+    """The part of a data report that a forecast reads."""
+    spread = [asdict(Spread.of(np.array(numbers, dtype=np.int64))) for numbers in (lengths, targets)]
+    return {"tokenised": True, "lengths": spread[0], "targets": spread[1]}
+
+
+@pytest.mark.parametrize("packing", [True, False])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_the_largest_batch_is_near_the_one_that_the_run_lays_out(packing: bool, accumulate: int) -> None:
+    generator = np.random.default_rng(3)
+    lengths = [int(length) for length in generator.lognormal(3.5, 0.5, 400)]
+    config = config_of(data={"max_tokens": 200, "packing": packing}, train={"accumulate": accumulate, "steps": 100})
+    examples = [Tokens(np.ones(min(n, 200), np.int32), np.ones(min(n, 200), np.bool_)) for n in lengths]
+    batches = Batches(examples, batch=ROWS, accumulate=accumulate, max_tokens=200, packing=packing)
+    real = max(batch.input_ids.numel() for step in range(100) for batch in batches.micro_batches(step))
+
+    found = extent(config, context=0, report=looked_at(lengths, lengths))
+
+    assert found.measured and 0.85 <= found.tokens / real <= 1.2
+    assert extent(config, context=128) == Extent(ROWS, 128, ROWS * 128)
+
+
+def test_short_examples_take_less_than_the_longest_that_may_come(tmp_path: Path) -> None:
+    info = describe(tiny_model("llama", tmp_path))
+    config = config_of()
+    plans = select(info.layers, config.adapter)
+    worst, real = forecast(info, plans, config), forecast(info, plans, config, looked_at([20] * 50, [5] * 50))
+    assert real.activations < worst.activations / 4 and real.logits < worst.logits / 4
+    assert (real.weights, real.adapter) == (worst.weights, worst.adapter)
+    assert forecast(info, plans, config, {**looked_at([20], [5]), "tokenised": False}) == worst
