@@ -19,12 +19,14 @@ from app.widgets.status import WORDS
 from app.widgets.waiting import WaitingView
 from app.words import number
 from core.commands import Command
-from core.config.forecast import forecast
+from core.config.forecast import expected_peak, forecast
 from core.config.select import select
 from core.errors import UserError
 from core.events import Noticed
+from core.figures.live.of_run import own_figures
 from core.launch import LOG
 from core.models.catalog import describe
+from core.queue import before
 from core.state import Status
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class RunPage(Page):
         self.changed, self.curve = ChangedPanel(), CurvePanel(context.settings)
         self.starting = WaitingView("Starting the worker", "The first losses appear here as soon as they are measured.")
         self._lay_out()
-        move_together([self.loss.plot, self.norms.plot, self.curve.plot], self._marked)
+        move_together([self.loss.plot, self.norms.plot, *self.curve.canvases], self._marked)
         self.feed.run_changed.connect(self._changed)
         self.feed.watched.connect(self._watched)
         context.document.problems_changed.connect(self._show_empty)
@@ -120,6 +122,8 @@ class RunPage(Page):
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
         self.news.add_button(plain("Dismiss", self._dismiss))
+        self.compare = plain("Compare", self._compare, name="Show it beside the run it was made to be compared with")
+        self.notice.add_button(self.compare)
 
     # Following
 
@@ -127,7 +131,11 @@ class RunPage(Page):
         """Another run is on show."""
         self._dismissed = ""
         self._forecast = _forecast(self.feed.row.config) if self.feed.row is not None else None
-        for canvas in (self.loss.plot, self.norms.plot, self.curve.plot):
+        if self.feed.row is not None:
+            own = own_figures(self.feed.row.config)
+            self.norms.offer(own)
+            self.curve.offer(own, self.feed.row.config.method_label)
+        for canvas in (self.loss.plot, self.norms.plot, *self.curve.canvases):
             canvas.set_mark(None)
             canvas.set_zoom(None)
         self._mark = None
@@ -153,19 +161,26 @@ class RunPage(Page):
             self._show_notices(row, status)
         begun = len(trace.curve("loss")) > 0
         self._lower.setCurrentIndex(0 if begun or status in _ENDED else 1)
-        self.starting.show_stage(row.state.message, row.state.share)
-        self.tiles.show_run(trace, row.state, status, mark=self._mark, forecast=self._forecast)
+        self.starting.show_stage(self._stage(row), row.state.share)
+        self.tiles.show_run(trace, row.state, status, mark=self._mark, forecast=row.state.forecast or self._forecast)
         span = (0.0, float(row.state.steps or row.config.train.steps))
         if keys & {"all", "loss", "held_out", "events"}:
             self.loss.show_trace(trace, span, anew="all" in keys)
-        if keys & {"all", "delta_norm", "relative_norm"}:
+        if keys & {"all", *self.norms.reads}:
             self.norms.show_trace(trace, span)
-            if self._mark is None or "all" in keys:
-                self.changed.show_trace(trace, self._mark)
+        if "all" in keys or ("relative_norm" in keys and self._mark is None):
+            self.changed.show_trace(trace, self._mark)
         if keys & {"all", "events"}:
             self.curve.offer_samples(bool(self.context.store.samples(row.id)))
-        if keys & {"all", "events", self.curve.chosen}:
-            self.curve.show_trace(trace, span)
+        if keys & {"all", "events", *self.curve.reads}:
+            self.curve.show_trace(trace, span, self._mark)
+
+    def _stage(self, row: RunRow) -> str:
+        """What the run is busy with before its first step, or what it waits for."""
+        if not row.state.waiting:
+            return row.state.message
+        ahead = before(self.context.store, row.id)
+        return f"Starts when {ahead} has ended" if ahead else "Starts in a moment"
 
     def _show_empty(self) -> None:
         if self.feed.row is not None:
@@ -191,7 +206,7 @@ class RunPage(Page):
         self.checkpoint.setVisible(under_way)
         self.pause.setVisible(under_way)
         self.pause.setText("Go on" if status is Status.PAUSED else "Pause")
-        self.stop.setVisible(under_way or status is Status.STARTING)
+        self.stop.setVisible(under_way or status is Status.STARTING or row.state.waiting)
         self.duplicate.setVisible(status in _ENDED)
         saved = row.state.checkpoint is not None
         self.resume.setVisible(status in _RESUMABLE and (saved or status is not Status.STOPPED))
@@ -216,6 +231,7 @@ class RunPage(Page):
                 self.notice.set(f"All {number(row.state.step)} steps are done. {then}", tone="accent")
             case _:
                 shown = False
+        self.compare.setVisible(status is Status.FINISHED and bool(row.state.against))
         self.notice.setVisible(shown)
         self._show_news()
 
@@ -228,6 +244,12 @@ class RunPage(Page):
 
     # Doing
 
+    def _compare(self) -> None:
+        """Beside the run that it was made to be compared with."""
+        row = self.feed.row
+        if row is not None:
+            self._try(lambda run: self.context.actions.compare([row.state.against, run]))
+
     def _dismiss(self) -> None:
         self._dismissed = self.news.text
         self.news.hide()
@@ -237,8 +259,8 @@ class RunPage(Page):
         row, trace, status = self.feed.row, self.feed.trace, self.feed.status
         if row is None or trace is None or status is None:
             return
-        self.curve.plot.legend.setVisible(step is not None and self.curve.chosen != CurvePanel.SAMPLES)
-        self.tiles.show_run(trace, row.state, status, mark=step, forecast=self._forecast)
+        self.curve.show_trace(trace, (0.0, float(row.state.steps or row.config.train.steps)), step)
+        self.tiles.show_run(trace, row.state, status, mark=step, forecast=row.state.forecast or self._forecast)
         self.changed.show_trace(trace, step)
 
     def _command(self, command: Command) -> None:
@@ -289,7 +311,7 @@ def _forecast(config: RunConfig) -> int | None:
     """Bytes that were to be expected; None where the model is no longer there."""
     try:
         info = describe(config.model.path)
-        return forecast(info, select(info.layers, config.adapter), config).total
+        return expected_peak(forecast(info, select(info.layers, config.adapter), config), config)
     except UserError:
         return None
 

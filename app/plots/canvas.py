@@ -224,6 +224,7 @@ class Canvas(pg.PlotWidget):
                 # The figure has chosen its unit: nothing is scaled to another one.
                 item.setLabel(axis.text, siPrefixEnableRanges=(), color=theme.tokens.muted)
                 item.label.setFont(theme.font(11))
+                item.resizeEvent()  # it is put in the middle only then
 
     def _zoom_by_hand(self, zoom: Range | None) -> None:
         extent = self._extent()

@@ -1,4 +1,4 @@
-"""The four panels of a run: loss, adapter norm by layer, most changed layers, and one more curve.
+"""The four panels of a run: loss, maps by layer and step, most changed layers, and what else there is to see.
 
 Each keeps its own choices (smoothing, log scale, which norm, which curve), remembers them, and makes its figure from a
 `Trace` when told that something it shows has changed.
@@ -6,7 +6,7 @@ Each keeps its own choices (smoothing, log scale, which norm, which curve), reme
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 
@@ -18,11 +18,14 @@ from app.plots.bars import BarsPlot
 from app.plots.canvas import Canvas, Range
 from app.plots.heatmap import HeatmapPlot
 from app.plots.lines import LinesPlot
-from app.plots.saving import add_saving, save_button
+from app.plots.own_figures import OwnFigures
+from app.plots.saving import add_saving, save_button, saving_menu
 from app.widgets import Button, Panel, label
 from app.widgets.samples_view import SamplesView
 from app.words import number
 from core.figures import run as figures
+from core.figures.live.figure import LiveFigure
+from core.figures.live.layer_map import LayerMap
 from core.figures.smooth import Smoothed
 from core.figures.trace import Trace
 
@@ -97,9 +100,10 @@ class NormsPanel(Panel):
         self._settings = settings
         self.plot = HeatmapPlot("Adapter norm by layer and step")
         self.readout = label("", "mono", tone="muted")
-        self.choice = _choice("Which norm", {key: axis.label for key, axis in figures.NORMS.items()})
+        self.choice = _choice("What the map shows", {key: axis.label for key, axis in figures.NORMS.items()})
         self.choice.setCurrentIndex(max(self.choice.findData(settings.value("run/norm")), 0))
         self.choice.currentIndexChanged.connect(self._choose)
+        self._maps: dict[str, LayerMap] = {}
         self._trace: Trace | None = None
         self._span: Range | None = None
         for control in (self.readout, self.choice, save_button(self.plot, lambda: self.plot.figure)):
@@ -111,10 +115,32 @@ class NormsPanel(Panel):
         self.add(row, 1)
         self.plot.layer_hovered.connect(self._read)
 
+    @property
+    def reads(self) -> set[str]:
+        """The vectors that it shows."""
+        chosen = self._maps.get(self.choice.currentData())
+        return set(figures.NORMS) if chosen is None else set(chosen.vectors)
+
+    def offer(self, own: Sequence[LiveFigure]) -> None:
+        """Offer the maps that the run's method has of its own behind the norms."""
+        self._maps = {figure.key: figure for figure in own if isinstance(figure, LayerMap)}
+        names = {key: axis.label for key, axis in figures.NORMS.items()}
+        wanted = self._settings.value("run/norm")
+        _refill(self.choice, [names, {key: figure.title for key, figure in self._maps.items()}], wanted)
+
     def show_trace(self, trace: Trace, span: Range | None) -> None:
-        """Show a run's norms."""
+        """Show the map of a run."""
         self._trace, self._span = trace, span
-        self.plot.show_figure(figures.norms(trace, cast(str, self.choice.currentData()), span=span))
+        key = cast(str, self.choice.currentData())
+        if key in self._maps:
+            trace.want(vectors=self._maps[key].vectors)
+            figure = self._maps[key].draw(trace, span=span)
+        else:
+            figure = figures.norms(trace, key, span=span)
+        if figure.title != self.title.text():
+            self.set_title(figure.title)
+        self.plot.setToolTip(f"<qt>{figure.help}</qt>" if figure.help else "")
+        self.plot.show_figure(figure)
 
     def _choose(self) -> None:
         self._settings.setValue("run/norm", self.choice.currentData())
@@ -142,7 +168,10 @@ class ChangedPanel(Panel):
 
 
 class CurvePanel(Panel):
-    """One more curve of the run, or what the model says before and after."""
+    """What the run's method shows of itself, one more curve of the run, or what the model says before and after.
+
+    Unless the user has chosen something else for this method, the method's own figure comes first, then the samples.
+    """
 
     SAMPLES = "samples"
 
@@ -150,58 +179,100 @@ class CurvePanel(Panel):
         super().__init__("More of the run")
         self._settings = settings
         self.plot = LinesPlot("Learning rate by step")
+        self.own = OwnFigures()
         self.samples = SamplesView()
+        self._figures: dict[str, LiveFigure] = {}
+        self._method = ""
+        self._has_samples = False
+        self._mark: float | None = None
         self._trace: Trace | None = None
         self._span: Range | None = None
-        names = {key: quantity.label for key, quantity in figures.QUANTITIES.items()}
-        self.choice = _choice("What this panel shows", names)
-        self.choice.setCurrentIndex(max(self.choice.findData(settings.value("run/curve")), 0))
+        self.choice = _choice("What this panel shows", _curves())
         self.choice.currentIndexChanged.connect(self._choose)
-        self._save = save_button(self.plot, lambda: self.plot.figure)
+        self._save = Button("", "ghost", icon="download", name="Save this plot")
+        self._save.clicked.connect(self._open_saving)
         self.title.hide()
-        self.head.insertWidget(0, self.choice)
+        # It takes the width of the head: titles of figures are longer than names of curves.
+        self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.head.insertWidget(0, self.choice, 100)
         for control in (self.plot.legend, self._save):
             self.add_control(control)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
         self._stack.addWidget(self.plot)
         self._stack.addWidget(self.samples)
+        self._stack.addWidget(self.own)
         self.add(holder, 1)
 
     @property
     def chosen(self) -> str:
-        """The key of the curve, or "samples"."""
+        """The key of the curve or figure, or "samples"."""
         return str(self.choice.currentData())
 
-    def offer_samples(self, offered: bool) -> None:
-        """Offer samples where the run has some, and show them unless the user chose a curve before."""
-        index = self.choice.findData(self.SAMPLES)
-        if offered and index < 0:
-            self.choice.addItem("Samples", self.SAMPLES)
-            if self._settings.value("run/curve", self.SAMPLES) == self.SAMPLES:
-                self.choice.setCurrentIndex(self.choice.count() - 1)
-        elif not offered and index >= 0:
-            self.choice.blockSignals(True)
-            self.choice.removeItem(index)
-            self.choice.blockSignals(False)
+    @property
+    def reads(self) -> set[str]:
+        """What it shows, as `Feed.run_changed` names it."""
+        figure = self._figures.get(self.chosen)
+        return {self.chosen} if figure is None else {*figure.curves, *figure.vectors}
 
-    def show_trace(self, trace: Trace, span: Range | None) -> None:
-        """Show what is chosen of a run."""
-        self._trace, self._span = trace, span
-        samples = self.chosen == self.SAMPLES
-        self._stack.setCurrentIndex(int(samples))
-        self.plot.legend.setVisible(not samples and self.plot.mark is not None)
+    @property
+    def canvases(self) -> tuple[Canvas, ...]:
+        """The plots over the run's steps."""
+        return self.plot, *self.own.canvases
+
+    def offer(self, own: Sequence[LiveFigure], method: str) -> None:
+        """Offer the figures that the run's method has of its own."""
+        self._figures, self._method = {figure.key: figure for figure in own}, method
+        self._refill()
+
+    def offer_samples(self, offered: bool) -> None:
+        """Offer samples where the run has some."""
+        if offered != self._has_samples:
+            self._has_samples = offered
+            self._refill()
+
+    def show_trace(self, trace: Trace, span: Range | None, mark: float | None = None) -> None:
+        """Show what is chosen of a run, as it stands or stood at the marker."""
+        self._trace, self._span, self._mark = trace, span, mark
+        figure, samples = self._figures.get(self.chosen), self.chosen == self.SAMPLES
+        self._stack.setCurrentIndex(1 if samples else 0 if figure is None else 2)
+        self.plot.legend.setVisible(figure is None and not samples and self.plot.mark is not None)
         self._save.setVisible(not samples)
         self.setAccessibleName(self.choice.currentText())
-        if samples:
+        if figure is not None:
+            self.own.show_figure(figure, trace, span=span, mark=mark)
+        elif samples:
             self.samples.show_samples(trace.store.samples(trace.run))
         else:
             self.plot.show_figure(figures.curve(trace, self.chosen, span=span))
 
-    def _choose(self) -> None:
-        self._settings.setValue("run/curve", self.chosen)
+    def _refill(self) -> None:
+        """Offer what there is, and show what the user chose for this method, else what comes first."""
+        own = {key: figure.title for key, figure in self._figures.items()}
+        samples = {self.SAMPLES: "Samples"} if self._has_samples else {}
+        _refill(self.choice, [own, samples, _curves()], self._settings.value(self._setting))
         if self._trace is not None:
-            self.show_trace(self._trace, self._span)
+            self.show_trace(self._trace, self._span, self._mark)
+
+    @property
+    def _setting(self) -> str:
+        """Where the choice is remembered: for each method with figures of its own, and for all others together."""
+        return f"run/curve/{self._method}" if self._figures else "run/curve"
+
+    def _open_saving(self) -> None:
+        plot: QWidget = self.own.plot if self.chosen in self._figures else self.plot
+        menu = saving_menu(plot, lambda: self.own.figure if self.chosen in self._figures else self.plot.figure)
+        menu.popup(self._save.mapToGlobal(self._save.rect().bottomLeft()))
+
+    def _choose(self) -> None:
+        self._settings.setValue(self._setting, self.chosen)
+        if self._trace is not None:
+            self.show_trace(self._trace, self._span, self._mark)
+
+
+def _curves() -> dict[str, str]:
+    """The curves of every run, by key."""
+    return {key: quantity.label for key, quantity in figures.QUANTITIES.items()}
 
 
 def move_together(canvases: list[Canvas], marked: Callable[[float | None], object]) -> None:
@@ -227,3 +298,17 @@ def _choice(name: str, items: dict[str, str]) -> QComboBox:
     for key, text in items.items():
         box.addItem(text, key)
     return box
+
+
+def _refill(box: QComboBox, groups: Sequence[dict[str, str]], wanted: object) -> None:
+    """Offer groups of choices with a line between them, without telling anybody; the first where `wanted` is gone."""
+    box.blockSignals(True)
+    box.clear()
+    for group in groups:
+        if group and box.count():
+            box.insertSeparator(box.count())
+        for key, text in group.items():
+            box.addItem(text, key)
+    known = any(wanted in group for group in groups)
+    box.setCurrentIndex(box.findData(wanted) if known else 0)
+    box.blockSignals(False)

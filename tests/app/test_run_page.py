@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pytest
 
 from app.pages.run import RunPage
+from app.plots.saving import save
 from app.window import Window
 from core.commands import Command
 from core.events import Launched, StageChanged
+from core.figures.figure import Axis, Heatmap, Histogram
 from core.home import Home
 from core.launch import LOG
 from core.store.store import Store
 from core.store.writer import Writer
+from tests.app import seed
 from tests.app.seed import Seeded
 
 Make = Callable[..., Seeded]
@@ -187,3 +192,81 @@ def test_a_resumed_run_shows_only_what_was_measured_last(window: Open, seeded: M
     assert page.tiles.step.value == "33"
     assert page.loss.plot.figure.series[0].x[-1] == 33  # type: ignore[union-attr]
     assert len(page.loss.plot.figure.series[1].y) == 34  # type: ignore[union-attr]
+
+
+def test_the_methods_own_figure_comes_first_and_follows_the_run(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True, config=seed.config(method="adalora")).begin().advance(10)
+    run.writer.vector(10, "rank", np.full(21, 6.0, dtype=np.float32))
+    run.writer.flush()
+    page = opened(window)
+    assert page.curve.chosen == "adalora-ranks"
+    assert page.curve.own.plot is page.curve.own.map
+    assert page.curve.own.map.accessibleDescription().endswith("is 6 in 0.q_proj.")
+    assert "2303.10512" in page.curve.own.help.text()
+    run.writer.vector(11, "rank", np.full(21, 4.0, dtype=np.float32))
+    run.writer.flush()
+    page.feed.look()
+    figure = page.curve.own.figure
+    assert isinstance(figure, Heatmap) and figure.values[-1].max() == 4.0
+
+
+def test_a_map_of_the_method_can_stand_in_the_wide_panel(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True, config=seed.config(method="adalora")).begin().advance(10)
+    run.writer.vector(10, "rank", np.full(21, 6.0, dtype=np.float32))
+    run.writer.flush()
+    page = opened(window)
+    choice = page.norms.choice
+    choice.setCurrentIndex(choice.findData("adalora-ranks"))
+    assert page.norms.title.text() == "Rank by layer and step"
+    assert page.norms.plot.figure.values.max() == 6.0  # type: ignore[union-attr]
+    choice.setCurrentIndex(choice.findData("delta_norm"))
+    assert page.norms.title.text() == "Adapter norm by layer and step"
+
+
+def test_what_was_chosen_for_a_method_stays_chosen_for_it_alone(window: Open, seeded: Make) -> None:
+    first = seeded("first", config=seed.config("first", method="dylora")).begin().advance(10).finish()
+    second = seeded("second", config=seed.config("second", method="adalora")).begin().advance(10).finish()
+    page = opened(window)
+    page.feed.watch(first.run)
+    assert page.curve.chosen == "dylora-loss"
+    page.curve.choice.setCurrentIndex(page.curve.choice.findData("dylora-ranks"))
+    page.feed.watch(second.run)
+    assert page.curve.chosen == "adalora-ranks"
+    page.feed.watch(first.run)
+    assert page.curve.chosen == "dylora-ranks"
+
+
+def test_the_marker_moves_what_is_no_curve_as_well(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True, config=seed.config(method="dylora")).begin().advance(10)
+    for step in range(1, 11):
+        run.writer.points(step, {"active_rank": float(1 + step % 2)})
+    run.writer.flush()
+    page = opened(window)
+    page.curve.choice.setCurrentIndex(page.curve.choice.findData("dylora-ranks"))
+    assert page.curve.own.figure == Histogram(
+        "Ranks drawn", Axis("Rank"), Axis("Steps"), (1.0, 2.0, 3.0), (5, 5)
+    )  # fmt: skip
+    page.loss.plot._mark_by_hand(3)
+    assert isinstance(page.curve.own.figure, Histogram) and page.curve.own.figure.counts == (1, 2)
+
+
+def test_long_words_below_a_figure_leave_the_rest_of_the_page_its_room(window: Open, seeded: Make) -> None:
+    seeded(alive=True, config=seed.config(method="dora")).begin().advance(10)
+    page = opened(window)
+    assert page.curve.own.help.text()
+    assert abs(page.curve.height() - page.loss.height()) < 0.25 * page.loss.height()
+
+
+def test_every_kind_of_own_figure_is_saved_as_picture_and_table(window: Open, seeded: Make, folder: Path) -> None:
+    run = seeded(config=seed.config(method="dora")).begin().advance(10)
+    for key in ("direction_change", "length_change", "magnitude_change"):
+        run.writer.vector(10, key, np.linspace(0.1, 0.2, 21, dtype=np.float32))
+    run.finish()
+    page = opened(window)
+    for key in ("dora-movement", "dora-magnitudes"):
+        page.curve.choice.setCurrentIndex(page.curve.choice.findData(key))
+        figure = page.curve.own.figure
+        assert figure is not None
+        for kind in ("png", "svg", "csv"):
+            save(page.curve.own.plot, figure, folder / f"{key}.{kind}")
+            assert (folder / f"{key}.{kind}").stat().st_size > 100

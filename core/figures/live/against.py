@@ -58,10 +58,17 @@ class Against(LiveFigure):
         ]
         good = np.isfinite(x) & np.isfinite(y)
         trend = _fit(x[good], y[good]) if self.fit else (0.0, 1.0)
+        said = f"{_trend(x[good], y[good], trend)} " if self.fit and trend else ""
         return Scatter(
             self.title, self.x, self.y, tuple(name for name, kept in zip(names, good, strict=True) if kept),
-            x[good], y[good], shares[good], trend, self.told,
+            x[good], y[good], shares[good], trend, said + self.told,
         )  # fmt: skip
+
+
+def _trend(x: Floats, y: Floats, trend: tuple[float, float]) -> str:
+    """The slope of the line, and how tightly the points follow it."""
+    spreads = float(np.ptp(y)) > 0
+    return f"Slope {trend[1]:.2g}, correlation {np.corrcoef(x, y)[0, 1] if spreads else 0.0:.2f}."
 
 
 def _fit(x: Floats, y: Floats) -> tuple[float, float] | None:

@@ -29,12 +29,12 @@ class Chosen(LiveFigure):
             return Bars(self.title, value, (), np.empty(0), help=self.told)
         importance, kept = found[-1].importance, set(found[-1].kept)
         order = sorted(importance, key=lambda name: -importance[name])
-        title = f"{self.title}: {len(kept)} of {len(order)} kept"
+        said = f"{len(kept)} of {len(order)} layers kept. {self.told}"
         return Bars(
-            title, value, tuple(f"{'✓' if name in kept else ' '} {_short(name)}" for name in order),
+            self.title, value, tuple(f"{'✓' if name in kept else ' '} {_short(name)}" for name in order),
             np.array([100 * importance[name] for name in order]),
             tuple(f"{name} ({'kept' if name in kept else 'not kept'})" for name in order),
-            np.array([KEPT if name in kept else LEFT_OUT for name in order]), self.told,
+            np.array([KEPT if name in kept else LEFT_OUT for name in order]), said,
         )  # fmt: skip
 
 

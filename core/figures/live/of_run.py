@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from core.figures.live.figure import LiveFigure
 
 
-def shown(config: RunConfig) -> tuple[LiveFigure, ...]:
+def own_figures(config: RunConfig) -> tuple[LiveFigure, ...]:
     """The figures of the run's own members, axis by axis, none twice."""
     found = {figure.key: figure for member in members(config).values() for figure in member.shows}
     return tuple(found.values())

@@ -40,9 +40,9 @@ class Spread(LiveFigure):
                 color = ("blue", "amber")[place] if place < 2 else f"series:{place}"
                 series.append(Series(name, x, np.nanmedian(values, 1), "line", color))
             else:
-                series.append(Series("highest layer", x, np.nanmax(values, 1), "dashed", "amber"))
+                series.append(Series("highest", x, np.nanmax(values, 1), "dashed", "amber"))
                 series.append(Series("median", x, np.nanmedian(values, 1), "line", "blue"))
-                series.append(Series("lowest layer", x, np.nanmin(values, 1), "dashed", "series:2"))
+                series.append(Series("lowest", x, np.nanmin(values, 1), "dashed", "series:2"))
         return Lines(self.title, STEP, self.value, tuple(series), (), span, self.told, self.log)
 
 

@@ -39,7 +39,7 @@ class LoraFaCorrection(Rates):
     shows = (
         Spread(
             key="lora-fa-cosine",
-            title="Cosine of corrected and plain gradient",
+            title="Cosine of plain and corrected gradient",
             help="1: the correction changes nothing but the length of B's gradient. The lower, the more it matters "
             "that the rows of the frozen A are not orthogonal.",
             paper="2308.03303",
