@@ -22,7 +22,7 @@ from core.adapters.scale import SCALES
 from core.adapters.selection import SELECTIONS
 from core.adapters.storage import STORAGES
 from core.component import Axis, Component, Part, did_you_mean, option, sentences
-from core.data.check_names import CHECKS
+from core.data.check_names import CHECKS, LEAVABLE
 from core.data.example import CHAT_ROLES
 from core.data.formats import FORMATS
 from core.data.templates import TEMPLATES
@@ -108,6 +108,17 @@ class DataConfig(Part):
     overrides: dict[str, str] = option(
         {}, "Overruled checks", "A check that would keep the run from starting, to the reason why it may start."
     )
+    leave_out: tuple[str, ...] = option(
+        (), "Left out", "Checks whose examples are left out of the run: duplicates, truncated, conflicting-labels ..."
+    )
+    label_weights: dict[str, float] = option(
+        {}, "Weights of labels", "A class to how much each of its texts counts in the loss; others count 1."
+    )
+    learn_end: bool = option(
+        False,
+        "Learn ends",
+        "In data of token ids: the end behind each answer is learned even where the labels leave it out.",
+    )
     packing: bool = option(
         True,
         "Packing",
@@ -136,6 +147,21 @@ class DataConfig(Part):
                 raise ValueError(f"there is no role '{role}'. {did_you_mean(role, CHAT_ROLES)}")
         return value
 
+    @field_validator("leave_out")
+    @classmethod
+    def _known_leavable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for check in value:
+            if check not in LEAVABLE:
+                raise ValueError(f"there is no check '{check}' with examples. {did_you_mean(check, LEAVABLE)}")
+        return value
+
+    @field_validator("label_weights")
+    @classmethod
+    def _positive_weights(cls, value: dict[str, float]) -> dict[str, float]:
+        if any(not 0 < weight < 1e6 for weight in value.values()):
+            raise ValueError("data.label_weights must be above 0.")
+        return value
+
     @field_validator("overrides")
     @classmethod
     def _reasons(cls, value: dict[str, str]) -> dict[str, str]:
@@ -159,6 +185,9 @@ class AdapterConfig(Part):
     )
     ranks: dict[str, int] = option({}, "Ranks by layer", "Name or pattern to a rank of its own.")
     alphas: dict[str, float] = option({}, "Alphas by layer", "Name or pattern to an alpha of its own.")
+    begin: str = option(
+        "", "Begin from", "The id of a run, or of an imported adapter, whose best values are this one's first ones."
+    )
     delta: Annotated[Delta | None, BeforeValidator(lambda v: v and DELTAS.parse(v)), _SERIAL] = None
     scale: Annotated[Scale | None, BeforeValidator(lambda v: v and SCALES.parse(v)), _SERIAL] = None
     magnitude: Annotated[Magnitude | None, BeforeValidator(lambda v: v and MAGNITUDES.parse(v)), _SERIAL] = None

@@ -15,5 +15,10 @@ COUNTED_FROM_TWO = "RoBERTa"
 
 def fitting(data: DataConfig, info: ModelInfo) -> DataConfig:
     """The data with `max_tokens` at what the model reads at most, where that is less."""
-    room = info.context - (2 if info.family == COUNTED_FROM_TWO else 0)
-    return data.model_copy(update={"max_tokens": room}) if 0 < room < data.max_tokens else data
+    most = room(info)
+    return data.model_copy(update={"max_tokens": most}) if 0 < most < data.max_tokens else data
+
+
+def room(info: ModelInfo) -> int:
+    """Tokens that the model reads at most; 0 where its files do not say."""
+    return max(0, info.context - (2 if info.family == COUNTED_FROM_TWO else 0))

@@ -10,6 +10,7 @@ from core.data.example import Example
 EMPTY = "empty-answers"
 OUT_OF_ORDER = "roles-out-of-order"
 UNANSWERED = "unanswered"
+MARKS = "marks-in-texts"
 
 
 def oddities(example: Example) -> Iterator[str]:

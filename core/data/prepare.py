@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.config.run import DataConfig
 from core.data.goals import classes, names_of, values
+from core.data.leaving import Kept, kept_of, twins
 from core.data.reading import Limit, Progress, Reading, read
-from core.data.split import keys, split
+from core.data.sameness import groups
+from core.data.split import split
 from core.data.summary import Parts, Report, blocking, report
 from core.data.template import Encoder
 from core.data.tokens import TokenList
@@ -76,6 +77,7 @@ def survey(
     *,
     task: str = "causal-lm",
     vocabulary: int = 0,
+    context: int = 0,
 ) -> Prepared:
     """As `prepare`, but what blocks a run is only reported, and no more of it than `limit` is read.
 
@@ -83,38 +85,70 @@ def survey(
     """
     encoder = None
     if tokenizer is not None:
-        encoder = Encoder(tokenizer, train_on=data.train_on, max_tokens=data.max_tokens, template=data.template)
+        encoder = Encoder(
+            tokenizer, train_on=data.train_on, max_tokens=data.max_tokens, template=data.template,
+            learn_end=data.learn_end,
+        )  # fmt: skip
 
     def read_path(path: str) -> Reading:
         return read(path, data, task=task, encoder=encoder, progress=progress, limit=limit)
 
     reading = read_path(data.path)
     names = names_of(reading.labels, data.labels) if task == "sequence-classification" else ()
-    tokens = reading.tokens = _judged(reading, task, names) if encoder else reading.tokens
-    fingerprints = keys(tokens)
-    taught = np.flatnonzero(tokens.targets)
-    shared = np.zeros(0, dtype=np.int64)
+    if encoder is not None:
+        reading.tokens = _judged(reading, task, names)
+    ends = encoder is not None and encoder.end is not None
+    beside = None
     if data.held_out_path:
         other = read_path(data.held_out_path)
-        judged = _judged(other, task, names)
-        train, held_out = tokens.pick(taught), judged.pick(np.flatnonzero(judged.targets))
-        trained = set(fingerprints)
-        shared = np.flatnonzero([key in trained for key in keys(held_out)])
-    else:
-        sides = split([fingerprints[index] for index in taught], data.held_out, seed)
-        train, held_out = (tokens.pick(taught).pick(side) for side in sides)
+        if encoder is not None:
+            other.tokens = _judged(other, task, names)
+        beside = kept_of(other, data.leave_out, task, ends=ends)
+    kept = kept_of(reading, data.leave_out, task, ends=ends, beside=beside)
+    if "rare-labels" in data.leave_out and names and not data.labels:
+        names, (kept, beside) = _without_rare(names, kept, beside)
+    train, held_out = _sides(kept, beside, data.held_out, seed)
     parts = Parts(
         reading=reading,
         encoder=encoder,
-        train=train,
-        held_out=held_out,
-        repeated=_repeated(fingerprints),
-        shared=shared,
+        tokens=kept.tokens,
+        train=train.tokens,
+        held_out=held_out.tokens,
+        marks=kept.marks,
+        shared=twins(held_out, train) if beside else {},
+        left=kept.left,
         labels=names,
         task=task,
         vocabulary=vocabulary,
+        context=context,
     )
-    return Prepared(train, held_out, report(data, parts), names)
+    return Prepared(train.tokens, held_out.tokens, report(data, parts), names)
+
+
+def _sides(kept: Kept, beside: Kept | None, share: float, seed: int) -> tuple[Kept, Kept]:
+    """What is trained on and what is held out, of the examples that teach something.
+
+    Where a share is held out, examples that are the same stay on one side.
+    """
+    taught = kept.pick(np.flatnonzero(kept.tokens.targets))
+    if beside is not None:
+        return taught, beside.pick(np.flatnonzero(beside.tokens.targets))
+    one, other = split(groups(taught.fingerprints, taught.near), share, seed)
+    return taught.pick(one), taught.pick(other)
+
+
+def _without_rare(
+    names: tuple[str, ...], kept: Kept, beside: Kept | None
+) -> tuple[tuple[str, ...], tuple[Kept, Kept | None]]:
+    """The classes that are left, with the goals counted among them; what has another class is not held out either."""
+    used = np.unique(kept.tokens.goals)
+    if beside is not None:
+        beside = beside.pick(np.flatnonzero(np.isin(beside.tokens.goals, used)))
+    sides = [
+        replace(one, tokens=one.tokens.with_goals(np.searchsorted(used, one.tokens.goals).astype(np.float64)))
+        for one in (kept, beside or kept)
+    ]
+    return tuple(names[int(at)] for at in used), (sides[0], sides[1] if beside is not None else None)
 
 
 def _judged(reading: Reading, task: str, names: tuple[str, ...]) -> TokenList:
@@ -124,12 +158,6 @@ def _judged(reading: Reading, task: str, names: tuple[str, ...]) -> TokenList:
     if task == "regression":
         return reading.tokens.with_goals(values(reading.tokens, reading.labels))
     return reading.tokens.with_goals(classes(reading.tokens, reading.labels, names))
-
-
-def _repeated(fingerprints: list[bytes]) -> NDArray[np.int64]:
-    """Which examples repeat an earlier one."""
-    seen: set[bytes] = set()
-    return np.array([at for at, key in enumerate(fingerprints) if key in seen or seen.add(key)], dtype=np.int64)  # type: ignore[func-returns-value]
 
 
 def _silent(_text: str, _share: float | None) -> None:

@@ -5,6 +5,7 @@ Only the tokens are kept, and the first few examples to look at, so that memory 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -18,8 +19,9 @@ from core.data.files import Source, find
 from core.data.formats import Format
 from core.data.guess import LOOKED_AT, Guess, guess
 from core.data.mapping import Naming
-from core.data.oddities import oddities
+from core.data.oddities import MARKS, oddities
 from core.data.row import Row
+from core.data.sameness import near_key
 from core.data.template import Encoder, windows
 from core.data.tokens import TokenList, Tokens
 
@@ -73,6 +75,8 @@ class Reading:
         chats: whether any example goes through a chat template.
         labels: of each example, where they are labelled.
         oddities: what was noticed on the way, by name, with the places of the rows.
+        odd: the same by the numbers of the examples; none where they are parts of documents.
+        near: of each example what `core.data.sameness.near_key` says; none where they are parts of documents.
     """
 
     guess: Guess
@@ -85,10 +89,19 @@ class Reading:
     chats: bool = False
     labels: list[str | float] = field(default_factory=list)
     oddities: dict[str, Places] = field(default_factory=dict)
+    odd: dict[str, array[int]] = field(default_factory=dict)
+    near: array[int] = field(default_factory=lambda: array("q"))
 
     def notice(self, oddity: str, example: Example) -> None:
-        """Remember that an example has this oddity."""
+        """Remember that the newest example has this oddity."""
         self.oddities.setdefault(oddity, Places()).add(example.place)
+        if example.style != "document":
+            self.odd.setdefault(oddity, array("q")).append(self.examples - 1)
+
+    @property
+    def near_keys(self) -> NDArray[np.int64]:
+        """`near` as numbers to reckon with."""
+        return np.array(self.near, dtype=np.int64)
 
 
 def read(
@@ -118,7 +131,7 @@ def read(
     head = list(islice(rows, LOOKED_AT))
     reading = Reading(guess(head, data.format, task=task), notes=source.notes)
     named = Naming(reading.guess.columns).apply(_within(limit, chain(head, rows), source))
-    stream = _examples(named, reading.guess.format, reading)
+    stream = _examples(named, reading.guess.format, reading, encoder)
     groups = _groups(stream, source, progress)
     if encoder is None:
         for _ in groups:  # only to count
@@ -129,7 +142,9 @@ def read(
     return reading
 
 
-def _examples(rows: Iterable[Row], format: Format, reading: Reading) -> Iterator[Example]:
+def _examples(
+    rows: Iterable[Row], format: Format, reading: Reading, encoder: Encoder | None
+) -> Iterator[Example]:  # fmt: skip
     """The rows' examples, counted into `reading` on the way."""
     for row in rows:
         reading.rows += 1
@@ -138,6 +153,10 @@ def _examples(rows: Iterable[Row], format: Format, reading: Reading) -> Iterator
             reading.chats |= example.style == "chat"
             for oddity in oddities(example):
                 reading.notice(oddity, example)
+            if encoder is not None and encoder.holds_marks(example):
+                reading.notice(MARKS, example)
+            if example.style != "document":
+                reading.near.append(near_key(example))
             if example.label is not None:
                 reading.labels.append(example.label)
             if len(reading.first) < SHOWN:

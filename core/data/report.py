@@ -6,17 +6,14 @@ The counts and the sentences are drawn up in `core.data.summary`; the run itself
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core.config.run import DataConfig, RunConfig
-from core.data.fitting import fitting
+from core.config.run import RunConfig
+from core.data.fitting import fitting, room
 from core.data.prepare import survey
 from core.data.reading import Limit, Progress
 from core.data.summary import Problem, Report
 from core.home import Home
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 __all__ = ["Problem", "Report", "inspect_job"]
 
@@ -38,20 +35,15 @@ def inspect_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     """
     given = body["config"]
     config = RunConfig.from_dict({key: given[key] for key in ("seed", "task", "model", "data") if key in given})
-    data, tokenizer, vocabulary = config.data, None, 0
-    if config.model.path:
-        data, tokenizer, vocabulary = _of_model(home, config, progress)
-    found = survey(
-        data, tokenizer, config.seed, progress, limit=Limit(), task=config.task, vocabulary=vocabulary
-    )  # fmt: skip
-    return found.report.to_dict()
-
-
-def _of_model(home: Home, config: RunConfig, progress: Progress) -> tuple[DataConfig, PreTrainedTokenizerBase, int]:
-    """The data as the model can read it, its tokenizer, and how many tokens it knows."""
+    if not config.model.path:
+        return survey(config.data, None, config.seed, progress, limit=Limit(), task=config.task).report.to_dict()
     from core.models.catalog import describe
     from core.models.load import load_tokenizer, resolve
 
     model = resolve(home, Path(config.model.path), progress)
     info = describe(model)
-    return fitting(config.data, info), load_tokenizer(model), info.vocabulary
+    found = survey(
+        fitting(config.data, info), load_tokenizer(model), config.seed, progress, limit=Limit(), task=config.task,
+        vocabulary=info.vocabulary, context=room(info),
+    )  # fmt: skip
+    return found.report.to_dict()

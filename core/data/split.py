@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.tokens import TokenList
 
-
-def keys(examples: TokenList) -> list[bytes]:
-    """A fingerprint of each example's tokens; equal examples have equal ones."""
-    return [blake2b(example.ids.tobytes(), digest_size=16).digest() for example in examples]
-
-
-def split(fingerprints: list[bytes], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split(fingerprints: Sequence[Hashable], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices to train on and indices to hold out, each in the order of the data.
 
     Equal examples go to one side together, so the share is met as nearly as whole groups allow. At least one example
     stays on each side, unless the share is 0 or all are equal: then nothing is held out.
 
     Args:
-        fingerprints: see `keys`, one for each example.
+        fingerprints: one for each example; equal ones are equal examples (`core.data.sameness`).
         share: of the examples, 0 to 1.
         seed: equal seeds choose equal examples.
     """
     everything = np.arange(len(fingerprints))
-    number: dict[bytes, int] = {}
+    number: dict[Hashable, int] = {}
     groups = np.array([number.setdefault(key, len(number)) for key in fingerprints], dtype=np.int64)
     if share <= 0 or len(number) < 2:
         return everything, everything[:0]

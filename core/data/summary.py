@@ -15,6 +15,7 @@ from core.config.run import DataConfig
 from core.data.checks import Parts, Problem, blocking, problems
 from core.data.example import Example
 from core.data.oddities import EMPTY
+from core.data.reading import Reading
 from core.data.tokens import TokenList
 
 __all__ = ["Parts", "Problem", "Report", "Spread", "blocking", "problems", "report"]
@@ -75,6 +76,7 @@ class Report:
         without_targets: examples with nothing to learn, which are left out.
         duplicates: examples that repeat an earlier one.
         shared: held-out examples that are trained on as well.
+        left_out: examples that the run leaves out (`data.leave_out`).
         empty: answers that say nothing.
         lengths: tokens of an example, before it is cut.
         targets: tokens of an example that give a loss.
@@ -104,6 +106,7 @@ class Report:
     without_targets: int
     duplicates: int
     shared: int
+    left_out: int
     empty: int
     lengths: Spread
     targets: Spread
@@ -119,9 +122,8 @@ class Report:
 
 def report(data: DataConfig, parts: Parts) -> Report:
     """Draw it up."""
-    reading, tokens = parts.reading, parts.reading.tokens
+    reading, tokens = parts.reading, parts.tokens
     known = parts.encoder is not None
-    empty = reading.oddities.get(EMPTY)
     targets, cut = tokens.targets, tokens.cut
     return Report(
         format=reading.guess.format.kind,
@@ -142,16 +144,23 @@ def report(data: DataConfig, parts: Parts) -> Report:
         truncated=int((cut[:, 0] > 0).sum()),
         cut_trained_tokens=int(cut[:, 1].sum()),
         without_targets=int((targets == 0).sum()),
-        duplicates=len(parts.repeated),
-        shared=len(parts.shared),
-        empty=empty.count if empty else 0,
+        duplicates=len(parts.marked("duplicates")),
+        shared=len(parts.shared.get("held-out-trained", ())),
+        left_out=sum(len(some) for some in parts.left.values()),
+        empty=len(parts.marked(EMPTY)) if known else _seen(reading),
         lengths=Spread.of(tokens.lengths + cut[:, 0]),
         targets=Spread.of(targets),
-        first=tuple(_shown(example, tokens, index) for index, example in enumerate(reading.first)),
+        first=tuple(_shown(example, reading.tokens, index) for index, example in enumerate(reading.first)),
         labels=_classes(parts),
         problems=tuple(problems(data, parts)),
         notes=reading.notes,
     )
+
+
+def _seen(reading: Reading) -> int:
+    """Empty answers where there are no tokens yet."""
+    places = reading.oddities.get(EMPTY)
+    return places.count if places else 0
 
 
 def _template(parts: Parts) -> str:

@@ -55,13 +55,20 @@ class Encoder:
         train_on: "completions" learns the answers with their end, "last-turn" the last one, "everything" all tokens.
         max_tokens: what is longer is cut off, and counted.
         template: a chat template's name or text; empty takes the model's own.
+        learn_end: whether the end of an answer is learned in given ids whose labels leave it out.
 
     Raises:
         UserError: the tokenizer is not a fast one.
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, *, train_on: TrainOn, max_tokens: int, template: str = ""
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        train_on: TrainOn,
+        max_tokens: int,
+        template: str = "",
+        learn_end: bool = False,
     ) -> None:
         if not tokenizer.is_fast:
             raise UserError(
@@ -73,6 +80,8 @@ class Encoder:
         self._renderer = Renderer(tokenizer, template)
         self._train_on = train_on
         self._max_tokens = max_tokens
+        self._learn_end = learn_end
+        self._marks = _special_words(tokenizer)
         self.beginning = _beginning(tokenizer)
         self.end = _id(tokenizer.eos_token_id)
         self._begin = _id(tokenizer.bos_token_id)
@@ -99,6 +108,22 @@ class Encoder:
         """The special words of the chosen template that are no single token."""
         marks = sorted(set(_MARK.findall(self.chosen_template)))
         return [mark for mark in marks if len(self._call([mark], specials=False)["input_ids"][0]) != 1]
+
+    @property
+    def pads_with_end(self) -> bool:
+        """Whether padding and the end of a text are one token, so that masking the one masks the other."""
+        return self.end is not None and self.tokenizer.pad_token_id == self.end
+
+    def holds_marks(self, example: Example) -> bool:
+        """Whether special words stand in an example's own texts, where the model would take them for real ones.
+
+        An end-of-text that somebody has written behind a completion is what it seems to be.
+        """
+        texts = [turn.content for turn in (*example.turns, *example.rejected)]
+        if example.style == "plain":
+            end = str(self.tokenizer.eos_token or "")
+            texts = [text.rstrip().removesuffix(end) for text in texts]
+        return any(self._marks.search(text) for text in texts)
 
     def encode(self, examples: Sequence[Example]) -> list[Tokens]:
         """Examples as tokens; all of them but documents, see `windows`.
@@ -137,9 +162,21 @@ class Encoder:
         learned = np.array(example.learned, dtype=np.bool_)
         if self._train_on == "everything":
             learned[:] = True
+        if self._learn_end:
+            ids, learned = self._with_end(ids, learned)
         stops = bool(not learned.any() or self._special[ids[np.flatnonzero(learned)[-1]]])
         kept, learned = self._one_beginning(ids.astype(np.int32), learned)
         return cut(kept, learned, example, self._max_tokens, stops=stops)
+
+    def _with_end(
+        self, ids: NDArray[np.int64], learned: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:  # fmt: skip
+        """Given ids with the special token behind each answer learned as well, and an end behind the last one."""
+        behind = np.flatnonzero(learned[:-1] & ~learned[1:] & self._special[ids[1:]]) + 1
+        learned[behind] = True
+        if self.end is not None and learned.any() and learned[-1] and not self._special[ids[-1]]:
+            return np.append(ids, self.end), np.append(learned, True)
+        return ids, learned
 
     def text_ids(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Running text as ids, with nothing added."""
@@ -333,6 +370,12 @@ def _special(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.bool_]:
     special = np.zeros(max(len(tokenizer), *tokenizer.get_vocab().values(), *ids, 0) + 1, dtype=np.bool_)
     special[ids] = True
     return special
+
+
+def _special_words(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
+    """Finds the special words of a tokenizer in a text."""
+    words = {*tokenizer.all_special_tokens, *(t.content for t in tokenizer.added_tokens_decoder.values() if t.special)}
+    return re.compile("|".join(map(re.escape, sorted(filter(None, words), reverse=True))) or r"(?!)")
 
 
 def _beginning(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int32]:

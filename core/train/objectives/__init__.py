@@ -16,7 +16,9 @@ from core.train.objectives.values import ValueLoss
 
 OBJECTIVES: Mapping[str, Callable[[nn.Module, Adapters, RunConfig], Objective]] = {
     "causal-lm": lambda model, adapters, config: TokenLoss(model),
-    "sequence-classification": lambda model, adapters, config: ClassLoss(model),
+    "sequence-classification": lambda model, adapters, config: ClassLoss(
+        model, adapters.labels, config.data.label_weights
+    ),
     "regression": lambda model, adapters, config: ValueLoss(model),
     "preference": lambda model, adapters, config: PreferenceLoss(model, adapters, beta=config.train.beta),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +22,18 @@ class ClassLoss:
 
     Args:
         model: with a head that gives a score for each class, (texts, classes).
+        labels: the names of the classes.
+        weights: a class's name to how much each of its texts counts; the others count 1.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(
+        self, model: nn.Module, labels: Sequence[str] = (), weights: Mapping[str, float] | None = None
+    ) -> None:
         self.model = model
         self.device = next(model.parameters()).device
+        self._weights = (
+            torch.tensor([weights.get(name, 1.0) for name in labels], device=self.device) if weights else None
+        )
         self._predicted: list[Tensor] = []
         self._actual: list[Tensor] = []
         self._classes = 0
@@ -38,7 +46,7 @@ class ClassLoss:
         self._predicted.append(scores.detach().argmax(dim=1))
         self._actual.append(actual)
         self._classes = scores.shape[1]
-        return functional.cross_entropy(scores, actual, reduction="sum")
+        return functional.cross_entropy(scores, actual, weight=self._weights, reduction="sum")
 
     def figures(self, *, whole: bool) -> dict[str, float]:
         """Accuracy; of all held-out texts F1 and Matthews' correlation as well."""

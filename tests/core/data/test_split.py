@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.split import keys, split
+from core.data.sameness import keys
+from core.data.split import split
 from core.data.tokens import TokenList, Tokens
 
 

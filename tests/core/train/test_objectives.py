@@ -305,3 +305,21 @@ def test_a_check_counts_the_head_that_is_trained_along(tmp_path: Path, family: s
     found = examine(Home(tmp_path), made.config)
     assert made.adapters.head
     assert found.trainable_parameters == made.adapters.count()
+
+
+def test_rare_classes_may_count_more_in_the_loss(tmp_path: Path) -> None:
+    made = [
+        training(tmp_path, tiny_model("bert", tmp_path / f"{n}"), "sequence-classification", labelled(24), data=data)
+        for n, data in enumerate(({}, {"label_weights": {"number": 5}}))
+    ]
+    losses = []
+    for each in made:
+        (batch,) = each.rows.micro_batches(0)
+        each.model.eval()
+        losses.append(each.objective(batch).item())
+    assert batch.goals is not None
+    with torch.no_grad():
+        scores = each.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
+        each_loss = functional.cross_entropy(scores, batch.goals.long(), reduction="none")
+    plain, extra = each_loss.sum(), 4 * each_loss[batch.goals == made[0].adapters.labels.index("number")].sum()
+    assert losses == pytest.approx([float(plain), float(plain + extra)], rel=1e-4)
