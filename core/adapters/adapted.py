@@ -6,7 +6,7 @@ adapter (DoRA's norms, merging, measuring, export) asks this class for `factors(
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -101,21 +101,33 @@ class Adapted(nn.Module):
         return (b, a) if carried is None else (torch.cat((b, carried[0]), 1), torch.cat((a, carried[1])))
 
     def carried(self) -> list[tuple[Tensor, Tensor]]:
-        """What the base itself has taken up or given up, as pairs `(B, A)`; no gradient goes to the adapter from it."""
-        found = (self.base_update.carried(self), self.init.carried(self))
+        """What stands for a change of the base itself, as pairs `(B, A)`; no gradient goes to the adapter from it."""
+        found = [self.init.carried(self)]
+        if self.base_update.weight(self) is None:
+            found.append(self.base_update.carried(self))
         return [pair for pair in found if pair is not None]
 
     def base_weight(self) -> Tensor:
         """The frozen (out, in) weight that the layer computes with, dequantised where it is stored in fewer bits."""
         return self.storage.weight(self.base)
 
+    def present_weight(self) -> Tensor:
+        """The (out, in) weight beneath the adapter: the frozen one, or what an update has made of it."""
+        changed = self.base_update.weight(self)
+        return self.base_weight() if changed is None else changed
+
     def delta_weight(self) -> Tensor:
-        """dW as one (out, in) float32 matrix, scale included: for merging, never for measuring."""
+        """dW against the frozen weight as one (out, in) float32 matrix: for merging, never for measuring."""
         with torch.no_grad():
-            weight = self.delta.weight({name: tensor.float() for name, tensor in self.tensors().items()})
-            for b, a in self.carried():
-                weight = weight + b.float() @ a.float()
-            return weight * self.scale
+            return self._change((self.base_update.carried(self), self.init.carried(self)))
+
+    def _change(self, pairs: Iterable[tuple[Tensor, Tensor] | None]) -> Tensor:
+        """The delta and these products together, (out, in) float32, scale included."""
+        weight = self.delta.weight({name: tensor.float() for name, tensor in self.tensors().items()})
+        for pair in pairs:
+            if pair is not None:
+                weight = weight + pair[0].float() @ pair[1].float()
+        return weight * self.scale
 
     def merged_weight(self, base: Tensor | None = None) -> Tensor:
         """The (out, in) weight with the adapter in it.
@@ -125,7 +137,10 @@ class Adapted(nn.Module):
         """
         with torch.no_grad():
             weight = self.base_weight().float() if base is None else base
-            return self.magnitude.merge(self, weight + self.delta_weight().to(weight))
+            changed = self.base_update.weight(self)
+            if changed is None:
+                return self.magnitude.merge(self, weight + self.delta_weight().to(weight))
+            return self.magnitude.merge(self, changed.to(weight) + self._change(self.carried()).to(weight))
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) to (..., out) in the base layer's dtype; exactly the base's output while switched off."""
@@ -136,7 +151,7 @@ class Adapted(nn.Module):
     def sum(self, x: Tensor, *, bias: bool = True) -> Tensor:
         """Base output plus scaled branch, with the base's bias or without: (..., out)."""
         if self._fusible(x):
-            y = self.delta.linear(self.tensors(), x, self.base_weight(), self.bias if bias else None, self.scale)
+            y = self.delta.linear(self.tensors(), x, self.present_weight(), self.bias if bias else None, self.scale)
         else:
             y = self.base_output(x, bias=bias)
             y = y + self.branch(x).to(y.dtype)
@@ -151,7 +166,8 @@ class Adapted(nn.Module):
 
     def base_output(self, x: Tensor, *, bias: bool = True) -> Tensor:
         """The base layer's output, with its bias or without: (..., out)."""
-        y: Tensor = self.base(x)
+        changed = self.base_update.weight(self)
+        y: Tensor = self.base(x) if changed is None else functional.linear(x, changed.to(x.dtype), self.bias)
         return y if bias or self.bias is None else y - self.bias.to(y.dtype)
 
     def derived(self, name: str, work_out: Callable[[], Tensor]) -> Tensor:

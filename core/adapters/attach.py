@@ -136,6 +136,7 @@ def attach(
         )  # fmt: skip
         if fresh:
             init.begin(layer)
+            base_update.begin(layer)
         layer.train(base.training)
         _replace(model, plan.name, layer)
         layers[plan.name] = layer

@@ -283,8 +283,15 @@ class BaseUpdate(Acting):
         """The tensors that one layer needs for it, by name; never trained."""
         return {}
 
+    def begin(self, layer: Adapted) -> None:
+        """Set first values that follow from the base weight; called once, and not where saved values take over."""
+
     def carried(self, layer: Adapted) -> tuple[Tensor, Tensor] | None:
         """What the base has taken up, as `(B, A)` with a change of scale * B A and no gradient to the adapter."""
+        return None
+
+    def weight(self, layer: Adapted) -> Tensor | None:
+        """The (out, in) weight that holds what was taken up, in place of the frozen one; None where that is left."""
         return None
 
 

@@ -85,6 +85,11 @@ METHODS: tuple[Method, ...] = (
         base_update="delta",
     ),
     _method(
+        "delta-lora-in-place", "Delta-LoRA (in place)", "2309.02411",
+        "Delta-LoRA to the letter: every chosen weight is changed in a copy of its own; the same result, more memory.",
+        base_update="delta-in-place",
+    ),
+    _method(
         "dylora", "DyLoRA", "2210.07558",
         "One training for every rank: pick the rank afterwards.",
         rank_schedule="dylora",

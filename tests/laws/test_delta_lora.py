@@ -5,30 +5,46 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from core import worker
 from core.adapters import state
 from core.adapters.attach import Adapters
-from core.adapters.base.delta import Following
+from core.adapters.base.following import Following
+from core.adapters.base.in_place import Moving
 from core.adapters.storage import STORAGES
+from core.config.check import facts, members, unmet
+from core.config.run import RunConfig
+from core.export.job import export_job
+from core.home import Home
+from core.store.store import Store
 from tests.laws.test_rank_schedules import attached, loss_of
 from tests.tiny import random_model
+from tests.whole.small_runs import create
 
 STEPS, RATIO = 6, 2.0
+IN_PLACE = "delta-lora-in-place"
+BOTH = pytest.mark.parametrize("method", ["delta-lora", IN_PLACE])
 
 
 def train(adapter: dict[str, Any], *, begin: int | None, epsilon: float = 1e-8) -> Adapters:
     """Six AdamW steps in float64; `begin` is the 0-based step at which the base begins to follow."""
     ours, _ = attached(4, **adapter)
     ours.model.double()
-    following = None if begin is None else Following(RATIO, begin, ours)
+    kind = Moving if adapter["method"] == IN_PLACE else Following
+    following = None if begin is None else kind(RATIO, begin, ours)
     optimizer = torch.optim.AdamW(ours.parameters(), lr=1e-2, eps=epsilon, weight_decay=0.1)
     for step in range(STEPS):
         if following:
             following.before_step(step)
         optimizer.zero_grad()
         loss_of(ours.model).backward()
+        if following:
+            following.before_optimizer()
         optimizer.step()
+        if following:
+            following.after_optimizer()
     return ours
 
 
@@ -36,14 +52,16 @@ def merged(adapters: Adapters) -> dict[str, torch.Tensor]:
     """The weights that each layer computes with, in float64."""
     found = {}
     for name, layer in adapters.layers.items():
-        b, a = layer.factors()
-        found[name] = (layer.base_weight() + layer.scale * b @ a).detach()
+        changed = layer.base_update.weight(layer)
+        b, a = layer.factors() if changed is None else (layer.own["b"], layer.own["a"])
+        found[name] = (layer.present_weight() + layer.scale * b @ a).detach()
     return found
 
 
-def test_the_virtual_form_is_the_papers_algorithm() -> None:
+@BOTH
+def test_both_forms_are_the_papers_algorithm(method: str) -> None:
     """The algorithm box, literally: W is changed in place after each step beyond tau."""
-    ours = train({"method": "delta-lora"}, begin=3)
+    ours = train({"method": method}, begin=3)
     literal, _ = attached(4, method="lora")
     literal.model.double()
     optimizer = torch.optim.AdamW(literal.parameters(), lr=1e-2, weight_decay=0.1)
@@ -62,19 +80,23 @@ def test_the_virtual_form_is_the_papers_algorithm() -> None:
         assert torch.allclose(weight, expected[name], atol=1e-12), name
 
 
-def test_the_base_stays_bit_for_bit_and_before_tau_it_is_lora() -> None:
-    lora, late = train({"method": "lora"}, begin=None), train({"method": "delta-lora"}, begin=STEPS)
+@BOTH
+def test_the_base_stays_bit_for_bit_and_before_tau_it_is_lora(method: str) -> None:
+    lora, late = train({"method": "lora"}, begin=None), train({"method": method}, begin=STEPS)
     fresh = random_model("llama").double()
-    moved = train({"method": "delta-lora"}, begin=1)
+    moved = train({"method": method}, begin=1)
 
     for (name, one), (_, other) in zip(merged(lora).items(), merged(late).items(), strict=True):
         assert torch.equal(one, other), name
     for name, layer in moved.layers.items():
         assert torch.equal(layer.base_weight(), fresh.get_submodule(name).weight), name
+    with moved.disabled():
+        assert torch.equal(loss_of(moved.model), loss_of(fresh))
 
 
-def test_from_the_first_step_with_adam_it_is_lora_with_a_larger_alpha() -> None:
-    follows = train({"method": "delta-lora"}, begin=0, epsilon=1e-30)
+@BOTH
+def test_from_the_first_step_with_adam_it_is_lora_with_a_larger_alpha(method: str) -> None:
+    follows = train({"method": method}, begin=0, epsilon=1e-30)
     larger, _ = attached(4, method="lora")
     for layer in larger.layers.values():
         object.__setattr__(layer.plan, "alpha", layer.plan.alpha * (1 + RATIO))
@@ -97,8 +119,9 @@ def test_the_rank_of_the_whole_change_is_at_most_twice_the_adapters() -> None:
         assert torch.linalg.matrix_rank((b @ a).detach()) <= 8
 
 
-def test_a_saved_adapter_carries_the_bases_part(tmp_path: Path) -> None:
-    ours = train({"method": "delta-lora"}, begin=2)
+@BOTH
+def test_a_saved_adapter_carries_the_bases_part(tmp_path: Path, method: str) -> None:
+    ours = train({"method": method}, begin=2)
     ours.model.float()
     expected = loss_of(ours.model)
     state.save(ours, tmp_path)
@@ -106,3 +129,60 @@ def test_a_saved_adapter_carries_the_bases_part(tmp_path: Path) -> None:
 
     assert torch.allclose(loss_of(again.model), expected, atol=1e-6)
     assert all(layer.carry == RATIO for layer in again.layers.values())
+
+
+def test_the_changed_weight_is_what_the_factors_at_tau_say() -> None:
+    """The telescoping sum, and that what is stated against the base that was loaded is the whole change."""
+    virtual = train({"method": "delta-lora"}, begin=2)
+    for name, layer in train({"method": IN_PLACE}, begin=2).layers.items():
+        pair = layer.base_update.carried(layer)
+        assert pair is not None and float((layer.own["moved"] - layer.base_weight()).norm()) > 1e-3
+        assert torch.allclose(layer.own["moved"], layer.base_weight() + layer.scale * pair[0] @ pair[1], atol=1e-12)
+        # Merged weights are formed in float32.
+        assert torch.allclose(layer.merged_weight(), virtual.layers[name].merged_weight(), atol=1e-6)
+        assert torch.allclose(layer.delta_weight(), virtual.layers[name].delta_weight(), atol=1e-6)
+
+
+def test_small_increments_are_kept_over_a_base_in_bfloat16() -> None:
+    ours, _ = attached(4, method=IN_PLACE)
+    layer = next(iter(ours.layers.values()))
+    layer.base.to(torch.bfloat16)
+    layer.base_update.begin(layer)
+    moving = Moving(RATIO, 0, ours)
+    with torch.no_grad():
+        for step in range(100):
+            moving.before_step(step)
+            moving.before_optimizer()
+            layer.own["b"].add_(torch.sign(layer.own["b"]) + 1, alpha=1e-7)
+            moving.after_optimizer()
+        pair = layer.base_update.carried(layer)
+        assert pair is not None
+        wanted, drift = layer.scale * pair[0] @ pair[1], layer.own["moved"] - layer.base_weight().float()
+
+    assert torch.allclose(drift, wanted, rtol=0.05, atol=1e-7) and float(wanted.norm()) > 0
+
+
+def test_a_run_in_place_goes_on_to_the_bit_and_is_exported(home: Home, tmp_path: Path) -> None:
+    store = Store(home)
+    parts: dict[str, Any] = {
+        "adapter": {"method": IN_PLACE, "base_update": {"kind": "delta-in-place", "start": 2}},
+        "train": {"steps": 6, "evaluate_every": 0, "checkpoint_every": 3},
+    }
+    whole, broken = create(store, tmp_path, **parts), create(store, tmp_path, **parts)
+    assert worker.main(home, whole) == 0 and worker.main(home, broken) == 0
+    path = "checkpoints/step-000006/adapter/adapter.safetensors"
+    (home.run(broken) / path).write_bytes(b"")
+    assert worker.main(home, broken, resume=True) == 0
+    assert (home.run(broken) / path).read_bytes() == (home.run(whole) / path).read_bytes()
+
+    for form in ("adapter", "merged"):
+        body = {"run": whole, "to": form, "out": str(tmp_path / form), "verify": True}
+        assert export_job(home, body, lambda text, share: None)["verified"]["max_logit_gap"] < 1e-4
+    store.close()
+
+
+def test_weights_in_four_bits_cannot_be_changed_in_place() -> None:
+    config = RunConfig.from_dict({"adapter": {"method": IN_PLACE}, "model": {"storage": "nf4"}})
+    (problem,) = unmet(members(config), facts(config))
+
+    assert problem.path == "adapter.base_update" and "base weights in floating point" in problem.text
