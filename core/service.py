@@ -35,12 +35,15 @@ HANDLERS: Mapping[str, str] = {
     "preview_data": "core.data.preview:preview_job",
     "data_columns": "core.data.columns:columns_job",
     "export": "core.export.job:export_job",
+    "import": "core.export.importing:import_job",
     "importance": "core.train.importance:importance_job",
     "insight": "core.insight.job:insight_job",
     "every_rank": "core.train.every_rank:every_rank_job",
     "report": "core.insight.report:report_job",
 }
 """Kind of a job to `module:function`, imported when the first such job comes."""
+PASSING = frozenset({"convert", "inspect_data", "preview_data", "data_columns", "export", "import"})
+"""Kinds of jobs whose rows are forgotten some time after they ended: what they made is elsewhere, or made anew."""
 
 IDLE = 60.0
 """Seconds without a job after which a service that belongs to nobody ends."""
@@ -113,6 +116,7 @@ class _Stay:
 def _serve(home: Home, jobs: Jobs, stay: _Stay, handlers: Mapping[str, str]) -> None:
     """Take jobs until nobody is there and none waits: what was asked for is done even if the window has closed."""
     jobs.abandon()
+    jobs.prune(PASSING)
     while True:
         job = jobs.take()
         if job is not None:

@@ -26,6 +26,7 @@ from core.commandline.demo import Demo
 from core.commandline.doctor import Doctor
 from core.commandline.document import to_json
 from core.commandline.export import Export
+from core.commandline.import_adapter import Import
 from core.commandline.importance import Importance
 from core.commandline.layers import Layers
 from core.commandline.methods import Methods
@@ -40,7 +41,8 @@ from core.commandline.worker import Worker
 from core.errors import UserError
 
 SUBCOMMANDS: tuple[type[Subcommand], ...] = (
-    Layers, Methods, Check, Train, Resume, Runs, Show, Export, Importance, Report, Doctor, Demo, Worker, Service, Queue,
+    Layers, Methods, Check, Train, Resume, Runs, Show, Export, Import, Importance, Report, Doctor, Demo, Worker,
+    Service, Queue,
 )  # fmt: skip
 INTERRUPTED = 130
 

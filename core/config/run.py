@@ -188,6 +188,9 @@ class AdapterConfig(Part):
     begin: str = option(
         "", "Begin from", "The id of a run, or of an imported adapter, whose best values are this one's first ones."
     )
+    begin: str = option(
+        "", "Begin from", "The id of a run, or of an imported adapter, whose best values are this one's first ones."
+    )
     delta: Annotated[Delta | None, BeforeValidator(lambda v: v and DELTAS.parse(v)), _SERIAL] = None
     scale: Annotated[Scale | None, BeforeValidator(lambda v: v and SCALES.parse(v)), _SERIAL] = None
     magnitude: Annotated[Magnitude | None, BeforeValidator(lambda v: v and MAGNITUDES.parse(v)), _SERIAL] = None

@@ -152,8 +152,15 @@ def _make(home: Home, found: _Found, *, origin: str) -> str:
                 writer.layers(layers)
                 writer.event(
                     RunStarted(
-                        step=0, steps=0, device="", compute="", trainable_parameters=adapters.count(),
-                        total_parameters=found.info.parameters, examples=0, held_out_examples=0, environment={},
+                        step=0,
+                        steps=0,
+                        device="",
+                        compute="",
+                        trainable_parameters=adapters.count(),
+                        total_parameters=found.info.parameters,
+                        examples=0,
+                        held_out_examples=0,
+                        environment={},
                     )  # fmt: skip
                 )
                 for key, values in measured.items():
@@ -170,6 +177,14 @@ def _make(home: Home, found: _Found, *, origin: str) -> str:
     finally:
         store.close()
     return run
+
+
+def _started(found: _Found) -> RunStarted:
+    """What a worker would have said of the sizes; nothing was trained here."""
+    return RunStarted(
+        step=FIRST, steps=0, device="", compute="", trainable_parameters=found.adapters.count(),
+        total_parameters=found.info.parameters, examples=0, held_out_examples=0, environment={},
+    )  # fmt: skip
 
 
 @torch.no_grad()
