@@ -14,7 +14,9 @@ from torch import nn
 
 from core.adapters.attach import Adapters, attach, train_head
 from core.adapters.axis import Acting
+from core.adapters.state import SavedAdapter
 from core.callback import Callback
+from core.config.forecast import expected_peak, forecast
 from core.config.run import JUDGING, RunConfig
 from core.config.select import select
 from core.data.fitting import fitting
@@ -31,7 +33,7 @@ from core.models.info import ModelInfo
 from core.models.load import load, load_tokenizer, resolve
 from core.optim.groups import groups
 from core.sink import Sink
-from core.train import precision, seed
+from core.train import beginning, precision, seed
 from core.train.callbacks.evaluating import Evaluating
 from core.train.callbacks.measuring import Measuring
 from core.train.callbacks.obeying import Obeying
@@ -42,21 +44,46 @@ from core.train.interrupt import Interrupt
 from core.train.memory import explained
 from core.train.objectives import OBJECTIVES
 from core.train.selecting import settled
+from core.train.starting import started
 from core.train.training import Training
 
 
-def prepare(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: Interrupt, say: Say) -> Training:
+def prepare(
+    config: RunConfig,
+    *,
+    home: Home,
+    folder: Path,
+    sink: Sink,
+    interrupt: Interrupt,
+    say: Say,
+    saved: SavedAdapter | None = None,
+) -> Training:
     """Load the model, read the data, find the layers and put the adapters on.
 
-    Args: see `lay`.
+    Args:
+        config, home, folder, sink, interrupt, say: see `lay`.
+        saved: the adapter that the training will go on with; None starts a new one, with all that its start asks for.
 
     Raises:
         UserError: anything in the world that is not as the configuration says.
     """
+    first = beginning.earlier(home, config) if saved is None else None
     ground = lay(config, home=home, folder=folder, sink=sink, interrupt=interrupt, say=say)
+    if first is not None:
+        beginning.refuse_other_layers(first, ground.candidates, config)
+        say("Putting the adapters on", None)
+        training = assemble(ground, config, first.plans, ground.data.train, fresh=False)
+        beginning.take(training.adapters, first)
+        return training
     plans = settled(ground, config, assemble, say)
+    if saved is not None:
+        say("Putting the adapters on", None)
+        return assemble(ground, config, saved.plans, ground.data.train, fresh=False)
+    plans, values = started(ground, config, plans, assemble, say)
     say("Putting the adapters on", None)
-    return assemble(ground, config, plans, ground.data.train)
+    training = assemble(ground, config, plans, ground.data.train)
+    training.adapters.take(values)
+    return training
 
 
 def lay(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: Interrupt, say: Say) -> Ground:
@@ -81,7 +108,10 @@ def lay(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: I
     chosen = _precision(config, info, sink)
     seed.seed_everything(config.seed)
     say("Reading the data", None)
-    data = prepare_data(fitting(config.data, info), load_tokenizer(path), config.seed, progress=say, task=config.task)
+    data = prepare_data(
+        fitting(config.data, info), load_tokenizer(path), config.seed, progress=say, task=config.task,
+        vocabulary=info.vocabulary,
+    )  # fmt: skip
     with explained("while the model was loaded"):
         say("Loading the model", None)
         loaded = load(
@@ -96,7 +126,9 @@ def lay(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: I
     return Ground(folder, sink, interrupt, info, chosen, loaded, data, candidates, packing)
 
 
-def assemble(ground: Ground, config: RunConfig, plans: Sequence[LayerPlan], examples: TokenList) -> Training:
+def assemble(
+    ground: Ground, config: RunConfig, plans: Sequence[LayerPlan], examples: TokenList, *, fresh: bool = True
+) -> Training:
     """Put adapters on, and everything together that a training needs; the model takes one set of adapters at a time.
 
     Args:
@@ -104,9 +136,10 @@ def assemble(ground: Ground, config: RunConfig, plans: Sequence[LayerPlan], exam
         config: the run's, or a shorter one of the same model and data.
         plans: the layers to train.
         examples: to train on.
+        fresh: whether the adapters begin here; not where saved values are to take over.
     """
     model, data = ground.loaded.model, ground.data
-    adapters = attach(model, plans, config.adapter, seed=config.seed, storage=config.storage)
+    adapters = attach(model, plans, config.adapter, seed=config.seed, storage=config.storage, fresh=fresh)
     train_head(adapters, ground.loaded.head, data.labels)
     with explained("while the adapters were put on"):
         objective = OBJECTIVES[config.task](model, adapters, config)
@@ -126,6 +159,7 @@ def assemble(ground: Ground, config: RunConfig, plans: Sequence[LayerPlan], exam
             total_parameters=ground.info.parameters,
             examples=len(examples),
             held_out_examples=len(data.held_out),
+            forecast=expected_peak(forecast(ground.info, plans, config, data.report.to_dict()), config),
             scaler=torch.amp.GradScaler(ground.precision.device.type, enabled=ground.precision.scaled),
         )
     training.callbacks = callbacks(training, ground.interrupt)
