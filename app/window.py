@@ -130,7 +130,7 @@ class Window(QMainWindow):
 
     def start_run(self) -> None:
         """Start a run of the configuration as it stands; where something is missing, say what."""
-        problems = self.document.problems()
+        problems = self.document.check()
         try:
             if problems:
                 raise UserError("The run cannot start yet.", hint=" ".join(problems.values()))

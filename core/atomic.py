@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -82,7 +81,7 @@ def disk_is_full(error: BaseException) -> bool:
 
 def _beside(target: Path) -> Path:
     """A name that nobody has, in the folder of `target`; who makes it gets the rights that the user gives new files."""
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    return target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
 
 
 def sync(folder: Path) -> None:

@@ -279,7 +279,7 @@ class RunPage(Page):
             self.context.go("method")
 
     def _start_or_choose(self) -> None:
-        if self.context.document.problems():
+        if self.context.document.check():
             self.context.go("model")
         else:
             try:

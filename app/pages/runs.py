@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QLineEdit,
     QMenu,
+    QMessageBox,
     QSplitter,
     QStackedLayout,
     QTableView,
@@ -30,7 +31,7 @@ from app.plots.comparison import MOST, Comparison
 from app.widgets import Button, EmptyState, Panel, danger, label, plain
 from app.widgets.run_details import RunDetails
 from app.widgets.status import WORDS
-from app.words import plural
+from app.words import plural, size
 from core.errors import UserError
 from core.launch import observe
 from core.state import Status
@@ -129,7 +130,7 @@ class RunsPage(Page):
         self.open = plain("Open", self._open, name="Show this run on the Run page")
         self.resume = plain("Resume", lambda: self._each_first(self.context.actions.resume))
         self.duplicate = plain("Duplicate", self._duplicate, name="Make a new configuration like this run's")
-        self.more = Button("", "ghost", icon="more", name="More for the chosen runs")
+        self.more = Button("", "ghost", icon="more", name="More for the chosen runs and the bin")
         self.more.clicked.connect(lambda: self._open_menu(self.more.mapToGlobal(self.more.rect().bottomLeft())))
         self.delete = danger("Delete", self._delete, name="Move to the bin; can be undone")
         self._of_list = (self.open, self.resume, self.duplicate, self.compare_button, self.delete, self.more)
@@ -271,7 +272,6 @@ class RunsPage(Page):
         self.report.setEnabled(bool(chosen))
         self.resume.setVisible(one and self.model.status(chosen[0]) in _RESUMABLE)
         self.delete.setEnabled(bool(chosen))
-        self.more.setEnabled(bool(chosen))
         self.details.setVisible(one)
         if one:
             self.details.show_run(chosen[0])
@@ -345,7 +345,17 @@ class RunsPage(Page):
         for text, action, enabled in entries:
             entry = menu.addAction(text, action)
             entry.setEnabled(enabled)
+        menu.addSeparator()
+        menu.addAction("Empty the bin …", self._empty_bin).setEnabled(self.context.store.bin()[0] > 0)
         menu.popup(at)
+
+    def _empty_bin(self) -> None:
+        """Remove deleted runs for good, once the user has read how many and how large they are."""
+        runs, bytes_ = self.context.store.bin()
+        text = f"Remove {plural(runs, 'deleted run')} ({size(bytes_)}) for good? They cannot be restored."
+        answer = QMessageBox.question(self, "Rankloom", text)
+        if answer == QMessageBox.StandardButton.Yes:
+            self._change(self.context.store.empty_bin)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the columns the room that there is."""

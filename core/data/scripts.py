@@ -38,6 +38,7 @@ def _words(examples: Sequence[Example]) -> dict[str, list[str]]:
             for word in turn.content.split():
                 letter = next((sign for sign in word if sign.isalpha()), "")
                 script = unicodedata.name(letter, "").split(" ")[0].split("-")[0].capitalize() if letter else ""
+                script = {"Cjk": "Chinese"}.get(script, script)
                 if script and script != "Latin" and sizes.get(script, 0) < SAMPLE:
                     letters = "".join(sign for sign in word if sign.isalpha())[:SAMPLE]
                     found.setdefault(script, []).append(letters)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from core.store.rows import JobRow
 from core.store.schema import transaction, translated
 
 _COLUMNS = "id, kind, body, state, cancel, text, share, result, error_text, error_hint, traceback"
+
+
+KEPT = 100
+"""Ended jobs that stay, so that whoever waits for one still finds it."""
 
 
 class Jobs:
@@ -43,6 +48,15 @@ class Jobs:
         if row is None:
             raise UserError(f"There is no job {job}.")
         return _job(row)
+
+    def answer(self, kind: str, body: dict[str, Any]) -> JobRow | None:
+        """The newest job of this kind that was asked just this and has been done; None where there is none."""
+        with translated(self._path):
+            row = self._database.execute(
+                f"SELECT {_COLUMNS} FROM jobs WHERE kind = ? AND state = 'done' AND body = ? ORDER BY id DESC LIMIT 1",
+                (kind, json.dumps(body)),
+            ).fetchone()
+        return None if row is None else _job(row)
 
     def cancel(self, job: int) -> None:
         """Ask for a job's end: at once where it has not begun, at its next sign of life where it has."""
@@ -89,6 +103,21 @@ class Jobs:
             self._database.execute(
                 "UPDATE jobs SET state = 'failed', error_text = ?, error_hint = ? WHERE state = 'running'",
                 ("The background worker ended before this was done.", "Try again; service.log in the home says more."),
+            )
+
+    def prune(self, kinds: Collection[str], *, keep: int = KEPT) -> None:
+        """Forget jobs that have ended, but for the newest: failed and cancelled ones, and what was done of `kinds`.
+
+        Args:
+            kinds: those whose results nobody asks for a second time.
+            keep: how many of the newest jobs stay whatever they are.
+        """
+        marks = ", ".join("?" for _ in kinds)
+        with translated(self._path):
+            self._database.execute(
+                "DELETE FROM jobs WHERE id <= (SELECT max(id) FROM jobs) - ? AND "
+                f"(state IN ('failed', 'cancelled') OR (state = 'done' AND kind IN ({marks})))",
+                (keep, *kinds),
             )
 
     def _end(self, job: int, state: str, **columns: Any) -> None:

@@ -41,6 +41,10 @@ _RUN = (
 _SEARCHED = "id || ' ' || name || ' ' || tags || ' ' || notes || ' ' || method || ' ' || model || ' ' || data"
 
 
+_OF_RUNS = ("events", "points", "vectors", "samples", "checkpoints", "commands")
+"""The tables that a run has rows in, beside its own."""
+
+
 class Store(Readings):
     """The home's database, for those who look on."""
 
@@ -136,6 +140,34 @@ class Store(Readings):
         self._move(self.home.bin / run, self.home.run(run))
         self._write("UPDATE runs SET deleted = NULL WHERE id = ?", run)
 
+    def bin(self) -> tuple[int, int]:
+        """How many runs are in the bin, and the bytes that their folders take."""
+        runs = self._rows("SELECT count(*) FROM runs WHERE deleted IS NOT NULL")[0][0]
+        return runs, sum(path.stat().st_size for path in self.home.bin.rglob("*") if path.is_file())
+
+    def empty_bin(self) -> int:
+        """Remove the runs in the bin for good, folders and all they measured; returns how many.
+
+        Raises:
+            UserError: a folder cannot be removed; its run and those behind it stay in the bin.
+        """
+        runs = [row[0] for row in self._rows("SELECT id FROM runs WHERE deleted IS NOT NULL ORDER BY deleted")]
+        for run in runs:
+            try:
+                if (self.home.bin / run).exists():
+                    shutil.rmtree(self.home.bin / run)
+            except OSError as error:
+                raise UserError(
+                    f"{error.filename or self.home.bin / run} cannot be removed: {error.strerror or error}.",
+                    hint="Close programs that have files of it open, and try again.",
+                ) from error
+            with translated(self.home.database), transaction(self._database):
+                for table in _OF_RUNS:
+                    self._database.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
+                self._database.execute("DELETE FROM runs WHERE id = ?", (run,))
+        self._wrote = True
+        return len(runs)
+
     # The bus
 
     def changed(self) -> bool:
@@ -197,6 +229,10 @@ class Store(Readings):
     def job(self, job: int) -> JobRow:
         """A job as it stands."""
         return self.jobs.row(job)
+
+    def answer(self, kind: str, body: dict[str, Any]) -> JobRow | None:
+        """What was found when just this was asked before: answers stay as long as the home does."""
+        return self.jobs.answer(kind, body)
 
     def cancel(self, job: int) -> None:
         """Ask for a job's end."""

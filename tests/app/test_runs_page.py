@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox
 
 from app.models.runs import COLUMNS, RunsModel
 from app.pages.runs import RunsPage
@@ -129,6 +130,25 @@ def test_deleted_runs_go_to_the_bin_and_come_back(window: Open, three: list[Seed
     assert toast.isVisible() and toast.accessibleName() == "2 runs moved to the bin."
     toast._button.click()
     assert sorted(names(page)) == ["first", "second", "third"]
+
+
+def test_the_bin_is_emptied_only_by_who_has_read_what_is_in_it(
+    window: Open, three: list[Seeded], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = opened(window)
+    choose(page, 0)
+    page.delete.click()
+    asked: list[str] = []
+
+    def answer(button: QMessageBox.StandardButton) -> None:
+        monkeypatch.setattr(QMessageBox, "question", lambda _parent, _title, text: asked.append(text) or button)
+        page._empty_bin()
+
+    answer(QMessageBox.StandardButton.No)
+    assert store.bin()[0] == 1
+    answer(QMessageBox.StandardButton.Yes)
+    assert store.bin() == (0, 0) and len(names(page)) == 2
+    assert asked[0].startswith("Remove 1 deleted run (") and "cannot be restored" in asked[0]
 
 
 def test_a_run_under_way_is_not_deleted_and_the_reason_is_said(

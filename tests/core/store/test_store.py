@@ -133,6 +133,39 @@ def test_a_deleted_run_is_in_the_bin_and_comes_back(store: Store, home: Home) ->
     assert [row.folder for row in store.runs()] == [home.runs / run] and (home.runs / run / "run.yaml").exists()
 
 
+def test_the_bin_is_emptied_for_good_and_nothing_else_goes(store: Store, home: Home) -> None:
+    kept, gone = store.create_run(named("kept")), store.create_run(named("gone"))
+    for run in (kept, gone):
+        writer = Writer(home, run)
+        writer.points(1, {"loss": 1.0})
+        writer.vector(1, "delta_norm", np.ones(2))
+        writer.close()
+    store.delete(gone)
+    runs, size = store.bin()
+    assert runs == 1 and size >= (home.bin / gone / "run.yaml").stat().st_size > 0
+
+    assert store.empty_bin() == 1
+
+    assert store.bin() == (0, 0) and store.runs(deleted=True) == [] and not (home.bin / gone).exists()
+    assert store.curve_keys(gone) == [] and store.vector_keys(gone) == [] and store.events(gone) == []
+    assert store.curve_keys(kept) == ["loss"] and home.run(kept).is_dir()
+    assert store.empty_bin() == 0
+
+
+def test_old_jobs_are_forgotten_but_not_answers_that_are_asked_for_again(store: Store) -> None:
+    ended = [store.ask(kind, {}) for kind in ("inspect_data", "insight", "convert", "convert")]
+    store.jobs.done(ended[0], {})
+    store.jobs.done(ended[1], {})
+    store.jobs.failed(ended[2], "no")
+    waiting, newest = ended[3], store.ask("export", {})
+    store.jobs.done(newest, {})
+
+    store.jobs.prune({"inspect_data", "convert", "export"}, keep=1)
+
+    left = [row[0] for row in store._rows("SELECT id FROM jobs ORDER BY id")]
+    assert left == [ended[1], waiting, newest]
+
+
 def test_a_run_that_was_half_deleted_by_a_crash_can_be_deleted_again(store: Store, home: Home) -> None:
     run = store.create_run(CONFIG)
     home.run(run).rename(home.bin / run)
