@@ -13,10 +13,12 @@ import numpy as np
 
 from core.config.run import RunConfig
 from core.data.batches import IGNORED, Batch, Batches
+from core.data.example import place
 from core.data.fitting import fitting
 from core.data.padding import padding
 from core.data.prepare import Prepared, survey
 from core.data.reading import Limit, Progress
+from core.data.rendering import own_template
 from core.data.tokens import TokenList
 from core.errors import UserError
 from core.home import Home
@@ -24,7 +26,7 @@ from core.home import Home
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Wanted = int | Literal["longest", "shortest", "truncated"]
+Wanted = int | Literal["longest", "shortest", "truncated", "row"]
 MOST_TOKENS = 20_000
 """Tokens of a batch that are shown; whole rows, and at least one."""
 
@@ -35,13 +37,16 @@ def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     Args:
         home: for models that have to be converted first.
         body: `config`: the run file's mapping. `index`: the number of a micro-batch in the order of training (0 is the
-            first, and behind the last of an epoch comes the next epoch's first), or `longest`, `shortest` or
-            `truncated`: the one that holds such an example. With `"truncated"` an `after` goes on behind the example of
-            that number. `held_out`: true for the held-out examples instead.
+            first, and behind the last of an epoch comes the next epoch's first), or `longest`, `shortest`, `truncated`
+            or `row`: the one that holds such an example. With `"truncated"` an `after` goes on behind the example of
+            that number; `"row"` needs a `file` and a `row`, which is looked for on the other side too. `held_out`: true
+            for the held-out examples instead.
         progress: told how far it is.
 
     Returns:
         `index`, `step`, `micro_batch`: where it stands; `micro_batches`: how many an epoch has.
+        `held_out`: whether these are held-out examples; `held_out_examples`: how many of those there are.
+        `own_template`: the text of the chat template that is used where none is chosen.
         `example`: the number of the example that was looked for; None where a number was given.
         `complete`: whether all of the data was read. `packing`: whether texts share rows. `tokens`, `trained`: counts.
         `rows`: for each row of the batch its tokens as columns of equal length: `ids`, `pieces` (text of each token),
@@ -51,7 +56,8 @@ def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
         `file`, `row`, `tokens`, `trained`, `cut`, `cut_trained`, and `label` where it is judged.
 
     Raises:
-        UserError: the data or the model cannot be read, there is nothing to train on, or nothing was cut.
+        UserError: the data or the model cannot be read, there is nothing to train on, nothing was cut, or a row that is
+            looked for is in no batch.
     """
     from core.models.catalog import describe
     from core.models.load import load_tokenizer, resolve
@@ -62,27 +68,53 @@ def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     prepared = survey(
         fitting(config.data, describe(model)), tokenizer, config.seed, progress, limit=Limit(), task=config.task
     )
-    examples = prepared.held_out if body.get("held_out") else prepared.train
+    wanted = body.get("index", 0)
+    held_out = bool(body.get("held_out"))
+    example: int | None = None
+    if wanted == "row":
+        held_out, example = _row_example(prepared, body["file"], int(body["row"]), held_out)
+    examples = prepared.held_out if held_out else prepared.train
     if not len(examples):
         raise UserError("There is no example to show.", hint="Look at the checks.", path="data.path")
+    if wanted != "row":
+        example = _example(examples, wanted, int(body.get("after", -1)))
     train = config.train
     batches = Batches(
         examples, batch=train.batch, accumulate=train.accumulate, max_tokens=config.data.max_tokens, seed=config.seed,
         packing=config.data.packing, pad_id=padding(tokenizer),
     )  # fmt: skip
-    example = _example(examples, body.get("index", 0), int(body.get("after", -1)))
-    step, part = divmod(int(body.get("index", 0)), train.accumulate) if example is None else batches.where(example)
+    step, part = divmod(int(wanted), train.accumulate) if example is None else batches.where(example)
     shown = _shown(batches.micro_batches(step)[part], examples, tokenizer, prepared)
     return {
         "index": step * train.accumulate + part,
         "step": step,
         "micro_batch": part,
         "micro_batches": -(-len(examples) // train.batch),
+        "held_out": held_out,
+        "held_out_examples": len(prepared.held_out),
+        "own_template": own_template(tokenizer),
         "example": example,
         "complete": prepared.report.share >= 1,
         "packing": config.data.packing and config.task in ("causal-lm", "preference"),
         **shown,
     }
+
+
+def _row_example(prepared: Prepared, file: str, row: int, held_out: bool) -> tuple[bool, int]:
+    """On which side a row's example is, the wanted one first, and its number there.
+
+    Raises:
+        UserError: the row is in no batch.
+    """
+    for side in (held_out, not held_out):
+        found = (prepared.held_out if side else prepared.train).at(file, row)
+        if len(found):
+            return side, int(found[0])
+    raise UserError(
+        f"{place(file, row)} is in no batch: it is left out.",
+        hint="Nothing of it would be learned, or the run leaves such rows out.",
+        path="data.path",
+    )
 
 
 def _example(examples: TokenList, wanted: Wanted, after: int) -> int | None:

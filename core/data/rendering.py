@@ -194,6 +194,11 @@ class Renderer:
         return text
 
 
+def own_template(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The text of the template that is used where none is chosen: the model's, or headings over plain texts."""
+    return str(tokenizer.get_chat_template()) if tokenizer.chat_template else PLAIN
+
+
 def _plain(example: Example) -> Rendered:
     """Turns one after the other, as they are."""
     spans, text = [], ""

@@ -134,6 +134,12 @@ class TokenList(Sequence[Tokens]):
         some._chosen = self._chosen[indices]
         return some
 
+    def at(self, file: str, row: int) -> NDArray[np.int64]:
+        """Which examples come from a row of a file; several, where a document was cut into windows."""
+        files = [number for number, name in enumerate(self._files) if name == file]
+        mine = self._numbers[self._chosen]
+        return np.flatnonzero(np.isin(mine[:, 0], files) & (mine[:, 1] == row))
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each example, (examples,)."""

@@ -104,3 +104,24 @@ def test_pairs_and_labelled_texts_are_shown_with_what_they_are(tmp_path: Path, m
     assert all(text["label"] == "ab"[(text["row"] - 1) % 2] for text in found["texts"])
     assert (found["packing"], found["trained"]) == (False, 2)
     assert not any(any(row["trained"]) for row in found["rows"])
+
+
+def test_a_row_is_found_on_either_side_and_one_in_no_batch_is_said_to_be(tmp_path: Path, model: Path) -> None:
+    rows = [*ROWS, {"instruction": "Why?", "response": ""}]
+    asked = body(tmp_path, model, rows, data={"held_out": 0.25, "leave_out": ["empty-answers"]})
+    sides = set()
+    for row in range(1, 13):
+        found = show(tmp_path, asked, index="row", file="a.jsonl", row=row)
+        texts = {text["example"]: text["row"] for text in found["texts"]}
+        assert texts[found["example"]] == row
+        sides.add(found["held_out"])
+        other = show(tmp_path, asked, index=found["index"], held_out=found["held_out"])
+        assert other["texts"] == found["texts"]
+    assert sides == {True, False}
+    assert found["held_out_examples"] == 3
+    with pytest.raises(UserError, match=r"a.jsonl, row 13 is in no batch"):
+        show(tmp_path, asked, index="row", file="a.jsonl", row=13)
+
+
+def test_the_template_that_is_used_is_told(tmp_path: Path, model: Path) -> None:
+    assert show(tmp_path, body(tmp_path, model), index=0)["own_template"] == tiny_tokenizer().chat_template
