@@ -11,11 +11,13 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QWidget
 
+from app.actions import Actions
 from app.errors import ErrorDialog, show_error
 from app.menu import window_menu
 from app.window import PAGES, Window, kind_of
 from core.errors import Cancelled, UserError
 from core.home import Home
+from core.models.catalog import tiny_model
 from tests.app.seed import Seeded
 
 Make = Callable[..., Seeded]
@@ -63,6 +65,23 @@ def test_changes_of_the_configuration_are_undone_and_redone_with_keys(window: Op
     assert shown.document.config.adapter.rank == 8
     QTest.keyClick(shown, Qt.Key.Key_Y, CTRL)
     assert shown.document.config.adapter.rank == 32
+
+
+def test_a_start_judges_the_configuration_as_it_stands_at_that_moment(
+    window: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = window()
+    document = shown.document
+    data = folder / "a.jsonl"
+    data.write_text('{"prompt": "a", "completion": "b"}\n', encoding="utf-8")
+    document.update({"model.path": str(tiny_model()), "data.path": str(data), "adapter.layers": "attention"})
+    assert document.check() == {}
+    begun, said = [], []
+    monkeypatch.setattr(Actions, "start", lambda _self, config: begun.append(config))
+    monkeypatch.setattr("app.window.show_error", lambda error, _parent: said.append(error))
+    document.update({"adapter.magnitude": "row", "adapter.delta": "full"})
+    QTest.keyClick(shown, Qt.Key.Key_Return, CTRL)
+    assert begun == [] and "needs" in said[0].hint
 
 
 def test_text_is_scaled_with_keys(window: Open) -> None:
