@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.optim import Optimizer
 
 
 class Callback:
@@ -34,8 +35,11 @@ class Callback:
     name: str = ""
     """Under which a checkpoint keeps its state; only needed by those that have one."""
 
+    def meet(self, optimizer: Optimizer) -> None:
+        """Once, when the training has been put together, and before it is restored: who moves the parameters."""
+
     def begin(self) -> None:
-        """Once, before anything else; a resumed run has been restored by then."""
+        """Once, before anything else in the training; a resumed run has been restored by then."""
 
     def before_step(self, step: int) -> None:
         """Before the forward pass of the 0-based `step`."""

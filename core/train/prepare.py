@@ -185,9 +185,12 @@ def _precision(config: RunConfig, info: ModelInfo, sink: Sink) -> precision.Prec
 def callbacks(training: Training, interrupt: Interrupt) -> list[Callback]:
     """Who acts in a run: commands are read first, then the axes' members act, then it is measured and kept."""
     obeying = Obeying(training, interrupt)
+    acting = _contributed(training.adapters, training.config)
+    for callback in acting:
+        callback.meet(training.optimizer)
     return [
         obeying,
-        *_contributed(training.adapters, training.config),
+        *acting,
         Measuring(training),
         Evaluating(training, stop_asked=obeying.stop_asked),
         *([] if training.adapters.head else [Sampling(training)]),

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import peft
 import pytest
 import torch
 from torch import nn
 
+from core import worker
 from core.adapters.attach import Adapters, attach
 from core.adapters.rank.adalora import Adalora, Budget
 from core.adapters.rank.dylora import Drawing, Dylora
 from core.adapters.storage import STORAGES
 from core.config.run import RunConfig
+from core.errors import UserError
+from core.home import Home
 from core.layers import LayerPlan
 from core.models.walk import walk
 from core.optim.groups import groups
+from core.optim.optimizers import OPTIMIZERS
+from core.store.store import Store
 from tests.laws.world import tokens
 from tests.tiny import random_model
+from tests.whole.small_runs import create
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 STEPS, BEGIN, SETTLE, FIRST, TARGET = 20, 3, 5, 6, 2
@@ -156,6 +164,85 @@ def test_only_the_rows_in_use_are_moved_by_plain_descent(frozen: bool) -> None:
         moved = (parameter != before[name]).any(dim=1 if role == "a" else 0)
         expected = [index == b - 1 if frozen else index < b for index in range(4)]
         assert moved.tolist() == expected, name
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_held_rows_move_as_if_theirs_were_the_only_steps(kind: str, frozen: bool) -> None:
+    """Against an optimizer for every row, which only sees the steps that use it."""
+    ours, config = attached(4, method="dylora", rank_schedule={"kind": "dylora", "frozen": frozen, "leak": "mask"})
+    optimizer = OPTIMIZERS[kind].model_validate({"weight_decay": 0.1})
+    together = optimizer.build(groups(ours, config.train.model_copy(update={"optimizer": optimizer})))
+    (drawing,) = config.adapter.axis("rank_schedule").callbacks(ours, config)  # type: ignore[attr-defined]
+    drawing.meet(together)
+    dims = [0 if role == "a" else 1 for _, _, role in ours.named_parameters()]
+    apart = [
+        [nn.Parameter(row.detach().clone()) for row in parameter.unbind(dim)]
+        for parameter, dim in zip(ours.parameters(), dims, strict=True)
+    ]
+    settings = {"lr": 1e-2, "weight_decay": 0.1, "ratio": 1.0}
+    alone = [[optimizer.build([{"params": [row], **settings}]) for row in rows] for rows in apart]
+    for step in range(12):
+        drawing.before_step(step)
+        together.zero_grad()
+        loss_of(ours.model).backward()
+        drawing.after_backward()
+        used = range(drawing.active - 1 if frozen else 0, drawing.active)
+        for parameter, dim, rows, steppers in zip(ours.parameters(), dims, apart, alone, strict=True):
+            for place in used:
+                rows[place].grad = parameter.grad.select(dim, place).clone()
+                steppers[place].step()
+        drawing.before_optimizer()
+        together.step()
+        drawing.after_optimizer()
+        drawing.after_step(step + 1)
+
+        for parameter, dim, rows in zip(ours.parameters(), dims, apart, strict=True):
+            assert torch.allclose(parameter, torch.stack(list(rows), dim), rtol=1e-5, atol=1e-7)
+    assert len({drawing.rule.draw(config.seed, step, 4) for step in range(12)}) == 4
+
+
+def test_held_rows_are_bit_for_bit_a_lora_where_all_are_always_in_use() -> None:
+    ends = []
+    for leak in ("allow", "mask"):
+        ours, config = attached(4, method="dylora", rank_schedule={"kind": "dylora", "lowest": 4, "leak": leak})
+        (drawing,) = config.adapter.axis("rank_schedule").callbacks(ours, config)  # type: ignore[attr-defined]
+        optimizer = config.train.optimizer.build(groups(ours, config.train))
+        drawing.meet(optimizer)
+        for step in range(4):
+            drawing.before_step(step)
+            optimizer.zero_grad()
+            loss_of(ours.model).backward()
+            drawing.before_optimizer()
+            optimizer.step()
+            drawing.after_optimizer()
+        ends.append([parameter.clone() for parameter in ours.parameters()])
+
+    assert all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
+
+
+def test_an_optimizer_with_a_state_in_blocks_cannot_hold_rows() -> None:
+    ours, config = attached(4, method="dylora", rank_schedule={"kind": "dylora", "leak": "mask"})
+    (drawing,) = config.adapter.axis("rank_schedule").callbacks(ours, config)  # type: ignore[attr-defined]
+
+    with pytest.raises(UserError, match="AdamW in 32 bits"):
+        drawing.meet(torch.optim.Adagrad(ours.parameters()))
+
+
+def test_a_run_with_held_rows_goes_on_to_the_bit(home: Home, tmp_path: Path) -> None:
+    store = Store(home)
+    parts: dict[str, Any] = {
+        "adapter": {"method": "dylora", "rank_schedule": {"kind": "dylora", "leak": "mask"}},
+        "train": {"steps": 6, "evaluate_every": 0, "checkpoint_every": 3},
+    }
+    whole, broken = create(store, tmp_path, **parts), create(store, tmp_path, **parts)
+    assert worker.main(home, whole) == 0 and worker.main(home, broken) == 0
+    path = "checkpoints/step-000006/adapter/adapter.safetensors"
+    (home.run(broken) / path).write_bytes(b"")
+    assert worker.main(home, broken, resume=True) == 0
+    store.close()
+
+    assert (home.run(broken) / path).read_bytes() == (home.run(whole) / path).read_bytes()
 
 
 def test_the_output_at_a_rank_is_that_of_a_lora_with_the_first_rows() -> None:
