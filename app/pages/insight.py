@@ -6,6 +6,8 @@ minutes. What comes of it stays until something else is measured, and can be tur
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
@@ -24,6 +26,7 @@ from app.widgets.scroll import scrolled
 from app.words import clock, number, plural
 from core.config.edit import replaced
 from core.config.naming import free_name, is_suggested, suggested_name
+from core.config.run import RunConfig
 from core.errors import UserError
 from core.insight.importance import SCORES
 from core.state import Phase
@@ -31,7 +34,6 @@ from core.state import Phase
 if TYPE_CHECKING:
     from app.context import Context
     from app.jobs import Job
-    from core.config.run import RunConfig
     from core.insight.allocation import Proposal
     from core.store.rows import RunRow
 
@@ -39,7 +41,7 @@ _SIDE = 320
 _OFFERED = 200
 """Runs that can be chosen: the newest; older ones are found on the Runs page and duplicated from there."""
 _ENDED = (Phase.FINISHED, Phase.STOPPED)
-_SETTING = "insight/scores"
+_SETTING, _ASKED = "insight/scores", "insight/asked"
 _EMPTY, _QUESTION, _RESULT, _ANATOMY = range(4)
 
 
@@ -53,8 +55,7 @@ class InsightPage(Page):
         super().__init__(context)
         self._runs: list[RunRow] = []
         self._job: Job | None = None
-        self._asked: RunConfig | None = None
-        self._asked_of: RunRow | None = None
+        self._asked: dict[str, Any] = {}
         self.measured: Importance | None = None
         self.scores = ScoreList(self._remembered())
         self.ask = AskPanel()
@@ -73,6 +74,7 @@ class InsightPage(Page):
         self._lay_out()
         self._connect()
         self._show_part()
+        self._remember_answer()
 
     def shown(self) -> None:
         """Offer the runs that have ended since, and the configuration as it is now."""
@@ -137,6 +139,8 @@ class InsightPage(Page):
         self.ask.every.toggled.connect(lambda _: self._form_changed())
         self.ask.asked.connect(self._measure)
         self.ask.cancelled.connect(self._cancel)
+        self.ask.recalled.connect(self._recall)
+        self.ask.edited.connect(self._form_changed)
         self.view.score_chosen.connect(self.act.show_score)
         self.view.layer_chosen.connect(self.layer.show_layer)
         self.act.proposed.connect(self._proposed)
@@ -169,7 +173,15 @@ class InsightPage(Page):
 
     def _form_changed(self) -> None:
         self.context.settings.setValue(_SETTING, ",".join(self.scores.chosen))
-        self.ask.show_form(learned=self.scores.learned, problem=self._problem())
+        problem = self._problem()
+        self.ask.show_form(learned=self.scores.learned, problem=problem)
+        self.ask.known.setVisible(not problem and self._is_known())
+
+    def _is_known(self) -> bool:
+        try:
+            return self.context.store.answer("importance", self._body()) is not None
+        except UserError:
+            return False
 
     def _problem(self) -> str:
         """Why nothing can be measured."""
@@ -207,14 +219,18 @@ class InsightPage(Page):
 
     # Measuring
 
-    def _measure(self) -> None:
-        row, document = self._row, self.context.document
+    def _body(self) -> dict[str, Any]:
+        """What the worker is asked; `as_of` tells apart what is asked again of a run that has gone on."""
+        row = self._row
         body: dict[str, Any] = {"scores": self.scores.chosen, **self.ask.request()}
+        if row is not None:
+            return {**body, "as_of": row.state.checkpoint}
+        return {**body, "config": self._tried(self.context.document.config).to_dict()}
+
+    def _measure(self) -> None:
         try:
-            config = row.config if row is not None else self._tried(document.config)
-            if row is None:
-                body["config"] = config.to_dict()
-            self._asked, self._asked_of = config, row
+            body = self._body()
+            self._asked = body
             self._job = self.context.jobs.ask(
                 "importance", body, progress=self.ask.show_progress, done=self._done, failed=self._failed,
                 cancelled=self._cancelled,
@@ -238,11 +254,37 @@ class InsightPage(Page):
             self.ask.stage.setText("Cancelling")
 
     def _done(self, result: dict[str, Any]) -> None:
-        assert self._asked is not None
-        row, config = self._asked_of, self._asked
         self._show_working(False)
-        name, run = (row.name, row.id) if row is not None else ("", "")
-        self._show_measured(Importance.of(result, name=name, config=config, run=run))
+        self.context.settings.setValue(_ASKED, json.dumps(self._asked))
+        self._show_answer(self._asked, result)
+
+    def _recall(self) -> None:
+        """Show what was found when just this was asked before."""
+        try:
+            self._asked = self._body()
+        except UserError:
+            return
+        known = self.context.store.answer("importance", self._asked)
+        if known is not None and known.result is not None:
+            self._done(known.result)
+
+    def _remember_answer(self) -> None:
+        """The measurement that was on show when the window was closed, or before something else was measured."""
+        try:
+            body = json.loads(str(self.context.settings.value(_ASKED, "")))
+            known = self.context.store.answer("importance", body)
+            if known is not None and known.result is not None:
+                self._show_answer(body, known.result)
+        except (ValueError, KeyError, UserError):
+            self.context.settings.remove(_ASKED)
+
+    def _show_answer(self, body: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        """Show what was found for a job's body."""
+        if run := body.get("run"):
+            row = self.context.store.run(run)
+            self._show_measured(Importance.of(result, name=row.name, config=row.config, run=run))
+        else:
+            self._show_measured(Importance.of(result, name="", config=RunConfig.from_dict(body["config"])))
 
     def _show_measured(self, measured: Importance) -> None:
         """The answer, and what can be done with it."""

@@ -1,12 +1,14 @@
-"""Looking inside runs: what is wanted of which run, asked of the worker, and the figures that come back."""
+"""Looking inside runs: what is wanted of which run, asked of the worker, and the figures that come back.
+
+An answer stays with the home: who asks the same of the same checkpoints again, today or after a restart, sees it at
+once, and may still have it measured anew.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -19,81 +21,36 @@ from PySide6.QtWidgets import (
 )
 
 from app.errors import show_error
+from app.models.looks import EVERY_RANK, OPTIONS, WHATS, shown, steady
 from app.plots.figure_panel import FigurePanel
 from app.widgets import Chip, EmptyState, Notice, ProgressLine, danger, label, primary
 from app.widgets.flow import Flow
 from app.widgets.moments import Moments
 from core.errors import UserError
-from core.figures.figure import Lines
 from core.figures.wire import decode
+from core.layers import LayerInfo
 
 if TYPE_CHECKING:
     from app.context import Context
     from app.jobs import Job
     from core.store.rows import RunRow
 
-_MOST_CURVES = 4
-
-
-@dataclass(frozen=True)
-class What:
-    """Something to look at.
-
-    Attributes:
-        text, name: of its chip, for the eye and in full.
-        says: one sentence on what one will see.
-        figures: those that are shown, in reading order; the first has the most room.
-        pair: whether it compares two runs.
-        moments: whether it is about one checkpoint at a time.
-    """
-
-    text: str
-    name: str
-    says: str
-    figures: tuple[str, ...]
-    pair: bool = False
-    moments: bool = True
-
-
-WHATS: Mapping[str, What] = {
-    "spectra": What(
-        "Spectrum", "Singular values and effective rank",
-        "The singular values of what each adapter adds, and how much of the given rank is used.",
-        ("singular_values", "effective_rank"),
-    ),
-    "amplified": What(
-        "Amplification", "What the update amplifies",
-        "Whether the update stresses directions that the base weight has but does not use.",
-        ("factor", "amplification"),
-    ),
-    "movement": What(
-        "Length and direction", "Change of length against change of direction",
-        "How the rows of each weight have turned and grown, at every checkpoint.",
-        ("movement", "by_layer_trend"), moments=False,
-    ),
-    "subspaces": What(
-        "Shared subspace", "Which directions two runs share",
-        "Whether two runs (other ranks, seeds or methods) have found the same directions.",
-        ("phi", "diagonal", "shared"), pair=True,
-    ),
-    "agreement": What(
-        "Agreement", "Where the updates of two runs agree",
-        "Where the updates of two runs point the same way.", ("agreement",), pair=True,
-    ),
-}  # fmt: skip
+_ONLY_ONE_RANK = "This run was trained for its own rank only. DyLoRA trains for every rank."
 
 
 class AnatomyView(QWidget):
-    """One question at a time. It asks the worker when told to, and keeps what it was told until it asks again."""
+    """One question at a time, asked of the worker when told to."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
         self._job: Job | None = None
+        self._rows: dict[str, RunRow] = {}
         self._frames: list[dict[str, Any]] = []
         self.panels: dict[str, FigurePanel] = {}
         self.whats: dict[str, Chip] = {}
-        self.run, self.other = QComboBox(), QComboBox()
+        self.run, self.other, self.third = QComboBox(), QComboBox(), QComboBox()
+        self.options: dict[str, QComboBox] = {}
         self.look = primary("Look", self._look, name="Look into this run")
         self.cancel = danger("Cancel", self._cancel)
         self.stage = label("", "label")
@@ -112,21 +69,30 @@ class AnatomyView(QWidget):
         """The key of what is asked."""
         return next(key for key, chip in self.whats.items() if chip.isChecked())
 
+    @property
+    def chosen(self) -> list[str]:
+        """The ids of the runs that are asked about."""
+        _, most = WHATS[self.what].runs
+        found = [box.currentData() for box in (self.run, self.other, self.third)[:most]]
+        return [run for run in found if run]
+
     def offer_runs(self, rows: Sequence[RunRow]) -> None:
         """Offer these runs; what was chosen stays chosen."""
-        before = (self.run.currentData(), self.other.currentData())
-        for place, (box, kept) in enumerate(zip((self.run, self.other), before, strict=True)):
+        before = self.chosen
+        self._rows = {row.id: row for row in rows}
+        for place, box in enumerate((self.run, self.other, self.third)):
+            kept = box.currentData()
             box.blockSignals(True)
             box.clear()
+            if place:
+                box.addItem("no other run", "")
             for row in rows:
                 box.addItem(f"{row.name}   {row.method}   {row.model}", row.id)
-            box.setCurrentIndex(max(box.findData(kept), min(place, len(rows) - 1)))
+            box.setCurrentIndex(max(box.findData(kept), 0))
             box.blockSignals(False)
-        if self.other.currentIndex() == self.run.currentIndex() and len(rows) > 1:
-            self.other.setCurrentIndex(0 if self.run.currentIndex() else 1)
-        if (self.run.currentData(), self.other.currentData()) != before:
-            self._forget()
         self._show_form()
+        if self.chosen != before:
+            self._forget()
 
     # Making
 
@@ -141,28 +107,9 @@ class AnatomyView(QWidget):
             chip.clicked.connect(self._what_changed)
             chips.add(chip)
         rows.addWidget(chips)
-        bar = QHBoxLayout()
-        bar.setSpacing(10)
-        self.run.setAccessibleName("Run to look into")
-        self.other.setAccessibleName("Run to compare with")
-        self.between = label("and", "label")
-        self.every.setToolTip("Look at every checkpoint, to move through them afterwards")
-        self.every.toggled.connect(lambda _: self._forget())
-        self.moments.chosen.connect(self._show_moment)
-        for box in (self.run, self.other):
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.currentIndexChanged.connect(lambda _: self._forget())
-        bar.addWidget(self.run, 1)
-        bar.addWidget(self.between)
-        bar.addWidget(self.other, 1)
-        bar.addWidget(self.every)
-        bar.addWidget(self.look)
-        bar.addWidget(self.cancel)
-        rows.addLayout(bar)
-        rows.addWidget(self.stage)
-        rows.addWidget(self.progress)
-        rows.addWidget(self.trouble)
-        rows.addWidget(self.moments)
+        rows.addLayout(self._bar())
+        for widget in (self.stage, self.progress, self.trouble, self.moments):
+            rows.addWidget(widget)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
         self._stack.addWidget(self.waiting)
@@ -173,39 +120,107 @@ class AnatomyView(QWidget):
         self._stack.addWidget(self._figures)
         rows.addWidget(holder, 1)
 
+    def _bar(self) -> QHBoxLayout:
+        """Which runs, with which options, and the button."""
+        bar = QHBoxLayout()
+        bar.setSpacing(10)
+        self.every.setToolTip("Look at every checkpoint, to move through them afterwards")
+        self.every.toggled.connect(lambda _: self._forget())
+        self.moments.chosen.connect(self._show_moment)
+        named = {self.run: "Run to look into", self.other: "Run to compare with", self.third: "Third run"}
+        for box, name in named.items():
+            self._set_up(box, name)
+            bar.addWidget(box, 2)
+        for key, (name, values) in OPTIONS.items():
+            self.options[key] = box = QComboBox()
+            for text, value in values.items():
+                box.addItem(text, value)
+            self._set_up(box, name)
+            bar.addWidget(box, 1)
+        for widget in (self.every, self.look, self.cancel):
+            bar.addWidget(widget)
+        return bar
+
+    def _set_up(self, box: QComboBox, name: str) -> None:
+        box.setAccessibleName(name)
+        box.setToolTip(name)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.currentIndexChanged.connect(lambda _: self._run_changed())
+
     # Asking
 
     def _what_changed(self) -> None:
-        """Another question: nothing is shown until it is answered."""
-        self._forget()
+        """Another question: what was answered before is shown again."""
         self._show_form()
+        self._forget()
+
+    def _run_changed(self) -> None:
+        self._show_form()
+        self._forget()
 
     def _show_form(self) -> None:
-        """Its second run where it needs one, and whether it can be asked."""
-        what, enough = WHATS[self.what], self.run.count() > 1
-        self.other.setVisible(what.pair)
-        self.between.setVisible(what.pair)
+        """Its other runs and options where it has some, and whether it can be asked."""
+        what = WHATS[self.what]
+        least, most = what.runs
+        self._choose_second(least)
+        self.other.setVisible(most > 1)
+        self.third.setVisible(most > 2)
         self.every.setVisible(what.moments)
-        self.look.setEnabled(self._job is None and self.run.count() > 0 and (enough or not what.pair))
-        hint = "" if enough or not what.pair else "This needs a second run with a checkpoint."
-        self.waiting.set(what.says, hint)
+        for key, box in self.options.items():
+            box.setVisible(key in what.options)
+        problem = self._problem(least)
+        self.look.setEnabled(self._job is None and not problem)
+        self.waiting.set(what.says, problem)
+
+    def _choose_second(self, least: int) -> None:
+        """A question about two runs is about two from the start."""
+        if least > 1 and not self.other.currentData() and self.run.count() > 1:
+            self.other.blockSignals(True)
+            self.other.setCurrentIndex(2 if self.run.currentIndex() == 0 else 1)
+            self.other.blockSignals(False)
+
+    def _problem(self, least: int) -> str:
+        """Why it cannot be asked."""
+        if len(self.chosen) < least:
+            return "This needs a second run with a checkpoint." if self.run.count() else "There is no run yet."
+        row = self._rows.get(self.run.currentData())
+        if self.what == EVERY_RANK and row is not None:
+            try:
+                schedule = row.config.adapter.axis("rank_schedule")
+            except UserError as error:
+                return error.text
+            return "" if EVERY_RANK in schedule.provides else _ONLY_ONE_RANK
+        return ""
+
+    def _question(self) -> tuple[str, dict[str, Any]]:
+        """The kind of the job and its body; `as_of` tells apart what is asked again of a run that has gone on."""
+        what, runs = WHATS[self.what], self.chosen
+        as_of = [self._rows[run].state.checkpoint for run in runs]
+        if self.what == EVERY_RANK:
+            return EVERY_RANK, {"run": runs[0], "checkpoint": "best", "as_of": as_of}
+        options = {key: self.options[key].currentData() for key in what.options}
+        every = what.moments and self.every.isChecked()
+        body = {"what": what.what or self.what, "runs": runs, "checkpoint": "all" if every else "best"}
+        return "insight", {**body, **{key: value for key, value in options.items() if value}, "as_of": as_of}
 
     def _forget(self) -> None:
-        """Take away figures that are no longer of what is chosen."""
+        """Take away figures that are no longer of what is chosen; what was found before is shown."""
         self.trouble.hide()
         self.moments.show_steps(())
         self._stack.setCurrentIndex(0)
+        if not self.chosen or self._job is not None or self._problem(WHATS[self.what].runs[0]):
+            return
+        known = self._context.store.answer(*self._question())
+        if known is not None and known.result is not None:
+            self._show_answer(known.result)
 
     def _look(self) -> None:
-        what = WHATS[self.what]
-        runs = [self.run.currentData(), *([self.other.currentData()] if what.pair else [])]
-        every = what.moments and self.every.isChecked()
-        body = {"what": self.what, "runs": runs, "checkpoint": "all" if every else "best"}
         self.trouble.hide()
         try:
+            kind, body = self._question()
             self._job = self._context.jobs.ask(
-                "insight", body, progress=self._show_progress, done=self._done, failed=self._failed,
-                cancelled=self._cancelled,
+                kind, body, progress=self._show_progress, done=self._done, failed=self._failed,
+                cancelled=self._end,
             )  # fmt: skip
         except UserError as error:
             show_error(error, self.window())
@@ -224,18 +239,12 @@ class AnatomyView(QWidget):
 
     def _done(self, result: dict[str, Any]) -> None:
         self._end()
-        what, frames = WHATS[result["what"]], decode(result["frames"])
-        self._frames = [_shown(what, frame["figures"]) for frame in frames]
-        self._show_figures(self._frames[-1])
-        self.moments.show_steps([frame["step"] for frame in frames])
+        self._show_answer(result)
 
     def _failed(self, text: str, hint: str, traceback: str) -> None:
         self._end()
         self.trouble.set(text, hint=hint, tone="red", details=traceback)
         self.trouble.show()
-
-    def _cancelled(self) -> None:
-        self._end()
 
     def _end(self) -> None:
         self._job = None
@@ -243,54 +252,75 @@ class AnatomyView(QWidget):
         self.look.setEnabled(True)
 
     def _show_working(self, working: bool) -> None:
-        for shown in (self.stage, self.progress, self.cancel):
-            shown.setVisible(working)
+        for widget in (self.stage, self.progress, self.cancel):
+            widget.setVisible(working)
         self.look.setVisible(not working)
-        for control in (self.run, self.other, self.every, *self.whats.values()):
+        controls = (self.run, self.other, self.third, self.every, *self.options.values(), *self.whats.values())
+        for control in controls:
             control.setEnabled(not working)
 
     # Showing
 
+    def _show_answer(self, result: dict[str, Any]) -> None:
+        frames = decode(result["frames"])
+        self._frames = steady([shown(WHATS[self.what], frame["figures"]) for frame in frames])
+        self._offer_layers(frames[-1]["figures"].get("layers", ()))
+        self._show_figures(self._frames[-1])
+        self.moments.show_steps([frame["step"] for frame in frames])
+
+    def _offer_layers(self, layers: Sequence[Mapping[str, Any]]) -> None:
+        """The layers of the answer, for the one that is drawn in full; what was chosen stays chosen."""
+        box = self.options["layer"]
+        kept = box.currentData()
+        box.blockSignals(True)
+        while box.count() > 1:
+            box.removeItem(1)
+        for layer in layers:
+            info = LayerInfo(**layer)
+            box.addItem(info.suffix if info.block is None else f"block {info.block}, {info.suffix}", info.name)
+        box.setCurrentIndex(max(box.findData(kept), 0))
+        box.blockSignals(False)
+
     def _show_moment(self, place: int) -> None:
         """Another checkpoint: every figure moves together."""
         for name, figure in self._frames[place].items():
-            self.panels[name].show_figure(_readable(figure))
+            self.panels[name].show_figure(figure)
 
     def _show_figures(self, figures: Mapping[str, Any]) -> None:
-        """One figure fills the room; of several the first takes the left, the others the right."""
+        """The figures of the answer, each with its help where no other has said it."""
         for panel in self.panels.values():
             self._grid.removeWidget(panel)
+            panel.hide()
             panel.deleteLater()
-        self.panels = {name: FigurePanel(_readable(figure)) for name, figure in figures.items()}
+        self.panels = {name: FigurePanel(figure) for name, figure in figures.items()}
         said: set[str] = set()
         for panel in self.panels.values():
             panel.help.setVisible(panel.help.text() not in said)
             said.add(panel.help.text())
-        others = len(self.panels) - 1
-        for place, panel in enumerate(self.panels.values()):
-            if place == 0:
-                self._grid.addWidget(panel, 0, 0, max(others, 1), 1)
-            else:
-                self._grid.addWidget(panel, place - 1, 1)
-        self._grid.setColumnStretch(0, 1)
-        self._grid.setColumnStretch(1, 1 if others else 0)
-        for row in range(self._grid.rowCount()):
-            self._grid.setRowStretch(row, 1 if row < max(others, 1) else 0)
+        self._arrange()
         self._stack.setCurrentIndex(1)
 
-
-def _shown(what: What, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of an answer in reading order; the trend of the whole run stands above that of each layer."""
-    found = {name: figures[name] for name in what.figures}
-    if "by_layer_trend" in found:
-        whole, each = figures["trend"], figures["by_layer_trend"]
-        values = np.concatenate([whole.values, each.values])
-        found["by_layer_trend"] = replace(each, rows=("all layers", *each.rows), values=values)
-    return found
-
-
-def _readable(figure: Any) -> Any:
-    """As many curves as can be told apart in the room there is; they come in the order of how far they moved."""
-    if isinstance(figure, Lines) and len(figure.series) > _MOST_CURVES:
-        return replace(figure, series=figure.series[:_MOST_CURVES])
-    return figure
+    def _arrange(self) -> None:
+        """Figures of several runs side by side above the rest; else the first at the left, the others at the right."""
+        panels = list(self.panels.values())
+        beside = sum(name.startswith("movement") for name in self.panels)
+        for line in range(self._grid.rowCount()):
+            self._grid.setRowStretch(line, 0)
+        for column in range(self._grid.columnCount()):
+            self._grid.setColumnStretch(column, 0)
+        if beside > 1:
+            for column, panel in enumerate(panels[:beside]):
+                self._grid.addWidget(panel, 0, column)
+                self._grid.setColumnStretch(column, 1)
+            self._grid.addWidget(panels[-1], 1, 0, 1, beside)
+            self._grid.setRowStretch(0, 5)
+            self._grid.setRowStretch(1, 3)
+            return
+        others = max(len(panels) - 1, 1)
+        self._grid.addWidget(panels[0], 0, 0, others, 1)
+        for line, panel in enumerate(panels[1:]):
+            self._grid.addWidget(panel, line, 1)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.setColumnStretch(1, int(len(panels) > 1))
+        for line in range(others):
+            self._grid.setRowStretch(line, 1)

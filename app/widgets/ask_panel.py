@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 from app.forms.field import Field
 from app.forms.number import NumberEdit
 from app.widgets.bar import ProgressLine
-from app.widgets.buttons import danger, primary
+from app.widgets.buttons import danger, plain, primary
 from app.widgets.labels import label
 from app.widgets.panel import Panel
 from app.words import number
@@ -30,6 +30,10 @@ class AskPanel(Panel):
     """Another source was chosen."""
     asked = Signal()
     cancelled = Signal()
+    recalled = Signal()
+    """The user wants what was found when just this was asked before."""
+    edited = Signal()
+    """Another checkpoint, sample or probe was chosen."""
 
     def __init__(self) -> None:
         super().__init__("Measured on")
@@ -43,6 +47,9 @@ class AskPanel(Panel):
         self.said = label("", "hint", wrap=True)
         self.problem = label("", "hint", tone="amber", wrap=True)
         self.measure = primary("Measure", self.asked.emit)
+        self.known = plain(
+            "Show the last answer", self.recalled.emit, name="Show what was found when this was asked before"
+        )
         self.cancel = danger("Cancel", self.cancelled.emit)
         self.stage = label("", "label", wrap=True)
         self.progress = ProgressLine(height=4, name="Progress of the measurement")
@@ -115,6 +122,7 @@ class AskPanel(Panel):
         for shown in (self.cancel, self.stage, self.progress):
             shown.setVisible(working)
         self.measure.setVisible(not working)
+        self.known.setEnabled(not working)
         for control in (self.source, self.checkpoint, self.every, self.sample, self.steps):
             control.setEnabled(not working)
 
@@ -138,7 +146,12 @@ class AskPanel(Panel):
         self.add(self.stage)
         self.add(self.progress)
         self.add(self.measure)
+        self.add(self.known)
         self.add(self.cancel)
+        self.known.hide()
+        self.checkpoint.currentIndexChanged.connect(lambda _: self.edited.emit())
+        for editor in (self.sample, self.steps):
+            editor.edited.connect(lambda _: self.edited.emit())
         self.source.currentIndexChanged.connect(lambda _: self.changed.emit())
 
     def _row(self, name: str, editor: NumberEdit) -> QWidget:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from core.figures.figure import Axis, Bars, Floats, Heatmap, Lines, Scatter, Series, Table
+from core.figures.layer_map import layer_map
 from core.figures.run import block_ticks, short_name
 from core.layers import LayerInfo
 
@@ -34,6 +35,14 @@ MOVED = (
 AGREEING = (
     "The cosine between two runs' updates of the same layer: 1 the same change, 0 unrelated, below 0 opposed. In "
     "spaces of this size unrelated updates are very near 0."
+)
+RANKS_ON_MAP = (
+    "How many directions each layer's update has left, by block and role: what AdaLoRA's budget has come to "
+    "(arXiv:2303.10512), what an allocation gave, or the one rank of all."
+)
+USED_ON_MAP = (
+    "How many directions each layer's update really uses (exp of the entropy of its singular values), by block and "
+    "role: layers that use all they have may want more, layers that use few would do with less."
 )
 RANKED = "The score of each layer, highest first; the colour is its share of the whole."
 EVERY_RANK = (
@@ -72,6 +81,17 @@ def spectrum_map(layers: Sequence[LayerInfo], values: Sequence[Floats]) -> Heatm
 def effective_ranks(layers: Sequence[LayerInfo], found: Floats, given: Floats) -> Bars:
     """Effective rank of each layer against the rank it was given."""
     return _bars("Effective rank by layer", Axis("directions"), layers, found, found / np.maximum(given, 1), EFFECTIVE)
+
+
+def rank_map(layers: Sequence[LayerInfo], ranks: Floats) -> Heatmap:
+    """The rank that each layer has in the end, on the map."""
+    return layer_map("Ranks by block and role", layers, ranks, Axis("Rank"), help=RANKS_ON_MAP)
+
+
+def used_map(layers: Sequence[LayerInfo], effective: Floats) -> Heatmap:
+    """The effective rank of each layer, on the map."""
+    value = Axis("Effective rank", "directions")
+    return layer_map("Effective rank by block and role", layers, effective, value, help=USED_ON_MAP)
 
 
 def rank_table(layers: Sequence[LayerInfo], ranks: Floats) -> Table:
@@ -124,13 +144,17 @@ def amplified(layers: Sequence[LayerInfo], factors: Floats) -> Bars:
 
 
 def movement(
-    run: str, names: Sequence[str], directions: Floats, magnitudes: Floats, shares: Floats, slope: tuple[float, float]
-) -> Scatter:
-    """dM over dD; `shares` say how far into the run each point was, `slope` is the trend's (intercept, slope)."""
+    run: str, names: Sequence[str], directions: Floats, magnitudes: Floats, shares: Floats, slope: tuple[float, float],
+    spans: tuple[tuple[float, float], tuple[float, float]] | None = None,
+) -> Scatter:  # fmt: skip
+    """dM over dD; `shares` say how far into the run each point was, `slope` is the trend's (intercept, slope).
+
+    `spans` are the ranges of both where runs are to be seen on the same axes.
+    """
     trend = slope if all(np.isfinite(slope)) else None
     return Scatter(
         f"Magnitude against direction, {run}", Axis("Change of direction dD"), Axis("Change of length dM"),
-        tuple(names), directions, magnitudes, shares, trend, MOVED,
+        tuple(names), directions, magnitudes, shares, trend, MOVED, spans,
     )  # fmt: skip
 
 
@@ -141,10 +165,17 @@ def trends(rows: Mapping[str, Sequence[float]]) -> Table:
     return Table("Trend of dM over dD, 95 % intervals", tuple(rows), tuple(Axis(head) for head in heads), values, MOVED)
 
 
+def agreement_map(layers: Sequence[LayerInfo], cosines: Floats, one: str, other: str) -> Heatmap:
+    """The same on the map: where they agree, and where not."""
+    title, value = f"Where {one} and {other} agree", Axis("Cosine of the updates")
+    return layer_map(title, layers, cosines, value, help=AGREEING, middle=0.0)
+
+
 def agreement(layers: Sequence[LayerInfo], cosines: Floats, one: str, other: str) -> Bars:
     """Cosine of two runs' updates, layer by layer."""
-    title = f"Agreement of {one} and {other}"
-    return _bars(title, Axis("Cosine of the updates"), layers, cosines, (1 + cosines) / 2, AGREEING)
+    title, most = f"Agreement of {one} and {other}", float(np.nanmax(np.abs(cosines), initial=0.0))
+    shares = 0.5 + 0.5 * cosines / most if most > 0 else np.full(len(cosines), 0.5)
+    return _bars(title, Axis("Cosine of the updates"), layers, cosines, shares, AGREEING)
 
 
 def ranking(layers: Sequence[LayerInfo], values: Floats, shares: Floats, *, label: str, unit: str, tells: str) -> Bars:

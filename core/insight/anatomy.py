@@ -42,6 +42,8 @@ def spectra(opened: Opened, tick: Tick, *, layers: Sequence[str] = ()) -> dict[s
         "spectrum": figures.spectrum_map(opened.layers, arrays),
         "effective_rank": figures.effective_ranks(opened.layers, effective, given),
         "ranks": figures.rank_table(opened.layers, used),
+        "rank_map": figures.rank_map(opened.layers, used),
+        "used_map": figures.used_map(opened.layers, effective),
         "by_layer": {
             "effective_rank": effective.tolist(),
             "stable_rank": [stable_rank(one) for one in values],

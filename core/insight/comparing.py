@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import UserError
@@ -83,33 +85,87 @@ def agreement(one: Opened, other: Opened, tick: Tick) -> dict[str, Any]:
         cosines.append(float(((b1.T @ b2) * (a1 @ a2.T)).sum()) / size if size > 0 else float("nan"))
     values = np.array(cosines)
     return {
+        "agreement_map": figures.agreement_map(layers, values, _called(one), _called(other)),
         "agreement": figures.agreement(layers, values, _called(one), _called(other)),
         "layers": [info.to_dict() for info in layers],
         "by_layer": {"cosine": [value if np.isfinite(value) else None for value in cosines]},
     }
 
 
-def movements(name: str, opened: Sequence[Opened], weights: BaseWeights, tick: Tick) -> dict[str, Any]:
-    """Length against direction of every layer at every checkpoint of one run, with the trend of all and of each."""
-    names = [layer.name for layer in opened[-1].layers]
+@dataclass(frozen=True)
+class Moved:
+    """How far one run's layers have moved.
+
+    Attributes:
+        run, name: its id and what the user calls it.
+        layers: those that it adapts.
+        steps: of its checkpoints, rising.
+        points: direction and length by checkpoint and layer, (checkpoints, layers, 2).
+    """
+
+    run: str
+    name: str
+    layers: Sequence[LayerInfo]
+    steps: tuple[int, ...]
+    points: NDArray[np.float64]
+
+    @property
+    def ranges(self) -> NDArray[np.float64]:
+        """Lowest and highest of both, (2, 2): the rows are direction and length."""
+        flat = self.points.reshape(-1, 2)
+        return np.stack([flat.min(0), flat.max(0)], axis=1)
+
+
+def moved(opened: Sequence[Opened], weights: BaseWeights, tick: Tick) -> Moved:
+    """Length against direction of every layer at every checkpoint of one run."""
+    last = opened[-1]
+    names = [layer.name for layer in last.layers]
     found = np.zeros((len(opened), len(names), 2))
     for at, layer in enumerate(names):
         weight = weights.weight(layer)
         for place, one in enumerate(opened):
             tick((at + place / len(opened)) / len(names))
-            moved = movement(weight, *one.factors(layer), lengths=one.lengths(layer))
-            found[place, at] = moved.direction, moved.magnitude
-    points = found.reshape(-1, 2)
-    whole = trend(points[:, 0], points[:, 1])
-    shares = np.repeat(np.linspace(1 / len(opened), 1, len(opened)), len(names))
-    said = [short_name(layer) for layer in opened[-1].layers]
-    labels = [f"{layer}, step {one.step}" for one in opened for layer in said]
-    each = {layer: _row(trend(found[:, at, 0], found[:, at, 1], resamples=200)) for at, layer in enumerate(said)}
+            here = movement(weight, *one.factors(layer), lengths=one.lengths(layer))
+            found[place, at] = here.direction, here.magnitude
+    return Moved(last.run, last.name, last.layers, tuple(one.step for one in opened), found)
+
+
+def movements(runs: Sequence[Moved], *, until: int | None = None) -> dict[str, Any]:
+    """Runs side by side on the same axes, each with its trend; of one run also the trend of each layer.
+
+    Args:
+        runs: at least one.
+        until: the last step that is shown; None for all. A run that has no checkpoint by then shows its first.
+    """
+    ranges = np.stack([run.ranges for run in runs])
+    ends = np.stack([ranges[:, :, 0].min(0), ranges[:, :, 1].max(0)], axis=1).tolist()
+    spans = ((ends[0][0], ends[0][1]), (ends[1][0], ends[1][1])) if len(runs) > 1 or until is not None else None
+    shown: dict[str, Any] = {}
+    rows: dict[str, tuple[float, ...]] = {}
+    for place, run in enumerate(runs):
+        count = max(sum(until is None or step <= until for step in run.steps), 1)
+        points = run.points[:count].reshape(-1, 2)
+        whole = trend(points[:, 0], points[:, 1])
+        said = [short_name(layer) for layer in run.layers]
+        labels = [f"{layer}, step {step}" for step in run.steps[:count] for layer in said]
+        shares = np.repeat(np.arange(1, count + 1) / len(run.steps), len(said))
+        line = (whole.intercept, whole.slope)
+        key = "movement" if place == 0 else f"movement_{place + 1}"
+        shown[key] = figures.movement(run.name, labels, points[:, 0], points[:, 1], shares, line, spans)
+        name = run.name if run.name not in rows else f"{run.name} {run.run[-4:]}"
+        rows[name] = _row(whole)
+    first = runs[0]
+    count = max(sum(until is None or step <= until for step in first.steps), 1)
+    part = first.points[:count]
+    each = {
+        short_name(layer): _row(trend(part[:, at, 0], part[:, at, 1], resamples=200))
+        for at, layer in enumerate(first.layers)
+    }
     return {
-        "movement": figures.movement(name, labels, points[:, 0], points[:, 1], shares, (whole.intercept, whole.slope)),
-        "trend": figures.trends({name: _row(whole)}),
+        **shown,
+        "trend": figures.trends(rows),
         "by_layer_trend": figures.trends(each),
-        "by_layer": {"direction": found[-1, :, 0].tolist(), "magnitude": found[-1, :, 1].tolist()},
+        "by_layer": {"direction": part[-1, :, 0].tolist(), "magnitude": part[-1, :, 1].tolist()},
     }
 
 

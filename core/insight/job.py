@@ -7,7 +7,9 @@ checkpoint of the first run, so that a slider can move through them. Further key
     amplified   rank: how many directions
     subspaces   two runs; layer: which to draw in full; of: "reads", "writes", "a" or "moved"
     agreement   two runs
-    movement    any number of runs, each over all its checkpoints
+    movement    any number of runs, each over all its checkpoints up to the moment
+
+Whatever else the body holds says what the answer was asked for (the newest steps of the runs): see `Store.answer`.
 """
 
 from __future__ import annotations
@@ -114,7 +116,7 @@ def insight_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
 
     Returns:
         `what`, and `frames`: for each moment its `step`, and `figures` by name, which also hold plain numbers by layer
-        (`by_layer`, in the order of `layers`). Of "movement" there is one frame for each run, with its `run`.
+        (`by_layer`, in the order of `layers`, those of the first run).
 
     Raises:
         UserError: anything in the world that is not as the body says.
@@ -142,14 +144,21 @@ def _moments(look: Look, what: str) -> list[dict[str, Any]]:
 
 
 def _movements(look: Look) -> list[dict[str, Any]]:
-    found = []
+    runs = []
     for place, (row, checkpoints) in enumerate(zip(look.rows, look.checkpoints, strict=True)):
         opened = [Opened.at(row, checkpoint) for checkpoint in checkpoints]
         tick = _tick(look, opened[-1], place, len(look.rows))
-        figures = comparing.movements(row.name, opened, look.weights(opened[-1]), tick)
-        layers = [layer.to_dict() for layer in opened[-1].layers]
-        found.append({"run": row.id, "step": opened[-1].step, "figures": {"layers": layers, **figures}})
-    return found
+        runs.append(comparing.moved(opened, look.weights(opened[-1]), tick))
+    layers = [layer.to_dict() for layer in runs[0].layers]
+    moments = runs[0].steps if look.body.get("checkpoint") == "all" else runs[0].steps[-1:]
+    several = len(moments) > 1
+    return [
+        {
+            "step": step,
+            "figures": {"layers": layers, **comparing.movements(runs, until=step if several else None)},
+        }
+        for step in moments
+    ]
 
 
 def _tick(look: Look, opened: Opened, place: int, places: int) -> Tick:

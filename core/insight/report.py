@@ -187,10 +187,14 @@ def _inside(home: Home, row: RunRow, body: dict[str, Any], progress: Progress, a
     text: tuple[str, ...] = (f"At step {opened.step}.",)
     try:
         moments = [Opened.at(row, checkpoint) for checkpoint in look.checkpoints[0]]
-        moved = comparing.movements(
-            row.name, moments, look.weights(opened), lambda share: progress(f"Measuring rows of {row.name}", share)
+        found = comparing.movements(
+            [
+                comparing.moved(
+                    moments, look.weights(opened), lambda share: progress(f"Measuring rows of {row.name}", share)
+                )
+            ]
         )
-        shown += [moved["movement"], moved["trend"]]
+        shown += [found["movement"], found["trend"]]
     except UserError as error:
         text = (*text, error.text)
     return Section(title, text, figures=tuple(shown))

@@ -53,6 +53,7 @@ class Around:
     Attributes:
         visited: the keys of the pages that the page led to.
         started: the configurations that were started.
+        queued: those that wait for their turn, each with the run that it is to be compared with.
         jobs: the jobs that were asked for.
         refusal: what starting a run fails with; None for nothing.
     """
@@ -61,6 +62,7 @@ class Around:
     store: Store
     visited: list[str] = field(default_factory=list)
     started: list[RunConfig] = field(default_factory=list)
+    queued: list[tuple[RunConfig, str]] = field(default_factory=list)
     jobs: list[AskedJob] = field(default_factory=list)
     refusal: UserError | None = None
 
@@ -78,6 +80,11 @@ class Around:
         if self.refusal is not None:
             raise self.refusal
         self.started.append(config)
+        return "run"
+
+    def queue(self, config: RunConfig, *, against: str = "") -> str:
+        """As `Actions.queue`."""
+        self.queued.append((config, against))
         return "run"
 
     def ask(self, kind: str, body: dict[str, Any], **handlers: Callable[..., object]) -> AskedJob:

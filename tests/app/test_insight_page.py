@@ -19,7 +19,15 @@ from app.style.theme import Theme
 from app.widgets.numbers_table import NumbersTable
 from core.config.run import RunConfig
 from core.errors import UserError
-from core.figures.anatomy import amplification, amplified, effective_ranks, movement, singular_values, trends
+from core.figures.anatomy import (
+    amplification,
+    amplified,
+    effective_ranks,
+    every_rank,
+    movement,
+    singular_values,
+    trends,
+)
 from core.figures.wire import encode
 from core.home import Home
 from core.insight.agreement import spearman_table
@@ -28,6 +36,7 @@ from core.insight.keeping import shares
 from core.layers import LayerInfo
 from core.models.info import ModelInfo
 from core.store.store import Store
+from tests.app import seed
 from tests.app.around import Around, AskedJob
 from tests.app.fake_models import fake_model
 from tests.app.seed import Seeded
@@ -352,7 +361,7 @@ def test_the_anatomy_of_a_run_is_asked_for_and_drawn(opened: Callable[..., Shown
     view = page.anatomy
     shown.press(view.look)
     assert (shown.job.kind, shown.job.body) == (
-        "insight", {"what": "spectra", "runs": [run.run], "checkpoint": "best"}
+        "insight", {"what": "spectra", "runs": [run.run], "checkpoint": "best", "as_of": [200]}
     )  # fmt: skip
     assert view.cancel.isVisible() and not view.look.isVisible()
     shown.job.finish(anatomy(200))
@@ -384,7 +393,7 @@ def test_a_slider_moves_every_figure_through_the_checkpoints(opened: Callable[..
     assert (view.moments.said.text(), largest()) == ("step 150", 450.0)
     shown.press(view.moments.play)
     assert (view.moments.said.text(), largest()) == ("step 100", 300.0)
-    shown.press(view.whats["movement"])
+    shown.press(view.whats["every_rank"])
     assert not view.moments.isVisible() and not view.every.isVisible()
 
 
@@ -400,12 +409,94 @@ def test_the_trend_of_the_whole_run_stands_above_that_of_each_layer(opened: Call
         "trend": trends({"mine": [-2.0, -3.0, -1.0, -0.9, -1.0, -0.5, 2]}),
         "by_layer_trend": trends({"0.q_proj": [1.0] * 7, "0.k_proj": [np.nan] * 7}),
     }
-    shown.job.finish({"what": "movement", "frames": encode([{"run": "mine", "step": 200, "figures": figures}])})
+    shown.job.finish({"what": "movement", "frames": encode([{"step": 200, "figures": figures}])})
     shown.settle()
-    table = page.anatomy.panels["by_layer_trend"].view
+    table = page.anatomy.panels["trend"].view
     assert isinstance(table, NumbersTable)
     assert [row.name for row in table.numbers.rows] == ["all layers", "0.q_proj", "0.k_proj"]
     assert table.numbers.rows[0].values[0] == -2.0
+
+
+def test_several_runs_move_side_by_side(opened: Callable[..., Shown], seeded: Make) -> None:
+    runs = [seeded(name).begin().advance(200).finish().run for name in ("lora", "dora")]
+    page = (shown := opened()).page
+    shown.press(page.parts["anatomy"])
+    view = page.anatomy
+    shown.press(view.whats["movement"])
+    for box, run in zip((view.run, view.other), runs, strict=True):
+        box.setCurrentIndex(box.findData(run))
+    shown.press(view.look)
+    assert shown.job.body["runs"] == runs and shown.job.body["what"] == "movement"
+    one = np.array([0.01, 0.02])
+    each = movement("lora", ["0.q_proj", "0.k_proj"], one, one, one, (0.05, -2.0), ((0.0, 1.0), (0.0, 1.0)))
+    trend = trends({"lora": [1.0] * 7, "dora": [2.0] * 7})
+    figures = {"movement": each, "movement_2": each, "trend": trend, "by_layer_trend": trend}
+    shown.job.finish({"what": "movement", "frames": encode([{"step": 200, "figures": figures}])})
+    shown.settle()
+    assert list(view.panels) == ["movement", "movement_2", "trend"]
+    left, right = view.panels["movement"], view.panels["movement_2"]
+    assert left.y() == right.y() and left.x() < right.x() and view.panels["trend"].y() > left.y()
+
+
+def test_only_an_adapter_of_every_rank_is_measured_at_each(opened: Callable[..., Shown], seeded: Make) -> None:
+    seeded("mine").begin().advance(200).finish()
+    page = (shown := opened()).page
+    shown.press(page.parts["anatomy"])
+    shown.press(page.anatomy.whats["every_rank"])
+    assert not page.anatomy.look.isEnabled() and "its own rank" in page.anatomy.waiting.hint.text()
+    run = seeded(config=seed.config("cut", method="dylora")).begin().advance(200).finish()
+    page.shown()
+    page.anatomy.run.setCurrentIndex(page.anatomy.run.findData(run.run))
+    shown.press(page.anatomy.look)
+    assert (shown.job.kind, shown.job.body["run"]) == ("every_rank", run.run)
+    figures = {"every_rank": every_rank(np.array([1.0, 2.0]), np.array([3.0, 2.5]))}
+    shown.job.finish({"what": "every_rank", "frames": encode([{"step": 200, "figures": figures}])})
+    assert "3 to 2.5" in page.anatomy.panels["every_rank"].accessibleDescription()
+
+
+def test_an_answer_is_still_there_after_a_restart(opened: Callable[..., Shown], seeded: Make, store: Store) -> None:
+    run = seeded("mine").begin().advance(200).finish()
+    body = {"what": "spectra", "runs": [run.run], "checkpoint": "best", "as_of": [200]}
+    job = store.ask("insight", body)
+    store.jobs.done(job, anatomy(200))
+    page = (shown := opened()).page
+    shown.press(page.parts["anatomy"])
+    assert list(page.anatomy.panels) == ["singular_values", "effective_rank"] and shown.around.jobs == []
+    assert page.anatomy.look.isEnabled(), "it can be measured anew"
+    shown.press(page.anatomy.whats["amplified"])
+    assert page.anatomy.waiting.isVisible()
+
+
+def test_a_measurement_is_still_there_after_a_restart_and_can_be_called_back(
+    opened: Callable[..., Shown], store: Store
+) -> None:
+    page = (shown := opened()).page
+    shown.measure()
+    store.jobs.done(store.ask("importance", shown.job.body), answer())
+    again = opened(configured=False).page
+    assert again.measured is not None and again.view.isVisible() and again.act.isVisible()
+    shown.press(page.again)
+    page.ask.edited.emit()
+    assert page.ask.known.isVisible()
+    shown.press(page.ask.known)
+    assert page.view.isVisible() and len(shown.around.jobs) == 1
+    shown.press(page.again)
+    page.ask.sample.selectAll()
+    QTest.keyClicks(page.ask.sample, "20")
+    assert not page.ask.known.isVisible(), "another question has another answer"
+
+
+def test_the_next_run_is_queued_with_one_click_to_be_compared(opened: Callable[..., Shown], seeded: Make) -> None:
+    run = seeded("mine").begin().advance(200).finish()
+    page = (shown := opened(configured=False)).page
+    page.ask.source.setCurrentIndex(page.ask.source.findData(run.run))
+    shown.measure(source="run")
+    page.act.set_amount(2)
+    shown.press(page.act.queue)
+    ((config, against),) = shown.around.queued
+    assert against == run.run and config.name == "mine-top-2"
+    assert config.adapter.layers == tuple(layer.name for layer in LAYERS[-2:])
+    assert config.train == run.config.train and config.data == run.config.data
 
 
 def test_two_runs_are_needed_to_compare(opened: Callable[..., Shown], seeded: Make) -> None:

@@ -40,6 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, dict[str, str]
         "four": create(store, folder),
         "two": create(store, folder, adapter={"rank": 2}),
         "dora": create(store, folder, adapter={"method": "dora"}),
+        "full": create(store, folder, adapter={"method": "full"}),
         "drop": create(store, folder, adapter={"method": "lora-drop", "selection": drop}),
     }
     store.close()
@@ -105,7 +106,7 @@ def test_amplification_is_a_row_for_each_layer(made: tuple[Home, dict[str, str]]
     assert (table.values[:, 0] == 2).all() and (table.values[:, 1] <= table.values[:, 2]).all()
 
 
-@pytest.mark.parametrize("name", ["four", "dora", "drop"])
+@pytest.mark.parametrize("name", ["four", "dora", "drop", "full"])
 def test_movement_is_that_of_the_merged_weights(made: tuple[Home, dict[str, str]], name: str) -> None:
     frames = looked(made, "movement", name)
     figures, run = frames[0]["figures"], opened(made, name)
@@ -124,9 +125,30 @@ def test_movement_is_that_of_the_merged_weights(made: tuple[Home, dict[str, str]
 
 
 def test_movement_puts_several_runs_beside_one_another(made: tuple[Home, dict[str, str]]) -> None:
-    frames = looked(made, "movement", "four", "dora")
+    (frame,) = looked(made, "movement", "four", "dora")
+    one, other = frame["figures"]["movement"], frame["figures"]["movement_2"]
 
-    assert [frame["run"] for frame in frames] == [made[1]["four"], made[1]["dora"]]
+    assert one.spans == other.spans and one.spans is not None
+    assert one.spans[0][1] == max(one.xs.max(), other.xs.max())
+    assert len(frame["figures"]["trend"].rows) == 2 and len(frame["figures"]["by_layer_trend"].rows) == 14
+
+
+def test_movement_can_be_followed_through_the_checkpoints(made: tuple[Home, dict[str, str]]) -> None:
+    first, last = looked(made, "movement", "full", "dora", checkpoint="all")
+
+    assert (first["step"], last["step"]) == (3, 6)
+    assert [len(frame["figures"]["movement_2"].names) for frame in (first, last)] == [14, 28]
+    assert first["figures"]["movement"].spans == last["figures"]["movement"].spans
+    assert first["figures"]["movement"].shares.max() == 0.5 and last["figures"]["movement"].shares.max() == 1
+
+
+def test_agreement_and_ranks_are_shown_on_the_map(made: tuple[Home, dict[str, str]]) -> None:
+    (frame,) = looked(made, "agreement", "four", "two")
+    found, cosines = frame["figures"]["agreement_map"], frame["figures"]["by_layer"]["cosine"]
+    assert found.middle == 0 and found.values.shape == (7, 2)
+    assert sorted(found.values.ravel().tolist()) == pytest.approx(sorted(cosines), rel=1e-5)
+    (frame,) = looked(made, "spectra", "two")
+    assert (frame["figures"]["rank_map"].values == 2).all() and frame["figures"]["used_map"].values.max() <= 2
 
 
 def test_a_run_agrees_with_itself_entirely(made: tuple[Home, dict[str, str]]) -> None:
