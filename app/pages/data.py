@@ -135,8 +135,9 @@ class DataPage(Page):
         )  # fmt: skip
         self.failed = EmptyState("", "table", ("Try again", self.inspection.again))
         self.unknown = EmptyState("", "table", ("Say which column is which…", self.map_columns))
+        self._known = _scrolling(known)
         self._views = {
-            "nothing": self.empty, "reading": self.reading, "known": _scrolling(known), "failed": self.failed,
+            "nothing": self.empty, "reading": self.reading, "known": self._known, "failed": self.failed,
             "unknown": self.unknown,
         }  # fmt: skip
         holder = QWidget()
@@ -147,7 +148,7 @@ class DataPage(Page):
 
     def _looks(self) -> QWidget:
         """The examples as they stand in the data, and as the model will see them."""
-        holder = QWidget()
+        self._holder = holder = QWidget()
         holder.setMinimumHeight(self.context.theme.px(340))
         self._look = QStackedLayout(holder)
         for panel, text, other in ((self.examples, "As tokens", 1), (self.tokens, "As text", 0)):
@@ -159,6 +160,8 @@ class DataPage(Page):
         self.sources.picked.connect(self.choose)
         self.options.mapping_wanted.connect(self.map_columns)
         self.options.template_wanted.connect(self.edit_template)
+        self.checks.row_wanted.connect(self.show_row)
+        self.checks.model_wanted.connect(lambda: self.context.go("model"))
         self._document.changed.connect(self._follow)
         self.inspection.changed.connect(self._show_state)
         self.inspection.progress.connect(self._show_progress)
@@ -219,6 +222,14 @@ class DataPage(Page):
         """Show the examples as text (0) or as tokens (1)."""
         self._look.setCurrentIndex(look)
         (self.examples.text, self.tokens.view)[look].setFocus()
+
+    def show_row(self, file: str, row: int) -> None:
+        """Show the example of a row: as text where that is in front and the row among the first, else as tokens."""
+        text = self._look.currentIndex() == 0 and self.examples.find_row(file, row)
+        if not text:
+            self.tokens.find_row(file, row)
+        self.show_as(0 if text else 1)
+        self._known.ensureWidgetVisible(self._holder)
 
     # What the page shows
 

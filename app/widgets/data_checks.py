@@ -1,20 +1,22 @@
 """What is wrong with the data, the worst first: where, what one click does about it, and how to overrule it.
 
-A check that keeps the run from starting may be overruled with a reason, which is stored in the run: whoever looks at
-the result later can read why.
+A row that a check names is a button that shows it in the preview. A check that keeps the run from starting may be
+overruled with a reason, which is stored in the run: whoever looks at the result later can read why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from app.document import Document
 from app.widgets.bar import Swatch
 from app.widgets.buttons import Button, ghost, plain, primary
+from app.widgets.flow import Flow
 from app.widgets.labels import label
 from app.widgets.panel import Panel
 from core.config.edit import replaced, sentence
@@ -26,7 +28,12 @@ _LONGEST_BUTTON = 34
 
 
 class DataChecks(Panel):
-    """A row for each problem: red where it blocks the start, amber otherwise, quiet where it was overruled."""
+    """A row for each problem: red where it blocks the start, amber otherwise, quiet where it is settled."""
+
+    row_wanted = Signal(str, int)
+    """Show the example of this row of this file."""
+    model_wanted = Signal()
+    """Choose another model, which alone would mend it."""
 
     def __init__(self, document: Document) -> None:
         super().__init__("Checks")
@@ -35,6 +42,7 @@ class DataChecks(Panel):
         self.texts: tuple[str, ...] = ()
         self.remedies: list[Button] = []
         self.overrules: list[Button] = []
+        self.places: list[Button] = []
 
     def show_problems(self, problems: Sequence[Mapping[str, Any]], *, tokenised: bool) -> None:
         """Show `core.data.checks.Problem`s as dicts; `tokenised`: whether there was a model to check with."""
@@ -45,9 +53,9 @@ class DataChecks(Panel):
         column = QVBoxLayout(self._inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(14)
-        problems = sorted(problems, key=lambda problem: not problem["blocking"])
+        problems = sorted(problems, key=lambda problem: (not problem["blocking"], bool(problem.get("settled"))))
         self.texts = tuple(problem["text"] for problem in problems)
-        self.remedies, self.overrules = [], []
+        self.remedies, self.overrules, self.places = [], [], []
         for problem in problems:
             column.addWidget(self._row(problem))
         if not problems:
@@ -72,19 +80,37 @@ class DataChecks(Panel):
         line = QHBoxLayout(row)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(10)
-        square = Swatch("red" if blocking else "faint" if overruled else "amber")
+        quiet = bool(overruled or problem.get("settled"))
+        square = Swatch("red" if blocking else "faint" if quiet else "amber")
         line.addWidget(square, 0, Qt.AlignmentFlag.AlignTop)
         texts = QVBoxLayout()
         texts.setSpacing(2)
         texts.addWidget(label(problem["text"], "value", tone="red" if blocking else "", wrap=True, select=True))
-        for said in (f"Overruled: {overruled}" if overruled else problem["hint"], _places(problem)):
-            if said:
-                texts.addWidget(label(said, "hint", wrap=True, select=True))
+        if said := f"Overruled: {overruled}" if overruled else problem["hint"]:
+            texts.addWidget(label(said, "hint", wrap=True, select=True))
+        if problem.get("rows"):
+            texts.addWidget(self._places(problem))
         line.addLayout(texts, 1)
         for button in self._buttons(problem):
             line.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         row.setAccessibleName(f"{problem['text']} {problem['hint']}".strip())
         return row
+
+    def _places(self, problem: Mapping[str, Any]) -> QWidget:
+        """The first rows that it concerns, each to be shown with a click, and how many more there are."""
+        places = [place.rsplit(", row ", 1) for place in problem["rows"][:_ROWS_SHOWN]]
+        one_file = len({place[0] for place in places}) == 1
+        line = Flow(spacing=4)
+        for file, row in places:
+            text = f"Row {int(row):,}" if one_file else f"{file}, row {int(row):,}"
+            place = ghost(text, partial(self.row_wanted.emit, file, int(row)), name=f"Show {file}, row {int(row):,}")
+            place.setProperty("look", "link")
+            self.places.append(place)
+            line.add(place)
+        more = max(problem["count"], len(places)) - len(places)
+        if more > 0:
+            line.add(label(f"and {more:,} more", "hint"))
+        return line
 
     def _buttons(self, problem: Mapping[str, Any]) -> list[Button]:
         """What can be done about a problem."""
@@ -99,13 +125,14 @@ class DataChecks(Panel):
         if remedy and not problem.get("overruled"):
             config = self._document.config
             said = sentence(config, replaced(config, remedy))
-            mend = plain(
-                said if " to " in said and len(said) <= _LONGEST_BUTTON else "Mend",
-                lambda: self._document.update(remedy, said),
-                name=f"Mend: {said}",
-            )
+            short = said if " to " in said and len(said) <= _LONGEST_BUTTON else "Mend"
+            make = ghost if problem.get("settled") else plain
+            mend = make(problem.get("does") or short, lambda: self._document.update(remedy, said), name=f"Mend: {said}")
             self.remedies.append(mend)
             made.append(mend)
+        elif problem["path"] == "model.path":
+            made.append(plain("Choose a model…", self.model_wanted.emit, name="Choose another model"))
+            self.remedies.append(made[-1])
         return made
 
     def _ask_reason(self, problem: Mapping[str, Any]) -> None:
@@ -145,15 +172,3 @@ class ReasonDialog(QDialog):
     def reason(self) -> str:
         """What the user wrote."""
         return self.line.text().strip()
-
-
-def _places(problem: Mapping[str, Any]) -> str:
-    """The first rows that it concerns, and how many more there are."""
-    rows = problem.get("rows") or ()
-    if len(rows) < 2:
-        return ""
-    more = max(problem["count"], len(rows)) - _ROWS_SHOWN
-    places = [place.rsplit(", row ", 1) for place in rows[:_ROWS_SHOWN]]
-    one_file = len({place[0] for place in places}) == 1 and all(len(place) == 2 for place in places)
-    shown = "Rows " + ", ".join(place[1] for place in places) if one_file else "; ".join(rows[:_ROWS_SHOWN])
-    return f"{shown} and {more:,} more" if more > 0 else shown

@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QWidget
 
 from app.plots.histogram import HistogramPlot
 from app.plots.saving import save_button
@@ -21,6 +21,11 @@ from core.figures.figure import Axis, Histogram, Mark
 _NARROW = 560
 """Pixels below which the two panels have no room side by side."""
 NOT_COUNTED = "after choosing a model"
+_TITLES = {
+    "lengths": ("Length of an example", "Tokens"),
+    "targets": ("Learned tokens of an example", "Learned tokens"),
+}
+_SPREADS = {"lengths": "All tokens", "targets": "Learned tokens"}
 
 
 class DataCounts(QWidget):
@@ -43,6 +48,7 @@ class DataCounts(QWidget):
                 "Classes",
                 "Cut",
                 "Repeated",
+                "Left out",
             )
         }
         counts = Panel("Counts")
@@ -51,6 +57,14 @@ class DataCounts(QWidget):
         counts.body.addStretch(1)
         self._lengths = Panel("Lengths")
         self.plot = HistogramPlot("Tokens of an example")
+        self._report: Mapping[str, Any] = {}
+        self._max_tokens = 0
+        self.choice = QComboBox()
+        self.choice.setAccessibleName("Which tokens of an example are counted")
+        for spread, text in _SPREADS.items():
+            self.choice.addItem(text, spread)
+        self.choice.currentIndexChanged.connect(lambda _: self._show_lengths())
+        self._lengths.add_control(self.choice)
         self._lengths.add_control(save_button(self.plot, lambda: self.plot.figure))
         self._without = label("Token counts need a model: its tokenizer makes them.", "label", wrap=True)
         self._lengths.add(self._without)
@@ -71,16 +85,26 @@ class DataCounts(QWidget):
             "Classes": number(len(report["labels"])),
             "Cut": _part(report["truncated"], report["examples"]) if counted else NOT_COUNTED,
             "Repeated": _part(report["duplicates"], report["examples"]) if counted else NOT_COUNTED,
+            "Left out": number(report.get("left_out", 0)),
         }
         for name, text in texts.items():
             self._rows[name].set(text, tone="muted" if text == NOT_COUNTED else "")
         self._rows["Classes"].setVisible(bool(report["labels"]))
         self._rows["Learned tokens"].setVisible(not report["labels"])
-        figure = histogram(report, max_tokens) if counted else None
+        self._rows["Left out"].setVisible(bool(report.get("left_out")))
+        self._report, self._max_tokens = report, max_tokens
+        self._show_lengths()
+
+    def _show_lengths(self) -> None:
+        """The histogram of all tokens, or of those that are learned."""
+        report, counted = self._report, bool(self._report.get("tokenised"))
+        self.choice.setVisible(counted and not report["labels"])
+        spread = "lengths" if self.choice.isHidden() else str(self.choice.currentData())
+        figure = histogram(report, self._max_tokens, spread) if counted else None
         self.plot.show_figure(figure)
         self.plot.setVisible(figure is not None)
         self._without.setVisible(not counted)
-        self._lengths.set_title("Lengths", _quantiles(report) if counted else "")
+        self._lengths.set_title("Lengths", _quantiles(report[spread]) if counted else "")
 
     def minimumSizeHint(self) -> QSize:
         """One panel wide: where there is no room for two, they stand one above the other."""
@@ -99,20 +123,18 @@ class DataCounts(QWidget):
         return self._rows[name].value
 
 
-def histogram(report: Mapping[str, Any], max_tokens: int) -> Histogram | None:
-    """The lengths as a figure; None where there is nothing to count."""
-    lengths = report["lengths"]
-    if not lengths["counts"]:
+def histogram(report: Mapping[str, Any], max_tokens: int, spread: str = "lengths") -> Histogram | None:
+    """The lengths ("lengths"), or the learned tokens ("targets"), as a figure; None where there is nothing to count."""
+    numbers = report[spread]
+    if not numbers["counts"]:
         return None
-    mark = Mark(max_tokens, f"cut at {number(max_tokens)}") if report["truncated"] else None
-    return Histogram(
-        "Length of an example",
-        Axis("Tokens"),
-        Axis("Examples"),
-        tuple(lengths["edges"]),
-        tuple(lengths["counts"]),
-        mark,
+    mark = Mark(max_tokens, f"cut at {number(max_tokens)}") if report["truncated"] and spread == "lengths" else None
+    title, axis = (
+        ("Length of an example", "Tokens")
+        if spread == "lengths"
+        else ("Learned tokens of an example", "Learned tokens")
     )
+    return Histogram(title, Axis(axis), Axis("Examples"), tuple(numbers["edges"]), tuple(numbers["counts"]), mark)
 
 
 def _learned(report: Mapping[str, Any]) -> str:
@@ -125,7 +147,7 @@ def _part(count: int, whole: int) -> str:
     return f"{number(count)}   {share(count, whole)}" if count else "none"
 
 
-def _quantiles(report: Mapping[str, Any]) -> str:
-    """Median and longest, in words."""
-    found = report["lengths"]["quantiles"]
-    return f"median {number(round(found['0.5']))}, longest {number(round(found['1.0']))}" if found else ""
+def _quantiles(spread: Mapping[str, Any]) -> str:
+    """Median and most, in words."""
+    found = spread["quantiles"]
+    return f"median {number(round(found['0.5']))}, most {number(round(found['1.0']))}" if found else ""

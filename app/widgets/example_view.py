@@ -137,6 +137,15 @@ class ExamplePanel(Panel):
             self._index = index
             self._show()
 
+    def find_row(self, file: str, row: int) -> bool:
+        """Go to the example of a row; whether it is among the first ones."""
+        places = [(example["file"], example["row"]) for example in self._examples]
+        if (file, row) not in places:
+            return False
+        self._index = places.index((file, row))
+        self._show()
+        return True
+
     def _show(self) -> None:
         there = bool(self._examples)
         self.previous.setEnabled(self._index > 0)

@@ -33,6 +33,7 @@ class TemplateDialog(QDialog):
         theme = Theme.current()
         self._scratch = Document(None, parent=self)
         self._scratch.replace(config, "")
+        self._own = ""
         self.setWindowTitle("Chat template")
         self.resize(theme.px(1120), theme.px(640))
         self.choice = QComboBox()
@@ -53,7 +54,7 @@ class TemplateDialog(QDialog):
         self._typing.timeout.connect(self._take_text)
         self._lay_out()
         self._show_given(config.data.template)
-        self._inquiry.changed.connect(self._judge)
+        self._inquiry.changed.connect(self._follow)
         self.choice.activated.connect(lambda _: self._take_choice())
         self.editor.textChanged.connect(self._typed)
 
@@ -78,7 +79,7 @@ class TemplateDialog(QDialog):
         left = QVBoxLayout()
         left.setSpacing(8)
         left.addWidget(label("Chat template", "heading"))
-        hint = "How turns become one text. A model answers best in the form that it was made with."
+        hint = "How turns become one text. A model answers best in the form that it was made with. Edit any of them."
         left.addWidget(label(hint, "hint", wrap=True))
         left.addWidget(self.choice)
         left.addWidget(self.editor, 1)
@@ -104,11 +105,24 @@ class TemplateDialog(QDialog):
         if name == EDITED:
             self.editor.setFocus()
             return
-        self.editor.blockSignals(True)
-        self.editor.setPlainText(TEMPLATES.get(name, ""))
-        self.editor.blockSignals(False)
+        self._show_text(TEMPLATES.get(name, self._own))
         self._typing.stop()
         self._set("" if name == OWN else name)
+
+    def _show_text(self, text: str) -> None:
+        """Put a text into the editor that nobody has typed."""
+        if text != self.editor.toPlainText():
+            self.editor.blockSignals(True)
+            self.editor.setPlainText(text)
+            self.editor.blockSignals(False)
+
+    def _follow(self) -> None:
+        """The worker has answered: it also knows the text of the model's own template, to go on from."""
+        if self._inquiry.state == "known" and self._inquiry.answer is not None:
+            self._own = self._inquiry.answer["own_template"]
+        if self.choice.currentText() == OWN:
+            self._show_text(self._own)
+        self._judge()
 
     def _typed(self) -> None:
         self.choice.setCurrentText(EDITED)

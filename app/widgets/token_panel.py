@@ -11,7 +11,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.widgets.bar import ProgressLine
-from app.widgets.buttons import Button
+from app.widgets.buttons import Button, Chip
 from app.widgets.empty_state import EmptyState
 from app.widgets.flow import Flow
 from app.widgets.labels import ElidedLabel, label
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from app.models.inquiry import Inquiry
 
 _WORDS = (
-    ("longest", "Longest", "The micro-batch with the longest example"),
-    ("shortest", "Shortest", "The micro-batch with the shortest example"),
-    ("truncated", "Next cut", "The micro-batch with the next example that is cut"),
+    ("longest", "Longest", "The micro-batch with the longest example", "L"),
+    ("shortest", "Shortest", "The micro-batch with the shortest example", "S"),
+    ("truncated", "Next cut", "The micro-batch with the next example that is cut", "C"),
 )
+_KEYS = "Keys:  ← → ↑ ↓ tokens   Ctrl+← Ctrl+→ micro-batches   L longest   S shortest   C next cut   H held out"
 
 
 class TokenPanel(Panel):
@@ -38,12 +39,15 @@ class TokenPanel(Panel):
         self._inquiry = inquiry
         self._after = -1
         self._looked_for_cut = False
+        self._held_out = False
         self.view = TokenView()
         self.jumps = {
-            word: Button(text, "plain", name=name, do=partial(self.jump, word)) for word, text, name in _WORDS
+            word: Button(text, "plain", name=f"{name} ({key})", do=partial(self.jump, word))
+            for word, text, name, key in _WORDS
         }
-        self.previous = Button("Previous", "plain", name="Previous micro-batch", do=lambda: self.step(-1))
-        self.next = Button("Next", "plain", name="Next micro-batch", do=lambda: self.step(1))
+        self.previous = Button("Previous", "plain", name="Previous micro-batch (Ctrl+Left)", do=lambda: self.step(-1))
+        self.next = Button("Next", "plain", name="Next micro-batch (Ctrl+Right)", do=lambda: self.step(1))
+        self.held_out = Chip("Held out", name="Show the held-out examples instead (H)", do=self.turn)
         self._where = ElidedLabel("", "hint")
         self._told = ElidedLabel("", "mono")
         self._line = ProgressLine(name="Progress of the preview")
@@ -52,6 +56,7 @@ class TokenPanel(Panel):
         self._lay_out()
         self.view.told.connect(self._told.setText)
         self.view.stepped.connect(self.step)
+        self.view.lettered.connect(self._take_key)
         inquiry.changed.connect(self._show)
         inquiry.progress.connect(lambda _, share: self._line.set(share))
         self._show()
@@ -75,19 +80,36 @@ class TokenPanel(Panel):
     def start_over(self) -> None:
         """The data is other data: go to the first micro-batch."""
         self._inquiry.answer = None
-        self._looked_for_cut = False
-        self._inquiry.want(index=0)
+        self._held_out = False
+        self._want(index=0)
 
     def jump(self, word: str) -> None:
         """Go to the longest, the shortest, or the next truncated example."""
-        self._looked_for_cut = word == "truncated"
-        self._inquiry.want(index=word, **({"after": self._after} if word == "truncated" else {}))
+        self._want(index=word, **({"after": self._after} if word == "truncated" else {}))
+
+    def find_row(self, file: str, row: int) -> None:
+        """Go to the example of a row of a file, be it trained on or held out."""
+        self._want(index="row", file=file, row=row)
 
     def step(self, by: int) -> None:
         """Go to another micro-batch, in the order of training."""
         batch = self._inquiry.answer
-        self._looked_for_cut = False
-        self._inquiry.want(index=max((batch["index"] if batch else 0) + by, 0))
+        self._want(index=max((batch["index"] if batch else 0) + by, 0))
+
+    def turn(self) -> None:
+        """Show the held-out examples, or those that are trained on again."""
+        self._held_out = not self._held_out
+        self._want(index=0)
+
+    def _want(self, **wanted: Any) -> None:
+        self._looked_for_cut = wanted["index"] == "truncated"
+        self._inquiry.want(**wanted, **({"held_out": True} if self._held_out else {}))
+
+    def _take_key(self, letter: str) -> None:
+        """One of the letters that the buttons name."""
+        buttons = {key: self.jumps[word] for word, _, _, key in _WORDS} | {"H": self.held_out}
+        if letter in buttons and buttons[letter].isEnabled():
+            buttons[letter].click()
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -99,7 +121,7 @@ class TokenPanel(Panel):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         ways = Flow()
-        for button in (self.previous, self.next, *self.jumps.values()):
+        for button in (self.previous, self.next, *self.jumps.values(), self.held_out):
             ways.add(button)
         column.addWidget(ways)
         for widget in (self.trouble, self._where, self._line):
@@ -115,6 +137,7 @@ class TokenPanel(Panel):
         foot.addWidget(legend, 0, Qt.AlignmentFlag.AlignRight)
         foot.addWidget(label("not learned", "hint"))
         column.addLayout(foot)
+        column.addWidget(ElidedLabel(_KEYS, "hint"))
 
     def _show(self) -> None:
         inquiry = self._inquiry
@@ -126,6 +149,10 @@ class TokenPanel(Panel):
         if failure is not None:
             self.trouble.set(failure.text, hint=failure.hint, tone="red", details=failure.details)
         batch = inquiry.answer
+        if inquiry.state == "known" and batch is not None:
+            self._held_out = batch["held_out"]
+        self.held_out.setChecked(self._held_out)
+        self.held_out.setEnabled(self._held_out or (batch is not None and batch["held_out_examples"] > 0))
         self.previous.setEnabled(batch is not None and batch["index"] > 0)
         if inquiry.state == "known" and batch is not None:
             self._after = -1 if batch["example"] is None else batch["example"]
@@ -138,9 +165,9 @@ class TokenPanel(Panel):
 
 def _where(batch: Mapping[str, Any]) -> str:
     """Which micro-batch it is, and how much is in it."""
+    where = f"Step {number(batch['step'] + 1)}, micro-batch {number(batch['index'] + 1)}"
     said = [
-        f"Step {number(batch['step'] + 1)}, micro-batch {number(batch['index'] + 1)} "
-        f"({number(batch['micro_batches'])} an epoch)",
+        "Never trained on" if batch["held_out"] else f"{where} ({number(batch['micro_batches'])} an epoch)",
         f"{plural(len(batch['texts']), 'example')} in {plural(len(batch['rows']) + batch['left_out'], 'row')}",
         f"{plural(batch['tokens'], 'token')}, {_learned(batch)}",
     ]

@@ -7,6 +7,7 @@ It paints the tokens itself and only the lines that are in sight, because a micr
     up, down            the line above or below
     home, end           the first and the last token of a line; with Ctrl of the batch
     page up, page down  a screen further
+    a letter            is told to whoever shows the view
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class TokenView(QAbstractScrollArea):
 
     stepped = Signal(int)
     """Ctrl with left or right: -1 or 1 micro-batch further."""
+    lettered = Signal(str)
+    """A letter was pressed, in upper case."""
     told = Signal(str)
     """What is known of the token under the pointer, else of the current one."""
 
@@ -93,6 +96,9 @@ class TokenView(QAbstractScrollArea):
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
         if step is not None and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.stepped.emit(step)
+            return
+        if event.text().isalpha() and event.modifiers() == Qt.KeyboardModifier.NoModifier:
+            self.lettered.emit(event.text().upper())
             return
         target = self._target(event)
         if target is None or not self.tokens:

@@ -41,6 +41,7 @@ def batch(**more: Any) -> dict[str, Any]:
     about = {"part": "", "file": "own.jsonl", "tokens": 5, "trained": 2, "cut": 0, "cut_trained": 0}
     texts = [{"example": number, "row": number + 1, **about} for number in range(3)]
     place = {"index": 0, "step": 0, "micro_batch": 0, "micro_batches": 4, "example": None, "complete": True}
+    place |= {"held_out": False, "held_out_examples": 1, "own_template": "{{ messages }}"}
     counts = {"packing": True, "tokens": 9, "trained": 5, "left_out": 0}
     return {**place, **counts, "rows": [first, second], "texts": texts, **more}
 
