@@ -14,6 +14,7 @@ from app.errors import show_error
 from app.pages.page import Page
 from app.plots.panels import ChangedPanel, CurvePanel, LossPanel, NormsPanel, move_together
 from app.widgets import Badge, EmptyState, Notice, danger, plain, primary
+from app.widgets.moments import Moments
 from app.widgets.run_tiles import RunTiles
 from app.widgets.status import WORDS
 from app.widgets.waiting import WaitingView
@@ -62,9 +63,11 @@ class RunPage(Page):
         self.notice, self.news = Notice(), Notice(tone="amber")
         self.loss, self.norms = LossPanel(context.settings), NormsPanel(context.settings)
         self.changed, self.curve = ChangedPanel(), CurvePanel(context.settings)
+        self.moments = Moments("Step")
         self.starting = WaitingView("Starting the worker", "The first losses appear here as soon as they are measured.")
         self._lay_out()
         move_together([self.loss.plot, self.norms.plot, *self.curve.canvases], self._marked)
+        self.moments.chosen.connect(self._show_moment)
         self.feed.run_changed.connect(self._changed)
         self.feed.watched.connect(self._watched)
         context.document.problems_changed.connect(self._show_empty)
@@ -119,6 +122,7 @@ class RunPage(Page):
         column.addLayout(self._lower, 1)  # before its widgets: one without a parent would be a window of its own
         self._lower.addWidget(panels)
         self._lower.addWidget(self.starting)
+        column.addWidget(self.moments)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
         self.news.add_button(plain("Dismiss", self._dismiss))
@@ -139,6 +143,7 @@ class RunPage(Page):
             canvas.set_mark(None)
             canvas.set_zoom(None)
         self._mark = None
+        self.moments.show_steps(())
         self._changed({"all"})
 
     def _changed(self, keys: set[str]) -> None:
@@ -164,6 +169,8 @@ class RunPage(Page):
         self.starting.show_stage(self._stage(row), row.state.share)
         self.tiles.show_run(trace, row.state, status, mark=self._mark, forecast=row.state.forecast or self._forecast)
         span = (0.0, float(row.state.steps or row.config.train.steps))
+        if keys & {"all", "loss"}:
+            self.moments.grow(trace.curve("loss").steps)
         if keys & {"all", "loss", "held_out", "events"}:
             self.loss.show_trace(trace, span, anew="all" in keys)
         if keys & {"all", *self.norms.reads}:
@@ -254,8 +261,19 @@ class RunPage(Page):
         self._dismissed = self.news.text
         self.news.hide()
 
+    def _show_moment(self, place: int) -> None:
+        """A step of the run: every figure moves together; the last is the newest, whatever comes."""
+        trace = self.feed.trace
+        if trace is None:
+            return
+        step = None if self.moments.newest else float(trace.curve("loss").steps[place])
+        for canvas in (self.loss.plot, self.norms.plot, *self.curve.canvases):
+            canvas.set_mark(step)
+        self._marked(step)
+
     def _marked(self, step: float | None) -> None:
         self._mark = step
+        self.moments.go_to(step)
         row, trace, status = self.feed.row, self.feed.trace, self.feed.status
         if row is None or trace is None or status is None:
             return
