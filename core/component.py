@@ -10,6 +10,9 @@ rather than discovery, because a packager, a type checker and a reader all see i
 from __future__ import annotations
 
 import difflib
+import reprlib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,7 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.config.run import RunConfig
     from core.figures.live.figure import LiveFigure
+    from core.problem import Problem
 
 
 class Part(BaseModel):
@@ -39,6 +46,10 @@ class Component(Part):
     """What it asks of the other axes; compared with their `provides`."""
     provides: ClassVar[frozenset[str]] = frozenset()
     """What it offers to the other axes."""
+    because: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """To a word that it needs, or does not provide, the reason: the end of a sentence, without its full stop."""
+    wary: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """To a word that another one provides, what the user should know of the two together, in a sentence."""
     shows: ClassVar[tuple[LiveFigure, ...]] = ()
     """What it shows of itself while a run goes on."""
 
@@ -46,6 +57,10 @@ class Component(Part):
     def help(cls) -> str:
         """The docstring, as one text."""
         return " ".join((cls.__doc__ or "").split())
+
+    def doubts(self, config: RunConfig, path: str) -> Iterator[Problem]:
+        """What its own options, and those of the whole run, say against it; `path` is the option it is chosen with."""
+        yield from ()
 
     def to_value(self) -> dict[str, Any]:
         """The run file's mapping: `kind` first, then the options."""
@@ -123,28 +138,78 @@ class Axis(Generic[C]):
             raise ValueError("; ".join(sentences(error).values())) from None
 
 
-def sentences(error: ValidationError) -> dict[str, str]:
-    """Every mistake of a validation, as dotted path to sentence."""
-    found = {}
+def sentences(error: ValidationError, root: type[BaseModel] | None = None) -> dict[str, str]:
+    """Every mistake of a validation, as dotted path to sentence.
+
+    Args:
+        error: what pydantic found.
+        root: what was validated, where options near a misspelt one are to be named.
+    """
+    found: dict[str, str] = {}
     for problem in error.errors():
-        path = ".".join(str(part) for part in problem["loc"])
-        found[path] = _sentence(problem)
+        places = [str(part) for part in problem["loc"] if not _is_type(part)]
+        path = ".".join(places)
+        if path not in found:
+            near = did_you_mean(places[-1], _options(root, places[:-1])) if problem["type"] == "extra_forbidden" else ""
+            found[path] = f"{_sentence(problem, path)} {near}".strip()
+        elif problem["type"] in _WANTED:
+            found[path] = found[path].replace(
+                " (got", f" or {_WANTED[problem['type']].removeprefix('should be ')} (got", 1
+            )
     return found
 
 
-def _sentence(problem: Any) -> str:
-    name = ".".join(str(part) for part in problem["loc"])
+_QUOTE = reprlib.Repr()
+_QUOTE.maxstring = _QUOTE.maxother = 80
+"""Quotes values: a little of each, since those of a run file can be of any size."""
+
+_WANTED = {
+    "string_type": "should be a text",
+    "int_type": "should be a whole number",
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a number",
+    "float_parsing": "should be a number",
+    "bool_type": "should be true or false",
+    "bool_parsing": "should be true or false",
+    "tuple_type": "should be a list",
+    "dict_type": "should be a mapping of names to values",
+    "model_type": "should be a mapping of options",
+    "model_attributes_type": "should be a mapping of options",
+}
+"""pydantic's kinds of mistakes to words without types of Python."""
+
+
+def _is_type(part: str | int) -> bool:
+    """Whether pydantic put a type into the place of a mistake: one of several that a value may have."""
+    return isinstance(part, str) and ("[" in part or part in ("str", "int", "float", "bool"))
+
+
+def _options(root: type[BaseModel] | None, places: Sequence[str]) -> list[str]:
+    """The names of the options at a place; none where it is unknown."""
+    for place in places:
+        field = root.model_fields.get(place) if root else None
+        inner = field.annotation if field else None
+        root = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    return list(root.model_fields) if root else []
+
+
+def _sentence(problem: Any, name: str) -> str:
     if problem["type"] == "extra_forbidden":
         return f"there is no option '{name}'."
+    if problem["type"] in _WANTED:
+        return f"{name} {_WANTED[problem['type']]} (got {_QUOTE.repr(problem['input'])})."
     if problem["type"] == "missing":
         return f"'{name}' is missing."
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
     prefix = f"{name} " if message.startswith("should") else (f"{name}: " if name else "")
-    return f"{prefix}{message} (got {problem['input']!r})." if problem["type"] != "value_error" else message
+    return f"{prefix}{message} (got {_QUOTE.repr(problem['input'])})." if problem["type"] != "value_error" else message
 
 
 def did_you_mean(word: str, known: Any) -> str:
     """The hint for a name that does not exist."""
+    if not known:
+        return ""
     near = difflib.get_close_matches(word, list(known), n=1)
     listed = ", ".join(known)
     return f"Did you mean '{near[0]}'? There are: {listed}." if near else f"There are: {listed}."

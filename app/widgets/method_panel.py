@@ -19,7 +19,7 @@ from app.widgets.labels import label
 from app.widgets.panel import Panel
 from core.adapters.names import DEFAULTS, METHODS, Method
 from core.component import Component
-from core.config.check import facts, members, unmet
+from core.config.combine import doubtful, facts, members, unmet
 from core.config.run import AXES, RunConfig
 
 _COLUMNS = 2
@@ -90,7 +90,7 @@ class MethodPanel(Panel):
         """Disable what cannot be chosen on this axis, with the reason as its tooltip."""
         path = "model.storage" if axis == "storage" else f"adapter.{axis}"
         chosen, given = members(config), facts(config)
-        standing = {problem.text for problem in unmet(chosen, given)}
+        standing = {problem.text for problem in (*unmet(chosen, given), *doubtful(chosen, given))}
         rows = cast(QStandardItemModel, editor.combo.model())
         for index, member in enumerate(AXES[axis].members):
             tried: dict[str, Component] = {**chosen, path: member()}
@@ -98,7 +98,13 @@ class MethodPanel(Panel):
             free = not reasons or member is type(chosen[path])
             item = rows.item(index)
             item.setEnabled(free)
-            item.setToolTip(described(member) if free else f"<qt>{' '.join(reasons)}</qt>")
+            doubts = [problem.text for problem in doubtful(tried, given) if problem.text not in standing]
+            item.setToolTip(_told(member, doubts) if free else f"<qt>{' '.join(reasons)}</qt>")
+
+
+def _told(member: type[Component], doubts: list[str]) -> str:
+    """A member's help, and what is to be said of it beside the others."""
+    return described(member).replace("</qt>", "".join(f"<p>{doubt}</p>" for doubt in doubts) + "</qt>")
 
 
 def _chip(method: Method) -> Chip:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from core.component import Component
-from core.layers import LayerPlan
+from core.layers import LayerInfo, LayerPlan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from core.callback import Callback
     from core.config.run import RunConfig
 
-ParamRole = Literal["a", "b", "vector", "magnitude", "weight", "head"]
-"""What a trained tensor is, for learning rates: in- and out-side factor, vector, DoRA's m, a full weight, a head."""
+ParamRole = Literal["a", "b", "value", "vector", "magnitude", "weight", "head"]
+"""What a trained tensor is, for learning rates: in- and out-side factor, values between them, vector, DoRA's m, weight,
+head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,11 @@ class Delta(Component):
 
 class DenseDelta(Delta):
     """A change that no two thin matrices make up: a member says what `weight` is, and the layer computes with that."""
+
+    because = dict.fromkeys(
+        ("both_factors", "factors", "frozen_a", "own_rank", "pair", "sliced", "triplets"),
+        "its change is no single product B A",
+    )
 
     def weight(self, p: Mapping[str, Tensor]) -> Tensor:
         """dW without its scale, (out, in)."""
@@ -262,6 +268,15 @@ class Probe:
 
 class Selection(Component):
     """How the layers to train are found among those that `adapter.layers` names."""
+
+    def candidates(self, chosen: Sequence[LayerPlan], vectors: Sequence[LayerInfo]) -> list[LayerPlan]:
+        """What may be trained.
+
+        Args:
+            chosen: the layers that `adapter.layers` names; or what was found here before, which is given back.
+            vectors: the model's biases and norms.
+        """
+        return list(chosen)
 
     def probe(self) -> Probe | None:
         """What has to be tried before the layers are known; None where they are."""

@@ -1,8 +1,7 @@
 """What can be said against a run before anything is loaded: what keeps it from starting, and what the user should know.
 
 A value out of its bounds never gets here (`RunConfig` refuses it); this is about values that do not go together. Which
-members of the axes go together is not listed anywhere: each says in a few words what it `needs` and `provides`, and
-`unmet` compares.
+members of the axes go together is said by themselves: see `core.config.combine`.
 """
 
 from __future__ import annotations
@@ -10,35 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.adapters import names
-from core.component import Component
+from core.config.combine import combined
 from core.config.forecast import expected_peak, forecast
 from core.config.machine import free_memory, likely_device
-from core.config.run import AXES, JUDGING, RunConfig
-from core.config.select import select
+from core.config.run import JUDGING, RunConfig
+from core.config.select import select, trained
 from core.errors import UserError
 from core.layers import LayerPlan
 from core.problem import Problem
 
 if TYPE_CHECKING:
     from core.models.info import ModelInfo
-
-WORDS = {
-    "both_factors": "both factors A and B to be trained",
-    "factors": "a change of the form B A",
-    "float_base": "base weights in floating point",
-    "fixed_rank": "ranks that stay",
-    "frozen_a": "a frozen A",
-    "no_dropout": "a dropout of 0",
-    "own_layers": "an adapter of each layer's own",
-    "own_rank": "factors of each layer's own",
-    "plain_magnitude": "rows that keep their length",
-    "rank": "a rank",
-    "seeded_start": "a start that is drawn at random, the same for layers of one shape",
-    "triplets": "singular triplets (P, lambda, Q)",
-    "unit_scale": "a scale of 1, since it has no alpha",
-}
-"""What a need is called in a sentence; a word that is not here stands for itself."""
 
 
 def check_config(
@@ -54,65 +35,16 @@ def check_config(
     Returns:
         What keeps the run from starting, and what does not.
     """
-    found = [*_missing(config), *unmet(members(config), facts(config)), *_loop(config)]
+    found = [*_missing(config), *combined(config), *_loop(config)]
     if info is not None:
         try:
             plans = select(info.layers, config.adapter)
+            trained(info, config.adapter)
         except UserError as error:
             found.append(Problem(error.path, error.text, error.hint))
         else:
             found += [*_task(config, info), *_layers(config, info, plans), *_room(config, info, plans, report)]
     return [p for p in found if p.blocking], [p for p in found if not p.blocking]
-
-
-def members(config: RunConfig) -> dict[str, Component]:
-    """The member chosen on each axis, by the option it is chosen with."""
-    chosen = {f"adapter.{axis}": config.adapter.axis(axis) for axis in names.DEFAULTS}
-    return {**chosen, "model.storage": config.storage}
-
-
-def facts(config: RunConfig) -> frozenset[str]:
-    """What plain options provide, in the words that members' needs are written with."""
-    return frozenset(() if config.adapter.dropout else ("no_dropout",))
-
-
-def unmet(chosen: Mapping[str, Component], facts: frozenset[str] = frozenset()) -> Iterator[Problem]:
-    """A problem for every need of a member that nothing else fulfils.
-
-    Args:
-        chosen: option to its member.
-        facts: words that are provided whoever is chosen.
-    """
-    for path, member in chosen.items():
-        offered = facts.union(*(other.provides for place, other in chosen.items() if place != path))
-        for word in sorted(member.needs - offered):
-            text = f"{_named(path, member)} needs {_said(word)}, which nothing else here provides."
-            yield Problem(path, text, _remedy(path, word))
-
-
-def _remedy(path: str, word: str) -> str:
-    """Which options of the other axes would provide a word."""
-    if word == "no_dropout":
-        return "Set adapter.dropout to 0."
-    fitting = {_option(name): [m.kind for m in axis.members if word in m.provides] for name, axis in AXES.items()}
-    ways = [f"{option} to {' or '.join(kinds)}" for option, kinds in fitting.items() if kinds and option != path]
-    return f"Set {', or '.join(ways)}." if ways else f"Choose another {_label(path).lower()}."
-
-
-def _named(path: str, member: Component) -> str:
-    return f"{_label(path)} '{member.label}'"
-
-
-def _label(path: str) -> str:
-    return AXES[path.rpartition(".")[2]].label
-
-
-def _option(axis: str) -> str:
-    return "model.storage" if axis == "storage" else f"adapter.{axis}"
-
-
-def _said(word: str) -> str:
-    return WORDS.get(word, word.replace("_", " "))
 
 
 def _missing(config: RunConfig) -> Iterator[Problem]:

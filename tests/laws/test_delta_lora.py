@@ -14,7 +14,7 @@ from core.adapters.attach import Adapters
 from core.adapters.base.following import Following
 from core.adapters.base.in_place import Moving
 from core.adapters.storage import STORAGES
-from core.config.check import facts, members, unmet
+from core.config.combine import facts, members, unmet
 from core.config.run import RunConfig
 from core.export.job import export_job
 from core.home import Home

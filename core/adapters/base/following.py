@@ -12,6 +12,7 @@ An honest note: with Adam and a start at step 0 this is LoRA with alpha * (1 + l
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import BaseUpdate, Param
@@ -21,8 +22,11 @@ from core.figures.figure import Axis
 from core.figures.live.against import Against
 from core.figures.live.layer_map import LayerMap
 from core.layers import LayerPlan
+from core.problem import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from core.adapters.adapted import Adapted
@@ -35,6 +39,18 @@ class Follows(BaseUpdate):
 
     paper = "2309.02411"
     needs = frozenset({"both_factors", "no_dropout", "fixed_rank", "plain_magnitude"})
+    because = MappingProxyType(
+        {
+            "both_factors": "the base follows the product of the two; for vectors over a frozen pair it would only "
+            "be a scale of 1 + λ",
+            "no_dropout": "with dropout the gradient of B A is not the gradient of W",
+            "fixed_rank": "the base follows one product B A, and would take up every jump of it λ times over",
+            "plain_magnitude": "a base that moves at every step takes their meaning from the lengths that were set at "
+            "the start",
+            "float_base": "increments are written into the weight, and codes of few bits have no room for them; the "
+            "other form of Delta-LoRA works over them",
+        }
+    )
 
     shows = (
         LayerMap(
@@ -81,6 +97,15 @@ class Follows(BaseUpdate):
         return layer.derived("carried_b", lambda: _side_by_side(layer)), layer.derived(
             "carried_a", lambda: _stacked(layer)
         )
+
+    def doubts(self, config: RunConfig, path: str) -> Iterator[Problem]:
+        if self.ratio and not self.first_step(config) and "scale_free" in config.train.optimizer.provides:
+            alpha = config.adapter.alpha
+            text = (
+                f"With {config.train.optimizer.label}, a base that follows from the first step is LoRA with "
+                f"alpha {alpha * (1 + self.ratio):g} instead of {alpha:g}, step for step."
+            )
+            yield Problem(path, text, "Take LoRA with that alpha, or let the base begin later.", blocking=False)
 
     def first_step(self, config: RunConfig) -> int:
         """The 0-based step after which the base first follows."""

@@ -21,7 +21,7 @@ class Lora(Delta):
     kind = "lora"
     label = "B A (LoRA)"
     paper = "2106.09685"
-    provides = frozenset({"factors", "rank", "own_rank", "both_factors"})
+    provides = frozenset({"factors", "rank", "own_rank", "both_factors", "pair", "sliced"})
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         layer = plan.layer

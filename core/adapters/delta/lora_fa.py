@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Delta, Param
@@ -22,7 +23,16 @@ class LoraFrozenA(Delta):
     kind = "lora-fa"
     label = "B A, A frozen (LoRA-FA)"
     paper = "2308.03303"
-    provides = frozenset({"factors", "rank", "own_rank", "frozen_a"})
+    provides = frozenset({"factors", "rank", "own_rank", "frozen_a", "sliced"})
+    because = dict.fromkeys(("both_factors", "pair"), "its A stays as it was drawn")
+    wary = MappingProxyType(
+        {
+            "dropout": "Dropout before LoRA-FA's frozen A keeps a mask as large as the layer's input, and so takes "
+            "away the memory that is saved: set adapter.dropout to 0.",
+            "every_rank": "Ranks that are drawn over a frozen A are in no paper: only the columns of B get an order, "
+            "the rows of A stay as they were drawn.",
+        }
+    )
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         layer = plan.layer

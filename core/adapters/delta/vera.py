@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Delta, Param
@@ -33,7 +34,24 @@ class Vera(Delta):
     label = "Shared random B A, two vectors (VeRA)"
     paper = "2310.11454"
     needs = frozenset({"unit_scale"})
-    provides = frozenset({"factors", "rank", "frozen_a", "shared"})
+    provides = frozenset({"factors", "rank", "frozen_a", "shared", "sliced"})
+    because = MappingProxyType(
+        {
+            "both_factors": "its A and B are frozen and shared by all layers, and its two vectors are no such pair",
+            "pair": "its A and B are frozen, and its two vectors are no such pair",
+            "own_rank": "its A and B are shared by all layers",
+            "triplets": "its A and B are shared by all layers, so that taking rank from one of them saves nothing",
+            "unit_scale": "it has no alpha, and d_initial says how strongly it starts",
+        }
+    )
+    wary = MappingProxyType(
+        {
+            "every_rank": "VeRA with ranks that are drawn is in no paper: its random directions have no order, so the "
+            "first ones are no better than others.",
+            "corrects": "Correcting gradients changes nothing here: VeRA's A and B are both frozen already, and it is "
+            "VeRA all the same.",
+        }
+    )
 
     shows = (
         LayerMap(

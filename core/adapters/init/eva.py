@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Found, Init, Param, Scale
@@ -30,6 +31,7 @@ class Eva(Init):
     label = "Main directions of the inputs (EVA)"
     paper = "2410.07170"
     needs = frozenset({"factors", "own_rank", "own_layers"})
+    because = MappingProxyType({"own_rank": "it gives out the ranks itself, by what the inputs need"})
 
     rho: float = option(
         2.0, "Spread of ranks ρ", "A layer may get up to so many times its rank; at 1 every layer keeps its own.", ge=1

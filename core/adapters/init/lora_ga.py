@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Found, Scale
@@ -33,6 +34,13 @@ class LoraGa(Offset):
     kind = "lora-ga"
     label = "Along the first gradient (LoRA-GA)"
     paper = "2407.05000"
+    because = MappingProxyType(
+        {
+            **Offset.because,
+            "float_base": "it starts along the gradient of the weight itself, in full precision; start on the dense "
+            "model instead",
+        }
+    )
 
     batches: int = option(4, "Batches", "The gradient is that of so many batches together.", unit="batches", ge=1)
     gamma: float = option(

@@ -9,6 +9,7 @@ s ((B - B0) A + B0 (A - A0)), in which nothing large cancels.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Init, Param
@@ -25,6 +26,16 @@ class Offset(Init):
     """What starts have in common that take a product of low rank out of the base; others say what it is."""
 
     needs = frozenset({"factors", "own_rank", "float_base", "fixed_rank", "own_layers"})
+    provides = frozenset({"offset"})
+    because = MappingProxyType(
+        {
+            "fixed_rank": "all r directions are taken out of the weight at the start, and at a lower rank only some of "
+            "them would be put back",
+            "float_base": "a part is taken out of the weight before the training, which the few bits of codes cannot "
+            "follow; start on the dense model instead",
+            "own_rank": "they start as a part of the weight or of its gradient",
+        }
+    )
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         layer = plan.layer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Init, Param
@@ -22,6 +23,9 @@ class ZeroA(Init):
     paper = "2406.08447"
     needs = frozenset({"both_factors"})
     provides = frozenset({"seeded_start"})
+    because = MappingProxyType(
+        {"both_factors": "an A that is zero and never changes keeps the adapter at zero for good"}
+    )
 
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
         swapped = {"a": "zero", "b": "kaiming"}.get(param.role, param.fill)

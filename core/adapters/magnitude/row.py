@@ -14,6 +14,7 @@ in plain LoRA (the published code divides by zero there).
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Magnitude, Param
@@ -48,6 +49,22 @@ class Row(Magnitude):
     label = "Row lengths (DoRA)"
     paper = "2402.09353"
     needs = frozenset({"factors"})
+    because = MappingProxyType(
+        {
+            "factors": "the new row lengths are worked out from B and A",
+            "plain_magnitude": "its row lengths start as those of the base weight",
+        }
+    )
+    wary = MappingProxyType(
+        {
+            "masks": "DoRA over AdaLoRA's triplets is in no paper: every mask changes the rows at once, and their "
+            "lengths are measured anew after it.",
+            "every_rank": "DoRA with ranks that are drawn is in no paper: one length for each row has to serve "
+            "them all.",
+            "offset": "DoRA over a start that is taken out of the weight is in no paper: the row lengths begin as "
+            "those of the whole weight, so that the first output is the base model's.",
+        }
+    )
     shows = (
         Against(
             key="dora-movement",

@@ -11,6 +11,7 @@ Exactly b(t) triplets survive a mask: ties are broken by position, where the pub
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import RankSchedule
@@ -19,9 +20,10 @@ from core.component import option
 from core.figures.figure import Axis
 from core.figures.live.course import Course
 from core.figures.live.layer_map import LayerMap
+from core.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -40,6 +42,13 @@ class Adalora(RankSchedule):
     label = "Budget by importance (AdaLoRA)"
     paper = "2303.10512"
     needs = frozenset({"triplets"})
+    provides = frozenset({"masks"})
+    because = MappingProxyType(
+        {
+            "fixed_rank": "AdaLoRA takes rank away where it finds little importance, and masks whole directions "
+            "at once",
+        }
+    )
 
     shows = (
         LayerMap(
@@ -78,6 +87,19 @@ class Adalora(RankSchedule):
 
     def callbacks(self, adapters: Adapters, config: RunConfig) -> list[Callback]:
         return [Budget(self, adapters, config.train.steps)]
+
+    def doubts(self, config: RunConfig, path: str) -> Iterator[Problem]:
+        rank, steps = config.adapter.rank, config.train.steps
+        begin, settle = _steps(self.start, steps), _steps(self.settle, steps)
+        if self.target >= rank and not config.adapter.ranks:
+            text = f"AdaLoRA starts with rank {rank} and shall end with {self.target:g}: there is nothing to take away."
+            yield Problem(path, text, "Set a target below adapter.rank, or take LoRA for a rank that stays.")
+        if begin + settle >= steps:
+            text = (
+                f"AdaLoRA prunes after step {begin} and until {settle} steps before the end: of {steps} steps none is "
+                "left for it."
+            )
+            yield Problem(path, text, "Begin earlier, settle later, or train for more steps.")
 
     def budget(self, step: int, steps: int, first: int, last: int) -> int:
         """Triplets allowed after the 1-based `step` of `steps`: from `first` down a cube to `last`."""

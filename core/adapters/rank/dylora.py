@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from core.adapters.axis import RankSchedule
@@ -15,7 +16,11 @@ from core.figures.live.counts import Counts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from torch import Tensor
+    from torch.optim import Optimizer
+
     from core.adapters.attach import Adapters
+    from core.adapters.rank.held_rows import HeldRows
     from core.config.run import RunConfig
 
 
@@ -23,14 +28,20 @@ class Dylora(RankSchedule):
     """Trains all ranks at once: each step uses only the first b rows, with b drawn anew (arXiv:2210.07558).
 
     The scale is alpha / b. After the training any rank can be cut off and exported: a rank search in one run.
-    As in the published code, AdamW's momentum still moves rows above b a little.
+    As in the published code, AdamW's momentum still moves rows above b a little, unless they are held.
     """
 
     kind = "dylora"
     label = "Drawn each step (DyLoRA)"
     paper = "2210.07558"
-    needs = frozenset({"rank", "own_rank"})
+    needs = frozenset({"rank", "sliced"})
     provides = frozenset({"every_rank"})
+    because = MappingProxyType(
+        {
+            "fixed_rank": "DyLoRA works with another rank at every step",
+            "sliced": "every step uses the first b rows and columns only",
+        }
+    )
 
     shows = (
         ByValue(
@@ -66,6 +77,13 @@ class Dylora(RankSchedule):
         "Only the last row",
         "Frozen DyLoRA: of the b rows in use only the b-th gets a gradient. Faster, less exact.",
     )
+    leak: Literal["allow", "mask"] = option(
+        "allow",
+        "Rows not in use",
+        "Allow: the optimizer's momentum and decay still move them, as in the published code. Mask: they are held, and "
+        "each row counts its own steps; AdamW in 32 bits or SGD.",
+        advanced=True,
+    )
 
     def callbacks(self, adapters: Adapters, config: RunConfig) -> list[Callback]:
         return [Drawing(self, adapters, config.seed)]
@@ -83,12 +101,21 @@ class Dylora(RankSchedule):
 class Drawing(Callback):
     """Sets the drawn rank before the forward pass and the full one after the step."""
 
+    name = "dylora"
+
     def __init__(self, rule: Dylora, adapters: Adapters, seed: int) -> None:
         self.rule = rule
         self.adapters = adapters
         self.seed = seed
         self.highest = max(layer.plan.rank for layer in adapters.layers.values())
         self.active = self.highest
+        self.held: HeldRows | None = None
+
+    def meet(self, optimizer: Optimizer) -> None:
+        from core.adapters.rank.held_rows import HeldRows
+
+        if self.rule.leak == "mask":
+            self.held = HeldRows(self.adapters, optimizer)
 
     def before_step(self, step: int) -> None:
         self.active = self.rule.draw(self.seed, step, self.highest)
@@ -104,9 +131,31 @@ class Drawing(Callback):
                 if dim is not None and parameter.grad is not None:
                     parameter.grad.narrow(dim, 0, layer.active_rank - 1).zero_()
 
+    def before_optimizer(self) -> None:
+        if self.held is not None:
+            self.held.remember()
+
+    def after_optimizer(self) -> None:
+        if self.held is not None:
+            self.held.put_back(
+                {
+                    name: slice(layer.active_rank - 1 if self.rule.frozen else 0, layer.active_rank)
+                    for name, layer in self.adapters.layers.items()
+                }
+            )
+
     def after_step(self, step: int) -> None:
         for layer in self.adapters.layers.values():
             layer.active_rank = layer.plan.rank
+
+    def state(self) -> dict[str, Tensor]:
+        steps = {} if self.held is None else self.held.steps
+        return {f"{layer}/{key}": counted for (layer, key), counted in steps.items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        if self.held is not None:
+            for place, counted in self.held.steps.items():
+                counted.copy_(state["/".join(place)])
 
     def points(self) -> Mapping[str, float]:
         return {"active_rank": float(self.active)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Literal
 
 from core.adapters.axis import Probe, Selection
@@ -26,6 +27,14 @@ class LoraDrop(Selection):
     label = "By a probe (LoRA-drop)"
     paper = "2402.07721"
     needs = frozenset({"both_factors", "fixed_rank", "seeded_start"})
+    because = MappingProxyType(
+        {
+            "both_factors": "where there is no such pair, little is left for layers to share",
+            "fixed_rank": "two would then decide which layers get how much",
+            "own_layers": "layers that were dropped have one adapter together",
+            "seeded_start": "layers that share an adapter must start alike",
+        }
+    )
 
     shows = (
         Chosen(

@@ -30,7 +30,9 @@ class VeraForm(Form):
             return "this is not VeRA"
         if changed(adapters):
             return "PEFT's VeRA knows no row lengths and no changed base"
-        if len({layer.active_rank for layer in layers}) > 1 or set(adapters.shared) != set(PAIR):
+        if {layer.active_rank for layer in layers} != {next(iter(layers)).plan.rank} or set(adapters.shared) != set(
+            PAIR
+        ):
             return "PEFT's VeRA has one rank and one pair for all layers"
         return ""
 

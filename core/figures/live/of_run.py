@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.config.check import members
+from core.config.combine import members
 
 if TYPE_CHECKING:
     from core.config.run import RunConfig

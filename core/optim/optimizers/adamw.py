@@ -17,6 +17,7 @@ class AdamW(Optimizer):
     kind = "adamw"
     label = "AdamW"
     paper = "1711.05101"
+    provides = frozenset({"scale_free"})
 
     weight_decay: float = option(
         0.0,

@@ -27,6 +27,8 @@ REMEDY = "Set train.optimizer to adamw, which needs nothing else, or install bit
 class SmallState(Optimizer):
     """AdamW by bitsandbytes."""
 
+    provides = frozenset({"scale_free"})
+
     bits: ClassVar[int]
     """Of a number of its state."""
     paged: ClassVar[bool]

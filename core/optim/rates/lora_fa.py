@@ -8,6 +8,7 @@ frozen, so the inverse is worked out once, in float64, where the published code 
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import ParamRole, Rates
@@ -34,7 +35,9 @@ class LoraFaCorrection(Rates):
     kind = "lora-fa"
     label = "One rate, gradient corrected (LoRA-FA)"
     paper = "2308.03303"
-    needs = frozenset({"frozen_a", "rank", "own_rank"})
+    needs = frozenset({"frozen_a"})
+    provides = frozenset({"corrects"})
+    because = MappingProxyType({"frozen_a": "the correction is the inverse of A Aᵀ, worked out once"})
 
     shows = (
         Spread(
@@ -70,7 +73,7 @@ class Correction(Callback):
     """
 
     def __init__(self, adapters: Adapters) -> None:
-        self.layers = list(adapters.layers.values())
+        self.layers = [layer for layer in adapters.layers.values() if {"a", "b"} <= layer.own.keys()]
         self.products: list[Tensor] = []
         self.inverses: dict[tuple[int, int], Tensor] = {}
         self.cosines: Tensor | None = None
@@ -99,7 +102,8 @@ class Correction(Callback):
             corrected[:, :rank] = (b.grad[:, :rank] @ self._inverse(place, rank)) / layer.scale**2
             cosines.append(torch.nn.functional.cosine_similarity(b.grad.flatten(), corrected.flatten(), dim=0))
             b.grad = corrected
-        self.cosines = torch.stack(cosines).float()
+        if cosines:
+            self.cosines = torch.stack(cosines).float()
 
     def _inverse(self, place: int, rank: int) -> Tensor:
         """Of the products of the first rows of a layer's A, (rank, rank); worked out once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import ParamRole, Rates
@@ -31,7 +32,11 @@ class LoraPlus(Rates):
     kind = "lora+"
     label = "B faster than A (LoRA+)"
     paper = "2402.12354"
-    needs = frozenset({"both_factors"})
+    needs = frozenset({"pair"})
+    provides = frozenset({"rates_apart"})
+    because = MappingProxyType(
+        {"pair": "without them a ratio is only another learning rate, so raise train.learning_rate instead"}
+    )
 
     shows = (
         Spread(
@@ -57,7 +62,7 @@ class LoraPlus(Rates):
     ratio_b: float = option(16.0, "Ratio B : A", "How many times faster B learns; the authors use 8 to 32.", gt=0)
 
     def ratio(self, role: ParamRole) -> float:
-        return self.ratio_b if role == "b" else 1.0
+        return self.ratio_b if role in ("b", "value") else 1.0
 
     def callbacks(self, adapters: Adapters, config: RunConfig) -> list[Callback]:
         return [Stepping(adapters, config)]
