@@ -161,6 +161,7 @@ def sentences(error: ValidationError, root: type[BaseModel] | None = None) -> di
 
 _QUOTE = reprlib.Repr()
 _QUOTE.maxstring = _QUOTE.maxother = 80
+_QUOTE.maxlevel, _QUOTE.maxlist = 2, 4
 """Quotes values: a little of each, since those of a run file can be of any size."""
 
 _WANTED = {

@@ -25,10 +25,14 @@ class Check(Subcommand):
     def run(self, arguments: Namespace) -> Answer:
         from core.commandline.examination import Examination, examine, problem_of, sentence
         from core.config.files import read
+        from core.config.run import Mistakes
+        from core.problem import Problem
 
         settle_libraries()
         try:
             found = examine(home(arguments), read(arguments.file))
+        except Mistakes as error:
+            found = Examination(tuple(Problem(path, text) for path, text in error.found.items()), ())
         except UserError as error:
             found = Examination((problem_of(error),), ())
         for problem in found.problems:

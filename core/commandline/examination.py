@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.config.check import check_config
 from core.config.forecast import Memory, count, forecast
 from core.config.run import JUDGING, RunConfig
-from core.config.select import select
+from core.config.select import trained
 from core.data.fitting import fitting
 from core.errors import UserError
 from core.home import Home
@@ -63,7 +63,7 @@ class Examination:
 
 def sentence(problem: Problem) -> str:
     """A problem for people: where, what, and what to do."""
-    place = f"{problem.path}: " if problem.path else ""
+    place = f"{problem.path}: " if problem.path and problem.path not in problem.text else ""
     return f"{place}{problem.text} {problem.hint}".strip()
 
 
@@ -81,10 +81,12 @@ def examine(home: Home, config: RunConfig) -> Examination:
     try:
         info = describe(config.model.path)
         problems, warnings = check_config(config, info)
-        plans = select(info.layers, config.adapter)
+        plans = trained(info, config.adapter)
     except UserError as error:
         return Examination((problem_of(error, "model.path"),), ())
     trainable, memory = count(plans, config.adapter), forecast(info, plans, config)
+    if not config.data.path:
+        return Examination(tuple(problems), tuple(warnings), trainable, memory)
     try:
         data = read_data(home, config)
     except UserError as error:

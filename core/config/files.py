@@ -15,7 +15,7 @@ from yaml.nodes import MappingNode
 
 from core.atomic import write_text
 from core.component import Part
-from core.config.run import RunConfig
+from core.config.run import Mistakes, RunConfig
 from core.errors import UserError
 
 ALWAYS: dict[str, tuple[str, ...]] = {
@@ -47,8 +47,8 @@ def read(path: Path) -> RunConfig:
             options[key] = _resolved(options[key], path)
     try:
         return RunConfig.from_dict(value)
-    except UserError as error:
-        raise UserError(f"{path}: {error.text}", hint=error.hint, path=error.path) from None
+    except Mistakes as error:
+        raise Mistakes(error.found, str(path)) from None
 
 
 def write(config: RunConfig, path: Path) -> None:

@@ -188,9 +188,6 @@ class AdapterConfig(Part):
     begin: str = option(
         "", "Begin from", "The id of a run, or of an imported adapter, whose best values are this one's first ones."
     )
-    begin: str = option(
-        "", "Begin from", "The id of a run, or of an imported adapter, whose best values are this one's first ones."
-    )
     delta: Annotated[Delta | None, BeforeValidator(lambda v: v and DELTAS.parse(v)), _SERIAL] = None
     scale: Annotated[Scale | None, BeforeValidator(lambda v: v and SCALES.parse(v)), _SERIAL] = None
     magnitude: Annotated[Magnitude | None, BeforeValidator(lambda v: v and MAGNITUDES.parse(v)), _SERIAL] = None
@@ -238,10 +235,10 @@ class AdapterConfig(Part):
 class TrainConfig(Part):
     """The training loop."""
 
-    steps: int = option(200, "Steps", "How many times the adapter is changed.", unit="steps", ge=1)
+    steps: int = option(200, "Steps", "How many times the adapter is changed.", unit="steps", ge=1, le=10**9)
     batch: int = option(8, "Batch", "Examples in one forward pass.", unit="examples", ge=1)
     accumulate: int = option(1, "Accumulate", "Forward passes whose gradients make one step.", unit="passes", ge=1)
-    learning_rate: float = option(2e-4, "Learning rate", "Size of a step.", gt=0)
+    learning_rate: float = option(2e-4, "Learning rate", "Size of a step.", gt=0, le=1000)
     optimizer: Annotated[Optimizer, BeforeValidator(OPTIMIZERS.parse), _SERIAL] = option(
         OPTIMIZERS.default(), "Optimizer", "What turns gradients into steps."
     )
@@ -280,12 +277,28 @@ class TrainConfig(Part):
     sample_tokens: int = option(48, "Sample length", "Most tokens of a sample.", unit="tokens", ge=1, le=2048)
 
 
+class Mistakes(UserError):
+    """A run file has values that no run can have.
+
+    Args:
+        found: dotted path to sentence.
+        file: the file that they stand in, where it is known.
+    """
+
+    def __init__(self, found: dict[str, str], file: str = "") -> None:
+        self.found = found
+        place = f"{file}: " if file else ""
+        text = "The run file has a mistake: " if len(found) == 1 else f"The run file has {len(found)} mistakes: "
+        said = [why if path in why else f"{path}: {why}" for path, why in found.items()]
+        super().__init__(place + text + " ".join(said), path=next(iter(found)))
+
+
 class RunConfig(Part):
     """One run, whole. See the module's docstring."""
 
     version: Literal[1] = 1
     name: str = option("untitled", "Name", "What the list of runs calls it.")
-    seed: int = option(0, "Seed", "Equal seeds give equal runs, bit for bit on a CPU.", ge=0)
+    seed: int = option(0, "Seed", "Equal seeds give equal runs, bit for bit on a CPU.", ge=0, le=2**64 - 1)
     task: Literal["causal-lm", "sequence-classification", "regression", "preference"] = option(
         "causal-lm", "Task", "What the model learns: to write, to sort texts, to give them a number, to prefer answers."
     )
@@ -316,12 +329,11 @@ class RunConfig(Part):
         """Read a run file's mapping.
 
         Raises:
-            UserError: with every mistake in it; `path` is that of the first.
+            Mistakes: with every one of them; `path` is that of the first.
         """
         found = problems(value)
         if found:
-            text = "The run file has a mistake: " if len(found) == 1 else f"The run file has {len(found)} mistakes: "
-            raise UserError(text + " ".join(f"{path}: {why}" for path, why in found.items()), path=next(iter(found)))
+            raise Mistakes(found)
         return cls.model_validate(value)
 
 
@@ -330,5 +342,5 @@ def problems(value: Any) -> dict[str, str]:
     try:
         RunConfig.model_validate(value)
     except ValidationError as error:
-        return sentences(error)
+        return sentences(error, RunConfig)
     return {}

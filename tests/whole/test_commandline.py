@@ -96,6 +96,30 @@ def test_check_of_a_file_that_is_no_run_file_answers_in_the_same_shape(
     assert code == 2 and found["problems"][0]["path"] == "train.steps" and found["trainable_parameters"] is None
 
 
+def test_check_names_each_mistake_of_a_run_file_as_a_problem_of_its_own(
+    home: Home, tmp_path: Path, capfd: Captured
+) -> None:
+    text = "name: 3\nseed: 123456789012345678901234567890\ntrian: {}\nadapter: {layers: {q: 1}}\ntrain: {steps: many}\n"
+    (tmp_path / "run.yaml").write_text(text, encoding="utf-8")
+    code, found, err = ask(capfd, "check", tmp_path / "run.yaml")
+    said = {problem["path"]: problem["text"] for problem in found["problems"]}
+    assert code == 2 and set(said) == {"name", "seed", "trian", "adapter.layers", "train.steps"}
+    assert said["train.steps"] == "train.steps should be a whole number (got 'many')."
+    assert said["adapter.layers"] == "adapter.layers should be a text or a list (got {'q': 1})."
+    assert "Did you mean 'train'?" in said["trian"]
+    assert err.count("train.steps") == 1
+
+
+def test_a_run_file_that_swells_when_it_is_quoted_is_answered_at_once(
+    home: Home, tmp_path: Path, capfd: Captured
+) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]" for n in range(1, 20)]
+    (tmp_path / "run.yaml").write_text("\n".join([*lines, "name: *a19"]), encoding="utf-8")
+    code, found, _ = ask(capfd, "check", tmp_path / "run.yaml")
+    assert code == 2 and all(len(problem["text"]) < 400 for problem in found["problems"])
+
+
 @pytest.mark.parametrize(
     "words",
     [
