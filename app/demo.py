@@ -204,7 +204,7 @@ class Journey:
         self.go("export")
         page = self.page(ExportPage)
         for form in ("merged", "adapter"):
-            page.forms[form].setChecked(True)
+            page.choice.forms[form].setChecked(True)
             page.out.clear()
             QTest.keyClicks(page.out, str(self.out / "exported" / form))
             self.click(page.export)

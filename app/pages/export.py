@@ -6,35 +6,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QCheckBox,
     QComboBox,
     QFileDialog,
+    QGridLayout,
     QHBoxLayout,
     QLineEdit,
-    QRadioButton,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
 )
 
-from app.errors import show_error
+from app.models.exports import kept_figure
 from app.pages.page import Page
-from app.widgets import EmptyState, Notice, Panel, ProgressLine, StatRow, danger, label, plain, primary
+from app.plots.figure_panel import FigurePanel
+from app.widgets import EmptyState, Panel, StatRow, label, plain, primary
+from app.widgets.export_choice import ExportChoice
 from app.widgets.export_result import ExportResult
+from app.widgets.job_control import JobControl
+from app.widgets.scroll import scrolled
 from app.words import number
 from core.errors import UserError
 
 if TYPE_CHECKING:
     from app.context import Context
-    from app.jobs import Job
     from core.store.rows import RunRow
 
-FORMS = {
-    "adapter": ("Adapter (PEFT)", "A small folder that is loaded on top of the base model."),
-    "merged": ("Merged model", "A whole model folder that plain transformers opens, with the change added in."),
-}
-"""What can be exported: key to its name and one sentence."""
+_MOST_ROOM = 1000
+"""Stretch of what takes all the room that is left in a column."""
+_FIGURE_HEIGHT = 200
+"""Least height of the figure beside a result, in unscaled pixels."""
 
 
 class ExportPage(Page):
@@ -46,28 +47,29 @@ class ExportPage(Page):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._runs: list[RunRow] = []
-        self._job: Job | None = None
         self._suggested = ""
         self.run = QComboBox()
         self.checkpoint = QComboBox()
-        self.forms = {key: QRadioButton(name) for key, (name, _) in FORMS.items()}
+        self.choice = ExportChoice()
         self.out = QLineEdit()
-        self.verify = QCheckBox("Verify: open what was written and compare its answers with the trained model's")
+        self.verify = QCheckBox("Verify: compare its answers with the trained model's")
+        self.verify.setToolTip("Opens what was written, as a stranger would, and asks both the run's own examples")
         self.export = primary("Export", self._export)
-        self.cancel = danger("Cancel", self._cancel)
-        self.progress = ProgressLine(height=4, name="Progress of the export")
-        self.stage = label("", "label")
-        self.trouble = Notice(tone="red")
+        self.control = JobControl(
+            context.jobs, self, name="Progress of the export",
+            cancelled="The export was cancelled; nothing was left behind.",
+        )  # fmt: skip
+        self.kept: FigurePanel | None = None
+        self._result: ExportResult | None = None
         self._lay_out()
         self._connect()
-        self._show_working(False)
 
     def shown(self) -> None:
         """Read the runs that have something to export."""
         store = self.context.store
         chosen = self._row.id if self._row is not None else None
         watched = self.context.feed.row
-        wanted = watched.id if watched is not None and self._job is None else chosen
+        wanted = watched.id if watched is not None and not self.control.busy else chosen
         self._runs = [row for row in store.runs() if row.state.checkpoint is not None]
         self.run.blockSignals(True)
         self.run.clear()
@@ -92,44 +94,41 @@ class ExportPage(Page):
             "There is nothing to export yet.", "box", ("Go to the run", lambda: self.context.go("run")),
             hint="A run can be exported once it has saved a checkpoint.",
         )  # fmt: skip
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(self._content())
+
+    def _content(self) -> QWidget:
+        """What is asked at the left; at the right where to, and what is known of it, before and afterwards."""
         content = QWidget()
         columns = QHBoxLayout(content)
         columns.setContentsMargins(0, 0, 0, 0)
         columns.setSpacing(16)
-        left = QVBoxLayout()
-        left.setSpacing(16)
-        left.addWidget(self._what())
-        left.addWidget(self._where())
-        left.addWidget(self.trouble)
-        left.addStretch(1)
-        columns.addLayout(left, 1)
-        right = QVBoxLayout()
         self._about = self._about_run()
-        self._result: ExportResult | None = None
-        self._right = right
-        right.addWidget(self._about)
-        right.addStretch(1)
+        self._known = _column(self._about)
+        right = QVBoxLayout()
+        right.setSpacing(16)
+        right.addWidget(self._where())
+        right.addWidget(self.control.trouble)
+        right.addWidget(scrolled(_holder(self._known)), 1)
+        self._asked = _column(self._what())
+        columns.addWidget(scrolled(_holder(self._asked)), 1)
         columns.addLayout(right, 1)
-        self._stack.addWidget(self.empty)
-        self._stack.addWidget(content)
+        return content
 
     def _what(self) -> Panel:
         panel = Panel("What to export")
-        for name, box in (("Run", self.run), ("Checkpoint", self.checkpoint)):
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(4)
+        for place, (name, box) in enumerate((("Run", self.run), ("Checkpoint", self.checkpoint))):
             box.setAccessibleName(name)
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            panel.add(label(name, "label"))
-            panel.add(box)
+            grid.addWidget(label(name, "label"), 0, place)
+            grid.addWidget(box, 1, place)
+            grid.setColumnStretch(place, 3 - place)
+        panel.add(grid)
         panel.body.addSpacing(6)
-        group = QButtonGroup(self)
-        for key, radio in self.forms.items():
-            group.addButton(radio)
-            radio.setAccessibleDescription(FORMS[key][1])
-            panel.add(radio)
-            hint = label(FORMS[key][1], "hint", wrap=True)
-            hint.setContentsMargins(28, 0, 0, 6)
-            panel.add(hint)
-        self.forms["merged"].setChecked(True)
+        panel.add(self.choice)
         return panel
 
     def _where(self) -> Panel:
@@ -143,12 +142,12 @@ class ExportPage(Page):
         panel.add(row)
         self.verify.setChecked(True)
         panel.add(self.verify)
-        panel.add(self.stage)
-        panel.add(self.progress)
+        panel.add(self.control.stage)
+        panel.add(self.control.progress)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addWidget(self.export)
-        buttons.addWidget(self.cancel)
+        buttons.addWidget(self.control.cancel)
         buttons.addStretch(1)
         panel.add(buttons)
         return panel
@@ -163,8 +162,9 @@ class ExportPage(Page):
 
     def _connect(self) -> None:
         self.run.currentIndexChanged.connect(lambda _: self._run_chosen())
-        for radio in self.forms.values():
-            radio.toggled.connect(lambda _: self._suggest())
+        self.choice.changed.connect(self._suggest)
+        self.control.working.connect(self._show_working)
+        self.control.done.connect(self._done)
 
     # Choosing
 
@@ -176,18 +176,18 @@ class ExportPage(Page):
         self.checkpoint.clear()
         if any(point.best for point in checkpoints):
             best = next(point for point in checkpoints if point.best)
-            self.checkpoint.addItem(f"Best held-out loss (step {number(best.step)})", "best")
+            self.checkpoint.addItem(f"Best, step {number(best.step)}", "best")
         if checkpoints:
-            self.checkpoint.addItem(f"Last (step {number(checkpoints[-1].step)})", "last")
+            self.checkpoint.addItem(f"Last, step {number(checkpoints[-1].step)}", "last")
         for point in reversed(checkpoints[:-1]):
             self.checkpoint.addItem(f"Step {number(point.step)}", str(point.step))
-        self.export.setEnabled(bool(checkpoints) and self._job is None)
-        if not checkpoints:
-            self.trouble.set("The checkpoints of this run are no longer on the disk.", tone="amber")
-        self.trouble.setVisible(not checkpoints)
+        self.export.setEnabled(bool(checkpoints) and not self.control.busy)
+        self.control.trouble.set("The checkpoints of this run are no longer on the disk.", tone="amber")
+        self.control.trouble.setVisible(not checkpoints)
+        self.choice.show_run(row.config)
         self._show_facts(row)
         self._suggest()
-        if self._job is None:
+        if not self.control.busy:
             self._show_result(None)
 
     def _show_facts(self, row: RunRow) -> None:
@@ -206,17 +206,13 @@ class ExportPage(Page):
         row = self._row
         if row is None or self.out.text() not in ("", self._suggested):
             return
-        base = self.context.home.root / "exports" / f"{_plain(row.name)}-{self._form}"
+        base = self.context.home.root / "exports" / f"{_plain(row.name)}-{self.choice.form}"
         taken, folder = 1, base
         while folder.exists():
             taken += 1
             folder = base.with_name(f"{base.name}-{taken}")
         self._suggested = str(folder)
         self.out.setText(self._suggested)
-
-    @property
-    def _form(self) -> str:
-        return next(key for key, radio in self.forms.items() if radio.isChecked())
 
     def _choose_folder(self) -> None:
         parent = Path(self.out.text() or self.context.home.root).parent
@@ -232,69 +228,63 @@ class ExportPage(Page):
         row = self._row
         if row is None:
             return
-        self.trouble.hide()
-        body = {
-            "run": row.id, "to": self._form, "out": self.out.text().strip(), "verify": self.verify.isChecked(),
-            "checkpoint": self.checkpoint.currentData(),
-        }  # fmt: skip
-        try:
-            if not body["out"]:
-                raise UserError("No folder is named.", hint="Choose a folder that does not exist yet.")
-            self._job = self.context.jobs.ask(
-                "export", body, progress=self._show_progress, done=self._done, failed=self._failed,
-                cancelled=self._cancelled,
-            )  # fmt: skip
-        except UserError as error:
-            show_error(error, self.window())
+        out = self.out.text().strip()
+        if not out:
+            self.control.refuse(UserError("No folder is named.", hint="Choose a folder that does not exist yet."))
             return
-        self._show_progress("Waiting for the background worker", None)
-        self._show_working(True)
-
-    def _cancel(self) -> None:
-        if self._job is not None:
-            self._job.cancel()
-            self.stage.setText("Cancelling")
-
-    def _show_progress(self, text: str, share: float | None) -> None:
-        self.stage.setText(text)
-        self.progress.set(share)
+        self._show_result(None)
+        self.control.ask(
+            "export",
+            {
+                "run": row.id, **self.choice.body(), "out": out, "verify": self.verify.isChecked(),
+                "checkpoint": self.checkpoint.currentData(),
+            },
+        )  # fmt: skip
 
     def _done(self, result: dict[str, Any]) -> None:
-        self._job = None
-        self._show_working(False)
-        self._show_result(ExportResult(result))
+        self._show_result(result)
         self._suggest()
 
-    def _show_result(self, result: ExportResult | None) -> None:
-        """Show what was exported in the place of what is known of the run."""
-        if self._result is not None:
-            self._right.removeWidget(self._result)
-            self._result.deleteLater()
-        self._result = result
+    def _show_result(self, result: dict[str, Any] | None) -> None:
+        """Show what was exported in the place of what is known of the run; None: that again."""
+        for column, shown in ((self._known, self._result), (self._asked, self.kept)):
+            if shown is not None:
+                column.removeWidget(shown)
+                shown.deleteLater()
+        self._result = self.kept = None
         self._about.setVisible(result is None)
-        if result is not None:
-            self._right.insertWidget(0, result)
-            result.show()
-
-    def _failed(self, text: str, hint: str, traceback: str) -> None:
-        self._job = None
-        self._show_working(False)
-        self.trouble.set(text, hint=hint, tone="red", details=traceback)
-        self.trouble.show()
-
-    def _cancelled(self) -> None:
-        self._job = None
-        self._show_working(False)
-        self.trouble.set("The export was cancelled; nothing was left behind.", tone="muted")
-        self.trouble.show()
+        if result is None:
+            return
+        self._result = ExportResult(result)
+        self._known.insertWidget(0, self._result)
+        self._result.show()
+        if result.get("kept"):
+            self.kept = FigurePanel(kept_figure(result["kept"]))
+            self.kept.help.hide()  # it has none, and a text that wraps would ask for the whole height of the list
+            self.kept.setMinimumHeight(self.context.theme.px(_FIGURE_HEIGHT))
+            self._asked.insertWidget(1, self.kept, _MOST_ROOM)
+            self.kept.show()
 
     def _show_working(self, working: bool) -> None:
         self.export.setEnabled(not working)
-        self.cancel.setVisible(working)
-        self.stage.setVisible(working)
-        self.progress.setVisible(working)
-        for widget in (self.run, self.checkpoint, self.out, self.verify, *self.forms.values()):
+        for widget in (self.run, self.checkpoint, self.out, self.verify, self.choice):
             widget.setEnabled(not working)
+
+
+def _column(widget: QWidget) -> QVBoxLayout:
+    """A column with the widget at its top and room below it."""
+    column = QVBoxLayout()
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(16)
+    column.addWidget(widget)
+    column.addStretch(1)
+    return column
+
+
+def _holder(column: QVBoxLayout) -> QWidget:
+    holder = QWidget()
+    holder.setLayout(column)
+    return holder
 
 
 def _plain(name: str) -> str:

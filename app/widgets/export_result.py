@@ -25,14 +25,12 @@ class ExportResult(Panel):
         super().__init__("Exported", note=f"from step {result['step']}")
         self.folder = Path(result["folder"])
         self.add(StatRow("Folder", str(self.folder)))
+        if kept := result.get("kept"):
+            self.add(StatRow("Kept of what was learned", f"{100 * kept['share']:.2f} % at rank {kept['rank']}"))
         self._add_verified(result.get("verified"))
-        files = [Path(name) for name in result["files"]]
-        total = sum(path.stat().st_size for path in files if path.exists())
-        self.add(StatRow("Files", f"{len(files)}, together {size(total)}"))
-        for path in files[:_MOST_FILES]:
-            self.add(_file(path, self.folder))
-        if len(files) > _MOST_FILES:
-            self.add(label(f"and {len(files) - _MOST_FILES} more", "hint"))
+        for note in result.get("notes", ()):
+            self.add(label(note, "label", wrap=True, select=True))
+        self._add_files([Path(name) for name in result["files"]])
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(Button("Open the folder", do=self._open))
@@ -44,10 +42,18 @@ class ExportResult(Panel):
         if verified is None:
             self.add(StatRow("Verified", "not asked for"))
             return
-        sentence = label(str(verified["sentence"]), "text", wrap=True, select=True)
-        self.add(sentence)
         self.add(StatRow("Largest difference of logits", f"{verified['max_logit_gap']:.2g}"))
-        self.add(StatRow("Tokens that agree", f"{100 * verified['token_agreement']:.2f} %"))
+        unit = str(verified.get("unit", "tokens")).capitalize()
+        self.add(StatRow(f"{unit} that agree", f"{100 * verified['token_agreement']:.2f} %"))
+        self.add(label(str(verified["sentence"]), "label", wrap=True, select=True))
+
+    def _add_files(self, files: list[Path]) -> None:
+        total = sum(path.stat().st_size for path in files if path.exists())
+        self.add(StatRow("Files", f"{len(files)}, together {size(total)}"))
+        for path in files[:_MOST_FILES]:
+            self.add(_file(path, self.folder))
+        if len(files) > _MOST_FILES:
+            self.add(label(f"and {len(files) - _MOST_FILES} more", "hint"))
 
     def _open(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.folder)))

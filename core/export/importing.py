@@ -150,19 +150,7 @@ def _make(home: Home, found: _Found, *, origin: str) -> str:
             writer = Writer(home, run)
             try:
                 writer.layers(layers)
-                writer.event(
-                    RunStarted(
-                        step=0,
-                        steps=0,
-                        device="",
-                        compute="",
-                        trainable_parameters=adapters.count(),
-                        total_parameters=found.info.parameters,
-                        examples=0,
-                        held_out_examples=0,
-                        environment={},
-                    )  # fmt: skip
-                )
+                writer.event(_started(found))
                 for key, values in measured.items():
                     writer.vector(FIRST, key, values)
                 writer.event(CheckpointSaved(FIRST, name(FIRST), best=False))

@@ -120,8 +120,8 @@ def sentence(kept: Sequence[Kept], rank: int) -> str:
     """The same for people."""
     least = min(kept, key=lambda one: one.share)
     return (
-        f"As a plain LoRA of rank {rank} it keeps {total(kept):.2%} of what was learned (of ||dW||² over all layers; "
-        f"least in {least.name}, {least.share:.2%})."
+        f"As a plain LoRA of rank {rank} it keeps {total(kept):.2%} of what was learned, by the squared norm "
+        f"of the change (least in {least.name}, {least.share:.2%})."
     )
 
 
