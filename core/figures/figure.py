@@ -251,6 +251,7 @@ class Histogram:
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     mark: Mark | None = None
+    help: str = ""
 
     def csv(self) -> str:
         """A table of the borders and the count between them."""

@@ -7,15 +7,16 @@ Markdown names its figures as files beside it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 
-from core.figures.figure import Figure, Table
+from core.figures.figure import Figure, Table, Words
 from core.figures.svg import draw
 
+Shown = Figure | Table | Words
+"""What a report shows."""
 MOST_ROWS = 60
 """Rows of a table that are shown; the whole is in its CSV file."""
 STYLE = """
@@ -46,7 +47,7 @@ class Section:
     title: str
     text: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
-    figures: tuple[Figure | Table, ...] = ()
+    figures: tuple[Shown, ...] = ()
     code: str = ""
 
 
@@ -58,7 +59,7 @@ class Paper:
     subtitle: str
     sections: tuple[Section, ...]
 
-    def figures(self) -> dict[str, Figure | Table]:
+    def figures(self) -> dict[str, Shown]:
         """Every figure by the name of its file, without an ending."""
         all_of_them = (figure for section in self.sections for figure in section.figures)
         return {f"{place:02}-{_slug(figure.title)}": figure for place, figure in enumerate(all_of_them, 1)}
@@ -90,40 +91,51 @@ def markdown(paper: Paper, *, folder: str) -> str:
             parts.append("\n".join(["| | |", "|---|---|", *(f"| {_cell(n)} | {_cell(s)} |" for n, s in section.facts)]))
         for figure in section.figures:
             file = next(files)
-            shown = _table_markdown(figure) if isinstance(figure, Table) else f"![{figure.title}]({folder}/{file}.svg)"
-            parts += [f"### {figure.title}", shown, f"{figure.summary()} {_help(figure)}".strip()]
+            written = _table_markdown(figure) if isinstance(figure, Table | Words) else ""
+            shown = written or f"![{figure.title}]({folder}/{file}.svg)"
+            parts += [f"### {figure.title}", shown, _said(figure)]
         if section.code:
             parts.append(f"```yaml\n{section.code.rstrip()}\n```")
     return "\n\n".join(parts) + "\n"
 
 
-def _figure_html(figure: Figure | Table) -> str:
-    body = _table_html(figure) if isinstance(figure, Table) else draw(figure)
-    caption = f"<b>{escape(figure.summary())}</b> {escape(_help(figure))}"
-    return f"<figure><h3>{escape(figure.title)}</h3>{body}<figcaption>{caption}</figcaption></figure>"
+def _figure_html(figure: Shown) -> str:
+    body = _table_html(figure) if isinstance(figure, Table | Words) else draw(figure)
+    said = "" if isinstance(figure, Words) else f"<b>{escape(figure.summary())}</b> "
+    caption = f"<figcaption>{said}{escape(figure.help)}</figcaption>" if said or figure.help else ""
+    return f"<figure><h3>{escape(figure.title)}</h3>{body}{caption}</figure>"
 
 
-def _table_html(table: Table) -> str:
-    head = "".join(f'<th class="n">{escape(column.text)}</th>' for column in table.columns)
+def _table_html(table: Table | Words) -> str:
+    kind = ' class="n"' if isinstance(table, Table) else ""
+    heads, lines = _cells(table)
+    head = "".join(f"<th{kind}>{escape(column)}</th>" for column in heads)
     rows = "".join(
-        f"<tr><td>{escape(name)}</td>" + "".join(f'<td class="n">{_number(value)}</td>' for value in values) + "</tr>"
-        for name, values in _shown(table)
+        f"<tr><td>{escape(name)}</td>" + "".join(f"<td{kind}>{escape(cell)}</td>" for cell in cells) + "</tr>"
+        for name, cells in lines
     )
-    return f"<table><tr><th></th>{head}</tr>{rows}</table>"
+    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _table_markdown(table: Table) -> str:
-    lines = [["", *(column.text for column in table.columns)], ["---"] * (len(table.columns) + 1)]
-    lines += [[name, *(_number(value) for value in values)] for name, values in _shown(table)]
+def _table_markdown(table: Table | Words) -> str:
+    heads, rows = _cells(table)
+    lines = [["", *heads], ["---"] * (len(heads) + 1), *([name, *cells] for name, cells in rows)]
     return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
 
 
-def _shown(table: Table) -> Sequence[tuple[str, Sequence[float]]]:
-    return list(zip(table.rows, table.values.tolist(), strict=True))[:MOST_ROWS]
+def _cells(table: Table | Words) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The heads and the rows that are shown, as text."""
+    if isinstance(table, Words):
+        return list(table.columns), [(name, list(cells)) for name, cells in zip(table.rows, table.cells, strict=True)]
+    rows = list(zip(table.rows, table.values.tolist(), strict=True))[:MOST_ROWS]
+    return [column.text for column in table.columns], [
+        (name, [_number(one) for one in values]) for name, values in rows
+    ]
 
 
-def _help(figure: Figure | Table) -> str:
-    return getattr(figure, "help", "")
+def _said(figure: Shown) -> str:
+    """What stands below it: of a table of text only how to read it, for the text says itself."""
+    return figure.help if isinstance(figure, Words) else f"{figure.summary()} {figure.help}".strip()
 
 
 def _number(value: float) -> str:

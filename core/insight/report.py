@@ -13,18 +13,20 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from core import VERSION
 from core.atomic import new_folder
-from core.config.edit import difference, value_at
 from core.config.files import dumps
 from core.errors import UserError
 from core.events import LayersChosen, RunStarted
+from core.figures import compare
 from core.figures import run as figures
-from core.figures.figure import Axis, Bars, Figure, Table
+from core.figures.compare import Course
+from core.figures.figure import Axis, Bars, Table, Words
+from core.figures.run import finite
 from core.figures.smooth import Smoothed
 from core.figures.svg import draw
 from core.figures.trace import Trace
@@ -32,7 +34,7 @@ from core.home import Home
 from core.insight import anatomy, comparing
 from core.insight.job import Look
 from core.insight.opened import Opened
-from core.insight.paper import Paper, Section, html, markdown
+from core.insight.paper import Paper, Section, Shown, html, markdown
 from core.store.rows import RunRow
 from core.store.store import Store
 
@@ -62,7 +64,7 @@ def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         rows = [store.run(run) for run in body["runs"]]
         sections = [_overview(rows)]
         if len(rows) > 1:
-            sections += [_differences(rows), _compared(store, rows)]
+            sections += [_differences(rows), _compared(store, rows), *_layers_compared(store, rows)]
         for place, row in enumerate(rows):
             progress(f"Reading {row.name}", place / len(rows))
             sections += _of_run(home, store, row, body, progress, alone=len(rows) == 1)
@@ -80,65 +82,98 @@ def _write(paper: Paper, out: Path) -> dict[str, Any]:
         (folder / "report.md").write_text(markdown(paper, folder=FIGURES), encoding="utf-8")
         for name, figure in paper.figures().items():
             (folder / FIGURES / f"{name}.csv").write_text(figure.csv(), encoding="utf-8")
-            if not isinstance(figure, Table):
+            if not isinstance(figure, Table | Words):
                 (folder / FIGURES / f"{name}.svg").write_text(draw(figure), encoding="utf-8")
     files = sorted(str(path) for path in out.rglob("*") if path.is_file())
     return {"folder": str(out), "html": str(out / "report.html"), "files": files}
 
 
 def _overview(rows: Sequence[RunRow]) -> Section:
-    """What each run was and came to, in a line or in a list."""
-    facts: list[tuple[str, str]] = []
-    for row in rows:
-        adapter, said = row.config.adapter, row.state
-        ahead = f"{row.name}: " if len(rows) > 1 else ""
-        facts += [
-            (f"{ahead}Run", row.id),
-            (f"{ahead}State", f"{row.phase.value}, step {said.step} of {row.config.train.steps}"),
-            (f"{ahead}Method", f"{row.method}, rank {adapter.rank}, alpha {adapter.alpha:g}"),
-            (f"{ahead}Model and data", f"{row.model}; {row.data}"),
-            (f"{ahead}Trained numbers", f"{said.trainable_parameters:,} of {said.total_parameters:,}"),
-            (f"{ahead}Loss", f"{_loss(row.first_loss)} to {_loss(row.last_loss)}; held out {_loss(row.best_loss)}"),
-            (f"{ahead}Time", f"{row.seconds:,.0f} s of training"),
-        ]
-        facts += [(f"{ahead}Notes", row.notes)] if row.notes else []
-    return Section("At a glance", facts=tuple(facts))
+    """What each run was and came to: a list of one, a table of several."""
+    facts = [_facts(row) for row in rows]
+    if len(rows) == 1:
+        return Section("At a glance", facts=tuple(facts[0].items()))
+    labels = tuple(dict.fromkeys(label for one in facts for label in one))
+    cells = tuple(tuple(one.get(label, "") for one in facts) for label in labels)
+    return Section("At a glance", figures=(Words("The runs", labels, _names(rows), cells),))
+
+
+def _facts(row: RunRow) -> dict[str, str]:
+    adapter, said = row.config.adapter, row.state
+    facts = {
+        "Run": row.id,
+        "State": f"{row.phase.value}, step {said.step} of {row.config.train.steps}",
+        "Method": f"{row.method}, rank {adapter.rank}, alpha {adapter.alpha:g}",
+        "Model and data": f"{row.model}; {row.data}",
+        "Trained numbers": f"{said.trainable_parameters:,} of {said.total_parameters:,}",
+        "Loss": f"{_loss(row.first_loss)} to {_loss(row.last_loss)}",
+        "Held-out loss": f"{_loss(row.best_loss)} at its lowest",
+        "Time": f"{row.seconds:,.0f} s of training",
+    }
+    return {**facts, "Notes": row.notes} if row.notes else facts
+
+
+def _names(rows: Sequence[RunRow]) -> tuple[str, ...]:
+    """What the runs are called, each differently."""
+    called = [row.name for row in rows]
+    return tuple(row.name if called.count(row.name) == 1 else f"{row.name} {row.id[-4:]}" for row in rows)
 
 
 def _differences(rows: Sequence[RunRow]) -> Section:
     """What the configurations do not have in common."""
-    paths = sorted({path for row in rows[1:] for path in difference(rows[0].config, row.config)} - {"name"})
-    facts = tuple((path, " / ".join(_value(row, path) for row in rows)) for path in paths)
-    said = "What differs, run by run in the order above." if facts else "The configurations are equal."
-    return Section("What differs", (said,), facts)
-
-
-def _value(row: RunRow, path: str) -> str:
-    try:
-        value = value_at(row.config, path)
-    except AttributeError:
-        return "–"
-    return str(getattr(value, "kind", value))
+    found = compare.settings(_names(rows), [row.config for row in rows])
+    return Section("What differs", figures=(found,)) if found.rows else Section("What differs", ("Nothing differs.",))
 
 
 def _compared(store: Store, rows: Sequence[RunRow]) -> Section:
-    measured = {}
-    for row in rows:
-        trace = Trace(store, row.id)
-        trace.update()
-        name = row.name if row.name not in measured else f"{row.name} ({row.id})"
-        measured[name] = trace.curve("loss")
-    return Section("Losses beside one another", figures=(figures.compared(measured, keep=SMOOTHING),))
+    """Their losses by step and by second, with seeds as one where there are several."""
+    traces = [_traced(store, row) for row in rows]
+    drawn: list[Shown] = []
+    for key, by in (("loss", "step"), ("held_out", "step"), ("held_out", "seconds")):
+        courses = [
+            Course(
+                name, compare.group_of(row.config), trace.curve(key), trace.curve("trained_tokens"),
+                trace.curve("seconds"),
+            )
+            for name, row, trace in zip(_names(rows), rows, traces, strict=True)
+        ]  # fmt: skip
+        if any(len(course.values) for course in courses):
+            together = len({course.group for course in courses}) < len(courses)
+            drawn.append(compare.curves(courses, key, cast(compare.By, by), keep=SMOOTHING, grouped=together))
+    return Section("Losses beside one another", figures=tuple(drawn))
+
+
+def _traced(store: Store, row: RunRow) -> Trace:
+    trace = Trace(store, row.id)
+    trace.update()
+    return trace
+
+
+def _layers_compared(store: Store, rows: Sequence[RunRow]) -> list[Section]:
+    """Which layers each further run moved more than the first, and what all answer to the same prompts."""
+    names, traces = _names(rows), [_traced(store, row) for row in rows]
+    norms = [trace.vector("relative_norm").at(np.inf) for trace in traces]
+    maps = tuple(
+        compare.layer_difference(
+            (names[0], names[at]), (traces[0].layers, traces[at].layers),
+            (finite(norms[0]).astype(np.float64), finite(norms[at]).astype(np.float64)),
+        )
+        for at in range(1, len(rows))
+        if norms[0] is not None and norms[at] is not None
+    )  # fmt: skip
+    samples = [{one.prompt: (one.step, one.text) for one in store.samples(row.id)} for row in rows]
+    answers = compare.answers(names, samples)
+    found = [Section("Which layers moved more", figures=maps)] if maps else []
+    return [*found, Section("Answers beside one another", figures=(answers,))] if answers.rows else found
 
 
 def _of_run(
     home: Home, store: Store, row: RunRow, body: dict[str, Any], progress: Progress, *, alone: bool
 ) -> list[Section]:
     """The chapters of one run."""
-    trace = Trace(store, row.id)
-    trace.update()
+    trace = _traced(store, row)
     ahead = "" if alone else f"{row.name}: "
-    curves: list[Figure | Table] = [figures.loss(trace, Smoothed(SMOOTHING))]
+    curves: list[Shown] = [figures.loss(trace, Smoothed(SMOOTHING))]
     if len(trace.vector("relative_norm")):
         curves += [figures.norms(trace, "relative_norm"), figures.most_changed(trace)]
     sections = [Section(f"{ahead}The training", figures=tuple(curves)), _inside(home, row, body, progress, ahead)]
@@ -183,7 +218,7 @@ def _inside(home: Home, row: RunRow, body: dict[str, Any], progress: Progress, a
         found = anatomy.spectra(opened, lambda share: progress(f"Looking into {row.name}", share))
     except UserError as error:
         return Section(title, (error.text,))
-    shown: list[Figure | Table] = [found["spectrum"], found["effective_rank"], found["ranks"]]
+    shown: list[Shown] = [found["spectrum"], found["effective_rank"], found["rank_map"]]
     text: tuple[str, ...] = (f"At step {opened.step}.",)
     try:
         moments = [Opened.at(row, checkpoint) for checkpoint in look.checkpoints[0]]

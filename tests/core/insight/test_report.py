@@ -64,7 +64,7 @@ def test_a_report_of_two_runs_has_all_chapters(home: Home, tmp_path: Path, capfd
     parser = Whole()
     parser.feed(page)
     assert parser.open == [] and parser.links == []
-    for word in ("At a glance", "What differs", "adapter.rank", "Inside the adapter", "SHA-256", "torch", "max_tokens"):
+    for word in ("At a glance", "What differs", "Rank (r)", "Inside the adapter", "SHA-256", "torch", "max_tokens"):
         assert word in page and word in text, word
     assert "Define &lt;fox&gt; &amp; dog" in page
     pictures = sorted(path.name for path in (out / "figures").glob("*.svg"))
@@ -77,7 +77,9 @@ def test_a_report_of_two_runs_has_all_chapters(home: Home, tmp_path: Path, capfd
 
 def test_a_report_of_a_run_that_never_began_says_what_is_missing(home: Home, tmp_path: Path) -> None:
     store = Store(home)
-    run = create(store, tmp_path)
+    overruled = {"overrides": {"end-not-trained": "Parts of longer texts."}, "leave_out": ["duplicates"]}
+    run = create(store, tmp_path, data=overruled)
+    assert "end-not-trained: Parts of longer texts." in (home.run(run) / "run.yaml").read_text(encoding="utf-8")
     store.close()
     shutil.rmtree(tmp_path / "model")
     (tmp_path / "data.jsonl").unlink()
@@ -86,6 +88,7 @@ def test_a_report_of_a_run_that_never_began_says_what_is_missing(home: Home, tmp
 
     page = Path(answer["html"]).read_text(encoding="utf-8")
     assert "has no checkpoint" in page and "is not there any more" in page and "Nothing measured yet." in page
+    assert "Overruled: end-not-trained" in page and "Rows left out" in page and page.count("Parts of longer texts.") > 1
 
 
 SHOWN: list[Figure] = [
