@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.errors import show_error
 from app.models.looks import EVERY_RANK, OPTIONS, WHATS, shown, steady
 from app.plots.figure_panel import FigurePanel
-from app.widgets import Chip, EmptyState, Notice, ProgressLine, danger, label, primary
+from app.widgets import Chip, EmptyState, primary
 from app.widgets.flow import Flow
+from app.widgets.job_control import JobControl
 from app.widgets.moments import Moments
 from core.errors import UserError
 from core.figures.wire import decode
@@ -32,7 +32,6 @@ from core.layers import LayerInfo
 
 if TYPE_CHECKING:
     from app.context import Context
-    from app.jobs import Job
     from core.store.rows import RunRow
 
 _ONLY_ONE_RANK = "This run was trained for its own rank only. DyLoRA trains for every rank."
@@ -44,7 +43,6 @@ class AnatomyView(QWidget):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
-        self._job: Job | None = None
         self._rows: dict[str, RunRow] = {}
         self._frames: list[dict[str, Any]] = []
         self.panels: dict[str, FigurePanel] = {}
@@ -52,16 +50,13 @@ class AnatomyView(QWidget):
         self.run, self.other, self.third = QComboBox(), QComboBox(), QComboBox()
         self.options: dict[str, QComboBox] = {}
         self.look = primary("Look", self._look, name="Look into this run")
-        self.cancel = danger("Cancel", self._cancel)
-        self.stage = label("", "label")
-        self.progress = ProgressLine(height=4, name="Progress of looking")
-        self.trouble = Notice(tone="red")
+        self.control = JobControl(context.jobs, self, name="Progress of looking")
         self.waiting = EmptyState("", "curve")
         self.every = QCheckBox("Every checkpoint")
         self.moments = Moments()
         self._lay_out()
-        self._show_working(False)
-        self.trouble.hide()
+        self.control.done.connect(self._show_answer)
+        self.control.working.connect(self._show_working)
         self._what_changed()
 
     @property
@@ -108,7 +103,7 @@ class AnatomyView(QWidget):
             chips.add(chip)
         rows.addWidget(chips)
         rows.addLayout(self._bar())
-        for widget in (self.stage, self.progress, self.trouble, self.moments):
+        for widget in (self.control.stage, self.control.progress, self.control.trouble, self.moments):
             rows.addWidget(widget)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
@@ -137,7 +132,7 @@ class AnatomyView(QWidget):
                 box.addItem(text, value)
             self._set_up(box, name)
             bar.addWidget(box, 1)
-        for widget in (self.every, self.look, self.cancel):
+        for widget in (self.every, self.look, self.control.cancel):
             bar.addWidget(widget)
         return bar
 
@@ -169,7 +164,7 @@ class AnatomyView(QWidget):
         for key, box in self.options.items():
             box.setVisible(key in what.options)
         problem = self._problem(least)
-        self.look.setEnabled(self._job is None and not problem)
+        self.look.setEnabled(not self.control.busy and not problem)
         self.waiting.set(what.says, problem)
 
     def _choose_second(self, least: int) -> None:
@@ -205,56 +200,21 @@ class AnatomyView(QWidget):
 
     def _forget(self) -> None:
         """Take away figures that are no longer of what is chosen; what was found before is shown."""
-        self.trouble.hide()
+        self.control.trouble.hide()
         self.moments.show_steps(())
         self._stack.setCurrentIndex(0)
-        if not self.chosen or self._job is not None or self._problem(WHATS[self.what].runs[0]):
+        if not self.chosen or self.control.busy or self._problem(WHATS[self.what].runs[0]):
             return
         known = self._context.store.answer(*self._question())
         if known is not None and known.result is not None:
             self._show_answer(known.result)
 
     def _look(self) -> None:
-        self.trouble.hide()
-        try:
-            kind, body = self._question()
-            self._job = self._context.jobs.ask(
-                kind, body, progress=self._show_progress, done=self._done, failed=self._failed,
-                cancelled=self._end,
-            )  # fmt: skip
-        except UserError as error:
-            show_error(error, self.window())
-            return
-        self._show_progress("Waiting for the background worker", None)
-        self._show_working(True)
-
-    def _cancel(self) -> None:
-        if self._job is not None:
-            self._job.cancel()
-            self.stage.setText("Cancelling")
-
-    def _show_progress(self, text: str, done: float | None) -> None:
-        self.stage.setText(text)
-        self.progress.set(done)
-
-    def _done(self, result: dict[str, Any]) -> None:
-        self._end()
-        self._show_answer(result)
-
-    def _failed(self, text: str, hint: str, traceback: str) -> None:
-        self._end()
-        self.trouble.set(text, hint=hint, tone="red", details=traceback)
-        self.trouble.show()
-
-    def _end(self) -> None:
-        self._job = None
-        self._show_working(False)
-        self.look.setEnabled(True)
+        self.control.ask(*self._question())
 
     def _show_working(self, working: bool) -> None:
-        for widget in (self.stage, self.progress, self.cancel):
-            widget.setVisible(working)
         self.look.setVisible(not working)
+        self.look.setEnabled(True)
         controls = (self.run, self.other, self.third, self.every, *self.options.values(), *self.whats.values())
         for control in controls:
             control.setEnabled(not working)

@@ -363,7 +363,7 @@ def test_the_anatomy_of_a_run_is_asked_for_and_drawn(opened: Callable[..., Shown
     assert (shown.job.kind, shown.job.body) == (
         "insight", {"what": "spectra", "runs": [run.run], "checkpoint": "best", "as_of": [200]}
     )  # fmt: skip
-    assert view.cancel.isVisible() and not view.look.isVisible()
+    assert view.control.cancel.isVisible() and not view.look.isVisible()
     shown.job.finish(anatomy(200))
     shown.settle()
     assert list(view.panels) == ["singular_values", "effective_rank"]
@@ -511,7 +511,7 @@ def test_two_runs_are_needed_to_compare(opened: Callable[..., Shown], seeded: Ma
     shown.press(page.anatomy.look)
     assert sorted(shown.job.body["runs"]) == sorted([one.run, two.run])
     shown.job.fail("one and two have no layer in common.", "Compare runs of the same base model.")
-    assert page.anatomy.trouble.isVisible() and page.anatomy.look.isEnabled()
+    assert page.anatomy.control.trouble.isVisible() and page.anatomy.look.isEnabled()
 
 
 @pytest.fixture
