@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-Role = Literal["q", "k", "v", "o", "qkv", "gate", "up", "down", "gate_up", "fc1", "fc2", "embed", "head", "other"]
-Kind = Literal["linear", "conv1d", "embedding"]
+Role = Literal["q", "k", "v", "o", "qkv", "gate", "up", "down", "gate_up", "fc1", "fc2", "norm", "embed", "head", "other"]
+Kind = Literal["linear", "conv1d", "embedding", "vector"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 ATTENTION: frozenset[Role] = frozenset({"q", "k", "v", "o", "qkv"})
@@ -27,7 +27,8 @@ class LayerInfo:
         block: index of the transformer block, counted from the input; None outside the blocks.
         out_features: rows of the weight as `nn.Linear` stores it, whatever the file's layout.
         in_features: columns of the same.
-        kind: how the module stores it; `conv1d` is GPT-2's transposed (in, out) layout.
+        kind: how the module stores it; `conv1d` is GPT-2's transposed (in, out) layout, `vector` a bias or the gains of
+            a norm, n rows of one column, whose name is the parameter's own.
     """
 
     name: str
@@ -49,8 +50,8 @@ class LayerInfo:
 
     @property
     def adaptable(self) -> bool:
-        """Whether it stands in the map to be chosen: embeddings and the head do not."""
-        return self.role not in ("embed", "head") and self.kind != "embedding"
+        """Whether it stands in the map to be chosen: embeddings, the head and vectors do not."""
+        return self.role not in ("embed", "head") and self.kind not in ("embedding", "vector")
 
     def to_dict(self) -> dict[str, Any]:
         """The contract's JSON object for `rankloom layers`."""

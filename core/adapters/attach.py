@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from core.adapters.adapted import Adapted
 from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, ParamRole, Scale, Storage, declared
+from core.adapters.vector import Vector, found_in, put_on, take_off
 from core.config.run import AdapterConfig
 from core.errors import UserError
 from core.layers import LayerPlan
@@ -87,7 +88,10 @@ class Adapters:
     def detach(self) -> nn.Module:
         """Put the original modules back and return the model."""
         for name, layer in self.layers.items():
-            _replace(self.model, name, layer.base)
+            if isinstance(layer.base, Vector):
+                take_off(self.model, name)
+            else:
+                _replace(self.model, name, layer.base)
         return self.model
 
 
@@ -138,7 +142,10 @@ def attach(
             init.begin(layer)
             base_update.begin(layer)
         layer.train(base.training)
-        _replace(model, plan.name, layer)
+        if isinstance(base, Vector):
+            put_on(model, plan.name, layer)
+        else:
+            _replace(model, plan.name, layer)
         layers[plan.name] = layer
     return Adapters(model, config, storage, layers, shared)
 
@@ -214,6 +221,9 @@ def _slices(params: dict[str, Param], shared: dict[str, Tensor], device: torch.d
 
 def _find(model: nn.Module, plan: LayerPlan, tied: set[str]) -> nn.Module:
     try:
+        vector = found_in(model, plan.name) if plan.layer.kind == "vector" else None
+        if vector is not None:
+            return vector
         base = model.get_submodule(plan.name)
     except AttributeError:
         raise UserError(f"The model has no layer {plan.name}.", path="adapter.layers") from None

@@ -269,6 +269,9 @@ class Probe:
 class Selection(Component):
     """How the layers to train are found among those that `adapter.layers` names."""
 
+    formula: ClassVar[str] = ""
+    """The trained numbers in words, where they are none of the chosen layers'."""
+
     def candidates(self, chosen: Sequence[LayerPlan], vectors: Sequence[LayerInfo]) -> list[LayerPlan]:
         """What may be trained.
 

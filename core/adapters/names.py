@@ -1,6 +1,12 @@
 """Known names of combinations: a shortcut that fills the axes, and a recogniser that names what the axes say.
 
 A method is a row here and nothing else; what it does lives in the members of the axes.
+
+Two baselines of the LoRA paper are not here, because the axes would have to bend for them. Everything downstream asks
+what a method has made of a weight: merging, export, measuring and every analysis. Bottleneck adapters (Houlsby et al.,
+arXiv:1902.00751) put layers with a nonlinearity between the model's own, and prefix tuning (Li and Liang,
+arXiv:2101.00190) puts trained keys and values in front of the attention's: neither changes a weight, so nothing could
+be merged, and no program that runs a plain model could run the result.
 """
 
 from __future__ import annotations
@@ -158,6 +164,16 @@ METHODS: tuple[Method, ...] = (
         "full", "Full fine-tuning", "",
         "Every number of the chosen weights: the yardstick, at many times the memory. Norms and embeddings stay.",
         delta="full", scale="1",
+    ),
+    _method(
+        "bitfit", "BitFit", "2106.10199",
+        "Only the biases of the chosen blocks: a yardstick of a thousandth of the model, where it has biases.",
+        delta="full", scale="1", selection="biases",
+    ),
+    _method(
+        "norm-tuning", "Norm tuning", "2312.11420",
+        "Only gains and offsets of the norms of the chosen blocks: the smallest yardstick, for every model.",
+        delta="full", scale="1", selection="norms",
     ),
 )  # fmt: skip
 

@@ -46,17 +46,20 @@ def axes(method: Method) -> dict[str, Any]:
 def trainable_formula(method: Method) -> str:
     """The trained numbers of one layer in r, in and out, worked out from the delta and the magnitude themselves.
 
-    A delta whose shapes are no plain products says its own. The others are asked for their tensors at sizes so far
-    apart that every number in a shape tells what it stands for.
+    A delta whose shapes are no plain products says its own, and so does a selection that trains no matrices. The others
+    are asked for their tensors at sizes so far apart that every number in a shape tells what it stands for.
     """
     from core.adapters.delta import DELTAS
     from core.adapters.magnitude import MAGNITUDES
+    from core.adapters.selection import SELECTIONS
     from core.layers import LayerInfo, LayerPlan
 
     known = {"r": 7, "in": 1009, "out": 10007}
     plan = LayerPlan(LayerInfo("layer", "q", 0, known["out"], known["in"]), known["r"], 1.0)
     chosen = axes(method)
-    delta = DELTAS.parse(chosen["delta"])
+    selection = SELECTIONS.parse(chosen["selection"])
+    if selection.formula:
+        return str(selection.formula)
     delta, magnitude = DELTAS.parse(chosen["delta"]), MAGNITUDES.parse(chosen["magnitude"])
     words = {size: word for word, size in known.items()}
 

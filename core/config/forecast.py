@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, declared
+from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, Selection, declared
 from core.config.extent import Extent, extent
 from core.config.machine import Device, compute_bytes, likely_device
 from core.config.run import AdapterConfig, RunConfig
@@ -96,6 +96,9 @@ def forecast(
         report: what is known about the data (`core.data.summary`); None takes every row for as long as it may be.
     """
     largest = extent(config, context=info.context, report=report)
+    selection = config.adapter.axis("selection")
+    assert isinstance(selection, Selection)
+    plans = selection.candidates(plans, info.vectors)
     device = likely_device(config.train.device)
     width = compute_bytes(config.model.compute, device)
     trained = count(plans, config.adapter)

@@ -9,12 +9,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from core.adapters.axis import Selection
 from core.config.compact import PRESETS, preset_names
 from core.config.run import AdapterConfig
 from core.errors import UserError
 from core.layers import LayerInfo, LayerPlan
+
+if TYPE_CHECKING:
+    from core.models.info import ModelInfo
 
 V = TypeVar("V", int, float)
 
@@ -44,6 +48,24 @@ def select(layers: Sequence[LayerInfo], adapter: AdapterConfig) -> list[LayerPla
         for layer in layers
         if layer.name in chosen
     ]
+
+
+def trained(info: ModelInfo, adapter: AdapterConfig) -> list[LayerPlan]:
+    """What a run trains of a model, or tries first: the chosen layers, or what the selection makes of them.
+
+    Raises:
+        UserError: as `select`, or the model has nothing of what the selection trains.
+    """
+    selection = adapter.axis("selection")
+    assert isinstance(selection, Selection)
+    found = selection.candidates(select(info.layers, adapter), info.vectors)
+    if not found:
+        raise UserError(
+            f"{info.name} has nothing that '{selection.label}' could train.",
+            hint="Choose another selection: every transformer has norms, few newer ones have biases.",
+            path="adapter.selection",
+        )
+    return found
 
 
 def entries(value: str | Sequence[str]) -> list[str]:

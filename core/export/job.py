@@ -169,6 +169,10 @@ def make(request: Request, source: Source, trained: Adapters, progress: Progress
         UserError: it cannot be.
     """
     plans = tuple(layer.plan for layer in trained.layers.values())
+    if request.to in LOOSE and any(plan.layer.kind == "vector" for plan in plans):
+        raise UserError(
+            "Biases and norms were trained, which no format of adapters holds.", hint="Export a merged model instead."
+        )
     if request.to != "lora":
         adapters = cut(trained, request.rank)
         own = adapter.equivalent(adapters, adapter.form_for(adapters)) if request.to == "adapter" else ""

@@ -30,7 +30,10 @@ def weight_keys(plans: Iterable[LayerPlan], tensors: Mapping[str, Stored], model
     found = {}
     for plan in plans:
         layer, key = plan.layer, keys.get(plan.name, "")
-        shape = (layer.out_features, layer.in_features)
+        shape: tuple[int, ...] = (layer.out_features, layer.in_features)
+        if layer.kind == "vector":
+            module, _, ending = plan.name.rpartition(".")
+            key, shape = f"{keys.get(module, '').removesuffix('weight')}{ending}", (layer.out_features,)
         if key not in tensors or tensors[key].shape != (shape[::-1] if layer.kind == "conv1d" else shape):
             raise UserError(
                 f"The model's files do not hold the weight of {plan.name} as one matrix of its own.",

@@ -140,7 +140,8 @@ def merge(layer: Adapted, stored: Tensor, dtype: torch.dtype | None = None, *, o
         UserError: the sum is too large for that type.
     """
     transposed = layer.plan.layer.kind == "conv1d"
-    dtype = dtype or stored.dtype
+    dtype, shape = dtype or stored.dtype, stored.shape
+    stored = stored[:, None] if layer.plan.layer.kind == "vector" else stored
     working = stored.to(torch.promote_types(stored.dtype, torch.float32))
     if onto == "trained":
         working = rounded(layer.storage, layer.plan.layer, working)
@@ -149,7 +150,7 @@ def merge(layer: Adapted, stored: Tensor, dtype: torch.dtype | None = None, *, o
     layer.constants.clear()
     merged = layer.merged_weight(working.T if transposed else working)
     layer.base.register_parameter("weight", stand_in_weight(layer.plan.layer))
-    result = (merged.T if transposed else merged).to(dtype)
+    result = (merged.T if transposed else merged).to(dtype).view(shape)
     if not torch.isfinite(result).all():
         raise UserError(
             f"Merged, {layer.plan.name} has numbers that {str(dtype).removeprefix('torch.')} cannot hold.",

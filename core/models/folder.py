@@ -19,6 +19,7 @@ from core.models.families.family import Family
 from core.models.headers import NAMES, TensorHeader, read_folder
 from core.models.info import ModelInfo
 from core.models.order import in_order
+from core.models.vectors import vectors_of
 
 _BUFFERS = re.compile(r"(^|\.)(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$|position_ids$")
 """Constants that old checkpoints carry along; no parameters."""
@@ -39,7 +40,8 @@ def describe_folder(folder: Path) -> ModelInfo:
     family = family_of(config["model_type"])
     text = text_config(config)
     tied = _tied(config, text, family, tensors)
-    layers = layers_of(family, {name: tensor.shape for name, tensor in tensors.items()}, tied=tied)
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    layers = layers_of(family, shapes, tied=tied)
     layers = _fitting(folder, text, family, layers)
     experts = number(text, "num_experts", "num_local_experts", "n_routed_experts")
     shape = shape_of(text, layers)
@@ -59,6 +61,7 @@ def describe_folder(folder: Path) -> ModelInfo:
         writes_text=family.writes_text,
         experts=experts,
         notes=(*notes_of(layers, experts, family, path=folder), *_origin(folder)),
+        vectors=vectors_of(family, shapes),
         **shape,
     )
 

@@ -12,6 +12,7 @@ from core.models.folder import layers_of, notes_of, shape_of
 from core.models.gguf_header import TYPES, GgufHeader, read_gguf
 from core.models.gguf_names import Architecture, architecture_of
 from core.models.info import ModelInfo
+from core.models.vectors import vectors_of
 
 ALMOST_EXACT = ("F32", "F16", "BF16")
 
@@ -49,6 +50,7 @@ def describe_gguf(path: Path) -> ModelInfo:
         has_chat_template="tokenizer.chat_template" in header.fields,
         kind="gguf",
         notes=(*notes_of(layers, 0, family, path=path), _note(weights)),
+        vectors=vectors_of(family, shapes),
         **shape_of(_config(header), layers),
     )
 

@@ -35,6 +35,7 @@ class ModelInfo:
         writes_text: whether it predicts the next token; an encoder does not.
         experts: experts in a block of a mixture; 0 in a dense model.
         notes: sentences the user should read beside the map.
+        vectors: biases and norms, which some methods train instead of matrices.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class ModelInfo:
     writes_text: bool = True
     experts: int = 0
     notes: tuple[str, ...] = ()
+    vectors: tuple[LayerInfo, ...] = ()
 
     @property
     def adaptable(self) -> tuple[LayerInfo, ...]:

@@ -18,7 +18,7 @@ from core.adapters.state import SavedAdapter
 from core.callback import Callback
 from core.config.forecast import expected_peak, forecast
 from core.config.run import JUDGING, RunConfig
-from core.config.select import select
+from core.config.select import trained
 from core.data.fitting import fitting
 from core.data.packing import packable
 from core.data.prepare import prepare as prepare_data
@@ -103,7 +103,7 @@ def lay(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: I
     say("Looking at the model", None)
     path = resolve(home, config.model.path, say)
     info = describe(path)
-    candidates = select(info.layers, config.adapter)
+    candidates = trained(info, config.adapter)
     precision.use_physical_cores()
     chosen = _precision(config, info, sink)
     seed.seed_everything(config.seed)

@@ -17,12 +17,13 @@ class Full(DenseDelta):
 
     The change is kept apart from the frozen weight, so it can be looked at, switched off and merged like any other. It
     has no rank and no alpha. Take a learning rate about ten times below LoRA's. Gradients and the optimizer's memory
-    are as large as for full fine-tuning. Norms, embeddings and biases are not trained.
+    are as large as for full fine-tuning. Embeddings are not trained; biases or norms are where the selection says so.
     """
 
     kind = "full"
     label = "Dense (full fine-tuning)"
     needs = frozenset({"unit_scale", "float_base"})
+    provides = frozenset({"whole"})
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         return {"change": Param((plan.layer.out_features, plan.layer.in_features), role="weight", fill="zero")}

@@ -1,0 +1,21 @@
+"""BitFit: the biases alone are trained."""
+
+from __future__ import annotations
+
+from core.adapters.selection.vectors import Vectors
+from core.layers import LayerInfo
+
+
+class Biases(Vectors):
+    """Trains the biases of the blocks in which layers are chosen, and no matrix at all (BitFit, arXiv:2106.10199).
+
+    A yardstick: about a thousandth of the model. It takes learning rates up to ten times LoRA's. Many newer models,
+    Llama among them, have no biases to train. The result is merged, as no adapter format holds it.
+    """
+
+    kind = "biases"
+    label = "Biases only (BitFit)"
+    paper = "2106.10199"
+
+    def wanted(self, vector: LayerInfo) -> bool:
+        return vector.name.endswith(".bias")
