@@ -41,6 +41,8 @@ class Actions(QObject):
     """A report is there: what of, and the path of its page."""
     report_failed = Signal(str, str)
     """A report could not be written: the sentence and what to do."""
+    import_asked = Signal()
+    """An adapter is to be imported."""
     deleted = Signal(object)
     """The ids of runs that went to the bin; `restore` brings them back."""
 
@@ -98,6 +100,10 @@ class Actions(QObject):
     def resume(self, run_id: str) -> None:
         """Go on with a run that was stopped, has failed or lost its worker, from its newest checkpoint."""
         self._launch(run_id, resume=True)
+
+    def ask_import(self) -> None:
+        """Let the user name an adapter to import."""
+        self.import_asked.emit()
 
     def command(self, run_id: str, command: Command) -> None:
         """Ask a running worker for something; a run that waits in the queue leaves it when it is to stop."""

@@ -24,6 +24,7 @@ def window_menu(window: Window) -> QMenu:
     document = window.document
     _add(menu, "Open a model folder", "Ctrl+O", window.open_model)
     _add(menu, "Open a GGUF file", "Ctrl+Shift+O", window.open_gguf)
+    _add(menu, "Import an adapter", "Ctrl+I", window.import_adapter)
     for kind in ("model", "data"):
         _add_recent(menu, window, kind)
     menu.addSeparator()

@@ -10,9 +10,9 @@ import importlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from PySide6.QtCore import QEvent, QSettings, QTimer, QUrl, Signal
+from PySide6.QtCore import QEvent, QSettings, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QWidget
 
@@ -28,6 +28,7 @@ from app.models.packs import chosen
 from app.pages.page import Page
 from app.style.theme import Theme
 from app.widgets import Notice
+from app.widgets.import_dialog import ImportDialog
 from app.widgets.navigation import Navigation
 from app.widgets.toast import DropHint, Toast
 from app.words import plural
@@ -59,7 +60,9 @@ PAGES = {
     "export": "app.pages.export:ExportPage",
 }
 """Where each page's class is; imported on first use."""
-WAITED_FOR = frozenset({"convert", "export", "importance", "insight", "every_rank", "report"})
+ADAPTER_CONFIG = "adapter_config.json"
+"""What a folder of PEFT's holds that is an adapter."""
+WAITED_FOR = frozenset({"convert", "export", "import", "importance", "insight", "every_rank", "report"})
 """Kinds of jobs that closing the window asks about."""
 
 
@@ -149,9 +152,19 @@ class Window(QMainWindow):
         if chosen:
             self.use(Path(chosen))
 
+    def import_adapter(self, adapter: str = "") -> None:
+        """Ask for an adapter of PEFT's; once it is a run, show it."""
+        dialog = ImportDialog(self.context.jobs, self, adapter=adapter, model=self.document.config.model.path)
+        dialog.accepted.connect(lambda: self._imported(dialog.result_of or {}))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
     def use(self, path: Path) -> None:
-        """Take a folder or GGUF file as the model, another file as the data."""
+        """Take a folder or GGUF file as the model, another file as the data; an adapter is imported."""
         kind = kind_of(path)
+        if kind == "adapter":
+            self.import_adapter(str(path))
+            return
         if kind is None:
             show_error(
                 UserError(
@@ -174,7 +187,7 @@ class Window(QMainWindow):
         kind = kind_of(paths[0]) if len(paths) == 1 else None
         if kind is not None:
             event.acceptProposedAction()
-            self._drop.say(f"Drop to use as the {kind}")
+            self._drop.say("Drop to import the adapter" if kind == "adapter" else f"Drop to use as the {kind}")
 
     def dragLeaveEvent(self, event: QEvent) -> None:
         """Nothing is dragged any more."""
@@ -237,7 +250,8 @@ class Window(QMainWindow):
         keys += [
             ("Ctrl+Return", self.start_run), ("Ctrl+Enter", self.start_run),
             ("Ctrl+Z", undo.undo), ("Ctrl+Y", undo.redo), ("Ctrl+Shift+Z", undo.redo),
-            ("Ctrl+O", self.open_model), ("Ctrl+Shift+O", self.open_gguf), ("Ctrl+Q", self.close),
+            ("Ctrl+O", self.open_model), ("Ctrl+Shift+O", self.open_gguf), ("Ctrl+I", self.import_adapter),
+            ("Ctrl+Q", self.close),
             ("Ctrl++", lambda: theme.zoom(1)), ("Ctrl+=", lambda: theme.zoom(1)),
             ("Ctrl+-", lambda: theme.zoom(-1)), ("Ctrl+0", lambda: theme.zoom(0)),
         ]  # fmt: skip
@@ -248,6 +262,7 @@ class Window(QMainWindow):
         actions, feed = self.context.actions, self.context.feed
         actions.started.connect(self._started)
         actions.deleted.connect(self._deleted)
+        actions.import_asked.connect(self.import_adapter)
         actions.queued.connect(self._queued)
         actions.compared.connect(self._compare)
         actions.report_begun.connect(lambda of: self._toast.say(f"Writing the report of {of}.", stays=True))
@@ -284,6 +299,14 @@ class Window(QMainWindow):
         QTimer.singleShot(0, self, self.awaited.look)
 
     # Following
+
+    def _imported(self, result: dict[str, Any]) -> None:
+        """Show the run that an adapter has become, and what there is to know of it."""
+        self.context.feed.poke()
+        self.context.feed.watch(result["run"])
+        self.go("runs")
+        more = " Its notes say what there is to know of it." if result["notes"] else ""
+        self._toast.say(f"{result['name']} was imported.{more}", ("Export", lambda: self.go("export")), stays=True)
 
     def _started(self, run_id: str) -> None:
         self.document.take_next_name()
@@ -352,8 +375,10 @@ class Window(QMainWindow):
 
 
 def kind_of(path: Path) -> str | None:
-    """What a dropped path is: "model", "data", or neither."""
+    """What a dropped path is: "model", "data", "adapter", or none of them."""
     if path.is_dir():
+        if (path / ADAPTER_CONFIG).is_file() and not (path / "config.json").is_file():
+            return "adapter"
         return "data" if _holds_data(path) else "model"
     if path.suffix.lower() == ".gguf":
         return "model"

@@ -12,6 +12,7 @@ from app.errors import show_error
 from app.forms.form import Form, bind
 from app.pages.page import Page
 from app.widgets import Notice, Panel, plain, primary
+from app.widgets.beginning_notice import BeginningNotice
 from app.widgets.method_panel import MethodPanel
 from app.widgets.rate_curve import RateCurve
 from core.adapters.names import DEFAULTS, method
@@ -91,6 +92,7 @@ class MethodPage(Page):
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.body.addWidget(self.trouble)
         self.body.addWidget(self.warning)
+        self.body.addWidget(BeginningNotice(self._document, self.context.store))
         self.body.addWidget(area, 1)
 
     def _form(self, title: str, part: type[Any], only: tuple[str, ...], prefix: str) -> Panel:

@@ -32,6 +32,7 @@ from app.widgets import Button, EmptyState, Panel, danger, label, plain
 from app.widgets.run_details import RunDetails
 from app.widgets.status import WORDS
 from app.words import plural, size
+from core.config.edit import replaced
 from core.errors import UserError
 from core.launch import observe
 from core.state import Status
@@ -311,6 +312,18 @@ class RunsPage(Page):
         if self.chosen:
             self._change(duplicate)
 
+    def _train_further(self) -> None:
+        """Make a configuration that begins with what this run has learned."""
+
+        def begin() -> None:
+            row = self.chosen[0]
+            config = replaced(row.config, {"adapter.begin": row.id, "name": f"{row.name}-further"})
+            self.context.document.replace(config, f"Train {row.name} further")
+            self.context.go("method" if config.data.path else "data")
+
+        if self.chosen:
+            self._change(begin)
+
     def _delete(self) -> None:
         if self.chosen:
             self._change(lambda: self.context.actions.delete([row.id for row in self.chosen]))
@@ -336,6 +349,7 @@ class RunsPage(Page):
         entries: tuple[tuple[str, Callable[[], object], bool], ...] = (
             ("Open", self._open, one),
             ("Duplicate", self._duplicate, one),
+            ("Train further", self._train_further, one),
             ("Compare", self._compare, len(self.chosen) > 1),
             ("Write a report", self._report, bool(self.chosen)),
             ("Copy as command", lambda: self._each_first(actions.copy_as_command), one),
@@ -346,6 +360,7 @@ class RunsPage(Page):
             entry = menu.addAction(text, action)
             entry.setEnabled(enabled)
         menu.addSeparator()
+        menu.addAction("Import an adapter …", actions.ask_import)
         menu.addAction("Empty the bin …", self._empty_bin).setEnabled(self.context.store.bin()[0] > 0)
         menu.popup(at)
 
