@@ -16,6 +16,7 @@ from core.config import check
 from core.config.check import check_config
 from core.config.combine import members, unmet
 from core.config.run import RunConfig
+from core.layers import LayerInfo
 from core.models.info import ModelInfo
 from core.problem import Problem
 from tests.core.config.models import llama_layers
@@ -24,6 +25,10 @@ MODEL = ModelInfo(
     path=Path("model"), name="model", architecture="LlamaForCausalLM", model_type="llama", family="Llama",
     layers=llama_layers(), blocks=3, parameters=200_000, bytes=400_000, dtype="bfloat16", vocabulary=256, hidden=64,
     heads=4, kv_heads=2, head_dim=16, intermediate=128, context=1024, tied=True, has_chat_template=True, kind="folder",
+    vectors=(
+        LayerInfo("model.layers.0.self_attn.q_proj.bias", "q", 0, 64, 1, "vector"),
+        LayerInfo("model.norm.weight", "norm", None, 64, 1, "vector"),
+    ),
 )  # fmt: skip
 
 
