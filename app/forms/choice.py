@@ -55,6 +55,14 @@ class ChoiceEdit(QComboBox):
             known.append(value)
         self.setCurrentIndex(known.index(value))
 
+    def showPopup(self) -> None:
+        """The list is as wide as its words, however narrow the box."""
+        view = self.view()
+        view.setMinimumWidth(
+            view.sizeHintForColumn(0) + 2 * view.frameWidth() + view.verticalScrollBar().sizeHint().width()
+        )
+        super().showPopup()
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         """The wheel scrolls the page; it never changes a choice in passing."""
         event.ignore()

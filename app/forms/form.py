@@ -19,11 +19,15 @@ from app.forms.makers import Editor, Maker, make
 from app.forms.row import Row
 from app.style.theme import Theme
 from app.widgets import Button, ghost
+from app.widgets.columns import Columns
 from core.component import Part
 from core.config.edit import rebuilt, value_at
 from core.errors import UserError
 
 P = TypeVar("P", bound=Part)
+
+_OPTION = 300
+"""Least width of a row that stands beside others, in pixels."""
 
 
 class Form(QWidget, Generic[P]):
@@ -33,6 +37,7 @@ class Form(QWidget, Generic[P]):
         part: the part's class.
         only: the options to show, in this order; all of them by default.
         own: makers for options that this page edits in its own way.
+        across: whether rows stand side by side where there is room, instead of below one another.
     """
 
     edited = Signal(str, object)
@@ -41,9 +46,15 @@ class Form(QWidget, Generic[P]):
     """Name of the option and why its text is no value; "" when it is one again."""
 
     def __init__(
-        self, part: type[P], *, only: Iterable[str] | None = None, own: Mapping[str, Maker] | None = None
+        self,
+        part: type[P],
+        *,
+        only: Iterable[str] | None = None,
+        own: Mapping[str, Maker] | None = None,
+        across: bool = False,
     ) -> None:
         super().__init__()
+        self._across = across
         self._part = part
         self._value: P | None = None
         self.rows: dict[str, Row] = {}
@@ -52,9 +63,7 @@ class Form(QWidget, Generic[P]):
         self._rows.setSpacing(Theme.current().px(8))
         fields = {field.name: field for field in fields_of(part)}
         shown = [fields[name] for name in (fields if only is None else only)]
-        for field in shown:
-            if not field.advanced:
-                self._add(field, own or {}, self._rows)
+        self._add_all([field for field in shown if not field.advanced], own or {}, self._rows)
         self._advanced = self._fold([field for field in shown if field.advanced], own or {})
 
     def value(self) -> P:
@@ -79,11 +88,20 @@ class Form(QWidget, Generic[P]):
         """Whether the advanced options are open."""
         return self._advanced is not None and self._advanced.isChecked()
 
-    def _add(self, field: Field, own: Mapping[str, Maker], rows: QVBoxLayout) -> None:
-        """One more row, where there is an editor for it."""
+    def _add_all(self, fields: list[Field], own: Mapping[str, Maker], rows: QVBoxLayout) -> None:
+        """A row for each, below one another or side by side."""
+        made = [row for field in fields if (row := self._made(field, own)) is not None]
+        columns = Columns(least=_OPTION, counts=(1, 2, 3, 5), gaps=(20, 8)) if self._across and made else None
+        if columns is not None:
+            rows.addWidget(columns)
+        for row in made:
+            rows.addWidget(row) if columns is None else columns.add(row)
+
+    def _made(self, field: Field, own: Mapping[str, Maker]) -> Row | None:
+        """The row of an option; None where there is no editor for it."""
         editor = make(field, own)
         if editor is None:
-            return
+            return None
         row = Row(field, editor)
         name = field.name
         if not field.required:
@@ -92,7 +110,7 @@ class Form(QWidget, Generic[P]):
         if hasattr(editor, "refused"):
             editor.refused.connect(lambda problem: self._refuse(name, problem))
         self.rows[name] = row
-        rows.addWidget(row)
+        return row
 
     def _fold(self, fields: list[Field], own: Mapping[str, Maker]) -> Button | None:
         """The advanced options behind a button; None where there are none."""
@@ -102,8 +120,7 @@ class Form(QWidget, Generic[P]):
         rows = QVBoxLayout(body)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(Theme.current().px(8))
-        for field in fields:
-            self._add(field, own, rows)
+        self._add_all(fields, own, rows)
         toggle = ghost("Advanced", icon="chevron-right")
         toggle.setCheckable(True)
         toggle.toggled.connect(body.setVisible)

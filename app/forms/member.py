@@ -21,16 +21,22 @@ class MemberEdit(QWidget):
     Args:
         axis: the members to choose from.
         optional: whether it can be left to the method: the value is then None.
+        apart: whether the form of the options is left to whoever made this to put somewhere, at each `form_changed`.
     """
 
     edited = Signal(object)
+    form_changed = Signal()
+    """`form` is another one, or there is none any more; the last one is about to be deleted."""
 
-    def __init__(self, axis: Axis[Any], *, optional: bool = False, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, axis: Axis[Any], *, optional: bool = False, apart: bool = False, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._axis = axis
         self._value: Component | None = None if optional else axis.default()
         self._seen: dict[str, Component] = {}
         self._form: Form[Any] | None = None
+        self._apart = apart
         self.setProperty("wide", True)
         choices = [Choice(member.kind, member.label, described(member)) for member in axis.members]
         self.combo = ChoiceEdit([*([_FROM_METHOD] if optional else []), *choices])
@@ -77,9 +83,11 @@ class MemberEdit(QWidget):
             self._form.deleteLater()
             self._form = None
         if self._value is not None and type(self._value).model_fields:
-            self._form = Form(type(self._value))
+            self._form = Form(type(self._value), across=self._apart)
             self._form.edited.connect(self._change)
-            self._rows.addWidget(self._form)
+            if not self._apart:
+                self._rows.addWidget(self._form)
+        self.form_changed.emit()
 
     def _choose(self, kind: str | None) -> None:
         self.set_value(None if kind is None else self._seen.get(kind) or self._axis[kind]())

@@ -8,25 +8,27 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QGridLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from app.forms.member import MemberEdit, described
 from app.widgets.buttons import Chip
+from app.widgets.columns import Columns
 from app.widgets.flow import Flow
-from app.widgets.labels import label
+from app.widgets.labels import label, set_property
 from app.widgets.panel import Panel
 from core.adapters.names import DEFAULTS, METHODS, Method
 from core.component import Component
 from core.config.combine import doubtful, facts, members, unmet
 from core.config.run import AXES, RunConfig
 
-_COLUMNS = 2
+_CHOICE = 300
+"""Least width of an axis's combo box, in pixels."""
 
 
 class MethodPanel(Panel):
-    """Names above, axes below. It shows a configuration and asks for changes."""
+    """Names above, axes below, then the options of their members. It shows a configuration and asks for changes."""
 
     named = Signal(str)
     """A known name was picked: `adapter.method`."""
@@ -38,6 +40,7 @@ class MethodPanel(Panel):
         self.chips: dict[str, Chip] = {}
         self.axes: dict[str, MemberEdit] = {}
         self._captions: dict[str, Any] = {}
+        self._options: dict[str, QWidget] = {}
         chips = Flow()
         for method in METHODS:
             self.chips[method.name] = chip = _chip(method)
@@ -45,8 +48,17 @@ class MethodPanel(Panel):
             chips.add(chip)
         self.add(chips)
         self.summary = label("", "label", wrap=True)
-        self.add(self.summary)
-        self.add(self._grid())
+        self.conflict, self.doubt = label("", "hint", wrap=True), label("", "hint", wrap=True)
+        for text, tone in ((self.summary, ""), (self.conflict, "red"), (self.doubt, "amber")):
+            set_property(text, "tone", tone)
+            self.add(text)
+        self.add(self._choices())
+        self._forms = QVBoxLayout()
+        self._forms.setSpacing(12)
+        self.add(self._forms)
+        for axis, editor in self.axes.items():
+            editor.form_changed.connect(lambda axis=axis: self._place_options(axis))
+            self._place_options(axis)
 
     def show_config(self, config: RunConfig) -> None:
         """Show the members that hold now, and the name of their combination."""
@@ -56,35 +68,51 @@ class MethodPanel(Panel):
         self.summary.setText(f"{known.summary} arXiv:{known.paper}" if known else "A combination without a name.")
         for method_name, chip in self.chips.items():
             chip.setChecked(known is not None and known.name == method_name)
-        chosen = members(config)
+        chosen, given = members(config), facts(config)
+        for text, problems in ((self.conflict, unmet(chosen, given)), (self.doubt, doubtful(chosen, given))):
+            text.setText("\n".join(f"{problem.text} {problem.hint}".strip() for problem in problems))
+            text.setVisible(bool(text.text()))
         for axis, editor in self.axes.items():
             member = chosen["model.storage" if axis == "storage" else f"adapter.{axis}"]
             editor.set_value(member)
             editor.setToolTip(described(type(member)))
             own = member.kind != DEFAULTS.get(axis, "dense")
-            self._captions[axis].setProperty("type", "value" if own else "label")
+            set_property(self._captions[axis], "type", "value" if own else "label")
             self._grey_out(axis, editor, config)
 
-    def _grid(self) -> QWidget:
-        holder = QWidget()
-        grid = QGridLayout(holder)
-        grid.setContentsMargins(0, 6, 0, 0)
-        grid.setHorizontalSpacing(20)
-        grid.setVerticalSpacing(4)
-        for index, (name, axis) in enumerate(AXES.items()):
-            row, column = divmod(index, _COLUMNS)
-            editor = MemberEdit(axis)
+    def _choices(self) -> QWidget:
+        """One combo box for each axis, side by side."""
+        columns = Columns(least=_CHOICE, counts=(1, 2, 3, 5, 9), gaps=(20, 10))
+        for name, axis in AXES.items():
+            editor = MemberEdit(axis, apart=True)
             editor.setAccessibleName(axis.label)
             editor.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            editor.combo.setMinimumContentsLength(12)
+            editor.combo.setMinimumContentsLength(10)
             editor.edited.connect(lambda member, axis=name: self.member_chosen.emit(axis, member))
             caption = label(axis.label, "label")
             caption.setBuddy(editor)
             self.axes[name], self._captions[name] = editor, caption
-            grid.addWidget(caption, row * 2, column)
-            grid.addWidget(editor, row * 2 + 1, column, Qt.AlignmentFlag.AlignTop)
-            grid.setColumnStretch(column, 1)
-        return holder
+            columns.add(_stacked(caption, editor))
+        return columns
+
+    def _place_options(self, axis: str) -> None:
+        """Put the options of an axis's member below the choices, under the axis's name, in the order of the axes."""
+        if axis in self._options:
+            gone = self._options.pop(axis)
+            gone.hide()
+            self._forms.removeWidget(gone)
+            gone.deleteLater()
+        form = self.axes[axis].form
+        shown = [name for name in self.axes if name in self._options or (name == axis and form is not None)]
+        if form is not None:
+            self._options[axis] = _stacked(label(AXES[axis].label, "value"), form)
+            self._forms.insertWidget(shown.index(axis), self._options[axis])
+        last: QWidget = list(self.axes.values())[-1].combo
+        for name in shown:
+            found = self.axes[name].form
+            for row in found.rows.values() if found is not None else ():
+                QWidget.setTabOrder(last, row.editor)
+                last = row.editor
 
     def _grey_out(self, axis: str, editor: MemberEdit, config: RunConfig) -> None:
         """Disable what cannot be chosen on this axis, with the reason as its tooltip."""
@@ -100,6 +128,17 @@ class MethodPanel(Panel):
             item.setEnabled(free)
             doubts = [problem.text for problem in doubtful(tried, given) if problem.text not in standing]
             item.setToolTip(_told(member, doubts) if free else f"<qt>{' '.join(reasons)}</qt>")
+
+
+def _stacked(*widgets: QWidget) -> QWidget:
+    """Widgets below one another, at the top of their room."""
+    holder = QWidget()
+    rows = QVBoxLayout(holder)
+    rows.setContentsMargins(0, 0, 0, 0)
+    rows.setSpacing(5)
+    for widget in widgets:
+        rows.addWidget(widget)
+    return holder
 
 
 def _told(member: type[Component], doubts: list[str]) -> str:
