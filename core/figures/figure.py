@@ -297,7 +297,7 @@ class Table:
         first = ", ".join(
             f"{column.label.lower()} {value:.4g}" for column, value in zip(self.columns, self.values[0], strict=True)
         )
-        return f"{self.title}, {len(self.rows)} rows; {self.rows[0]}: {first}."
+        return f"{self.title}, {_rows(len(self.rows))}; {self.rows[0]}: {first}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,11 +327,15 @@ class Words:
         if not self.rows:
             return f"{self.title}: nothing."
         first = "; ".join(f"{column} {cell}" for column, cell in zip(self.columns, self.cells[0], strict=True))
-        return f"{self.title}, {len(self.rows)} rows; {self.rows[0]}: {first}."
+        return f"{self.title}, {_rows(len(self.rows))}; {self.rows[0]}: {first}."
 
 
 Figure = Lines | Heatmap | Bars | Scatter | Histogram
 """What has a painter; a `Table` is shown as one."""
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

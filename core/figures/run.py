@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.events import CheckpointSaved, Rewound, RunStarted
 from core.figures.figure import Axis, Bars, Heatmap, Lines, Mark, Series
 from core.figures.smooth import Smoothed
-from core.figures.trace import Measured, Trace
+from core.figures.trace import Trace
 from core.layers import LayerInfo
 
 STEP = Axis("Step")
@@ -42,6 +42,26 @@ NORMS: dict[str, Axis] = {
 """The per-layer measurements, by key."""
 
 
+LOSS = (
+    "How well the model says the next token, in nats: lower is better. Train is measured on the batch of each step and "
+    "jumps about, smoothed is its running mean, held out is measured on examples that are never trained on. Where held "
+    "out rises while train falls, the model begins to learn by heart."
+)
+MEANINGS: dict[str, str] = {
+    "learning_rate": "The step size of the optimizer, as the schedule has it.",
+    "gradient_norm": "The length of all gradients together before they are clipped. Jumps are steps that were cut.",
+    "tokens_per_second": "Tokens that go through the model in a second, padding left out.",
+    "memory": "Memory that the worker holds.",
+}
+NORMS_HELP = (
+    "How large the change of each layer is at each step; layers up, the first block below. Bright rows are the layers "
+    "that move most."
+)
+CHANGED_HELP = (
+    "How large the change of a layer's weight is beside the weight itself; the colour compares it with the end."
+)
+
+
 def loss(trace: Trace, smoothed: Smoothed, *, span: tuple[float, float] | None = None) -> Lines:
     """Training loss, the same smoothed, and held-out loss, with a mark on each checkpoint.
 
@@ -57,7 +77,7 @@ def loss(trace: Trace, smoothed: Smoothed, *, span: tuple[float, float] | None =
         series.append(Series("smoothed", floats(train.steps), smoothed.of(values), "line", "blue"))
     if len(held_out):
         series.append(Series("held out", floats(held_out.steps), finite(held_out.values), "points", "amber"))
-    return Lines("Loss", STEP, Axis("Loss", "nats per token"), tuple(series), marks(trace), span)
+    return Lines("Loss", STEP, Axis("Loss", "nats per token"), tuple(series), marks(trace), span, LOSS)
 
 
 def curve(trace: Trace, key: str, *, span: tuple[float, float] | None = None) -> Lines:
@@ -66,7 +86,7 @@ def curve(trace: Trace, key: str, *, span: tuple[float, float] | None = None) ->
     measured = trace.curve(key)
     y = finite(measured.values) / quantity.per
     series = (Series(quantity.label.lower(), floats(measured.steps), y, "line", "blue"),) if len(measured) else ()
-    return Lines(quantity.label, STEP, Axis(quantity.label, quantity.unit), series, (), span)
+    return Lines(quantity.label, STEP, Axis(quantity.label, quantity.unit), series, (), span, MEANINGS[key])
 
 
 def norms(trace: Trace, key: str, *, span: tuple[float, float] | None = None) -> Heatmap:
@@ -75,8 +95,9 @@ def norms(trace: Trace, key: str, *, span: tuple[float, float] | None = None) ->
     names = tuple(short_name(layer) for layer in trace.layers)
     title = "Adapter norm by layer and step"
     return Heatmap(
-        title, STEP, Axis("Block"), NORMS[key], names, measured.steps, measured.values, block_ticks(trace.layers), span
-    )
+        title, STEP, Axis("Block"), NORMS[key], names, measured.steps, measured.values, block_ticks(trace.layers), span,
+        NORMS_HELP,
+    )  # fmt: skip
 
 
 def most_changed(trace: Trace, *, step: float | None = None, count: int = 24) -> Bars:
@@ -91,16 +112,9 @@ def most_changed(trace: Trace, *, step: float | None = None, count: int = 24) ->
     values = 100 * row[order].astype(np.float64)
     shares = _shares(values, 100 * float(np.nanmax(finite(measured.at(np.inf)), initial=0.0)))
     names = tuple(short_name(layer) for layer in layers)
-    return Bars("Most changed layers", value, names, values, tuple(layer.name for layer in layers), shares)
-
-
-def compared(traces: dict[str, Measured], *, keep: float) -> Lines:
-    """One curve for each of several runs (name to what was measured), smoothed by `keep`."""
-    series = [
-        Series(name, floats(measured.steps), Smoothed(keep).of(finite(measured.values)), "line", f"series:{index}")
-        for index, (name, measured) in enumerate(traces.items())
-    ]
-    return Lines("Loss", STEP, Axis("Loss", "nats per token"), tuple(series))
+    return Bars(
+        "Most changed layers", value, names, values, tuple(layer.name for layer in layers), shares, CHANGED_HELP
+    )
 
 
 def marks(trace: Trace) -> tuple[Mark, ...]:

@@ -18,6 +18,8 @@ from core.figures.figure import Axis, Bars, Figure, Floats, Heatmap, Histogram, 
 WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 78, 18, 12, 46
 POINTS, COLUMNS, BARS = 600, 120, 28
+INSIDE, BESIDE = 5, 4
+"""Curves whose names stand inside the frame; of more they stand below it, so many in a row."""
 COLORS = {"blue": "#1f6fb2", "amber": "#c77700"}
 SERIES = ("#1f6fb2", "#c77700", "#2a8f5b", "#a63d7a", "#6a5acd", "#8a6d3b", "#3a9bbf", "#b5493a")
 VIRIDIS = (
@@ -31,7 +33,7 @@ def draw(figure: Figure) -> str:
     """The figure as one `<svg>` element, with its summary for a screen reader."""
     match figure:
         case Lines():
-            height, parts = HEIGHT, _lines(figure)
+            height, parts = _lines_height(figure), _lines(figure)
         case Heatmap():
             height, parts = HEIGHT + 40, _heatmap(figure)
         case Bars():
@@ -117,8 +119,18 @@ def _lines(figure: Lines) -> list[str]:
         if one.style == "points" and len(one.x) <= 64:
             good = np.isfinite(one.y)
             parts += [_dot(frame, x, y, color) for x, y in zip(one.x[good], one.y[good], strict=True)]
-        parts.append(_text(WIDTH - RIGHT, TOP + 12 + 14 * place, one.name, "end", color))
+        if len(figure.series) <= INSIDE:
+            parts.append(_text(WIDTH - RIGHT, TOP + 12 + 14 * place, one.name, "end", color))
+        else:
+            across, down = place % BESIDE, place // BESIDE
+            at = LEFT + across * (WIDTH - LEFT - RIGHT) / BESIDE
+            parts.append(_text(at, HEIGHT + 12 + 16 * down, f"— {one.name}", "start", color))
     return parts
+
+
+def _lines_height(figure: Lines) -> int:
+    """With room for the names below, where there are too many to stand inside."""
+    return HEIGHT if len(figure.series) <= INSIDE else HEIGHT + 10 + 16 * -(-len(figure.series) // BESIDE)
 
 
 def _band(frame: _Frame, one: Series, stride: int, color: str) -> list[str]:

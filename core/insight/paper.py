@@ -28,7 +28,8 @@ svg{width:100%;height:auto}
 figcaption{color:#555;font-size:13px}table{border-collapse:collapse;font-size:13px;margin:10px 0}
 td,th{text-align:left;padding:4px 14px 4px 0;border-bottom:1px solid #eee;vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}pre{background:#f6f6f6;padding:14px;font-size:12px;overflow:auto;
-white-space:pre-wrap}@media print{body{margin:0;max-width:none}h2{break-after:avoid}}
+white-space:pre-wrap}@page{margin:16mm}@media print{body{margin:0;max-width:none;font-size:13px}
+h2,h3{break-after:avoid}tr{break-inside:avoid}svg{max-height:84mm}h2{margin-top:28px}}
 """.strip()
 
 
@@ -74,7 +75,7 @@ def html(paper: Paper) -> str:
         if section.facts:
             rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(said)}</td></tr>" for name, said in section.facts)
             parts.append(f"<table>{rows}</table>")
-        parts += [_figure_html(figure) for figure in section.figures]
+        parts += [_figure_html(figure, within=section.title) for figure in section.figures]
         if section.code:
             parts.append(f"<pre>{escape(section.code)}</pre>")
     head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(paper.title)}</title>'
@@ -93,17 +94,19 @@ def markdown(paper: Paper, *, folder: str) -> str:
             file = next(files)
             written = _table_markdown(figure) if isinstance(figure, Table | Words) else ""
             shown = written or f"![{figure.title}]({folder}/{file}.svg)"
-            parts += [f"### {figure.title}", shown, _said(figure)]
+            parts += [*([f"### {figure.title}"] if figure.title != section.title else []), shown, _said(figure)]
         if section.code:
             parts.append(f"```yaml\n{section.code.rstrip()}\n```")
     return "\n\n".join(parts) + "\n"
 
 
-def _figure_html(figure: Shown) -> str:
+def _figure_html(figure: Shown, *, within: str) -> str:
+    """A figure with its title, unless the chapter has just said it."""
+    title = "" if figure.title == within else f"<h3>{escape(figure.title)}</h3>"
     body = _table_html(figure) if isinstance(figure, Table | Words) else draw(figure)
     said = "" if isinstance(figure, Words) else f"<b>{escape(figure.summary())}</b> "
     caption = f"<figcaption>{said}{escape(figure.help)}</figcaption>" if said or figure.help else ""
-    return f"<figure><h3>{escape(figure.title)}</h3>{body}{caption}</figure>"
+    return f"<figure>{title}{body}{caption}</figure>"
 
 
 def _table_html(table: Table | Words) -> str:

@@ -110,6 +110,10 @@ def _facts(row: RunRow) -> dict[str, str]:
         "Held-out loss": f"{_loss(row.best_loss)} at its lowest",
         "Time": f"{row.seconds:,.0f} s of training",
     }
+    data = row.config.data
+    if data.leave_out:
+        facts["Rows left out"] = ", ".join(data.leave_out)
+    facts |= {f"Overruled: {check}": reason for check, reason in data.overrides.items()}
     return {**facts, "Notes": row.notes} if row.notes else facts
 
 
