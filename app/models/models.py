@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ class Entry:
     def line(self) -> str:
         """The second line: what it is, or what is wrong with it."""
         if self.error is not None:
-            return self.error.text
+            place = str(self.found.path)  # it stands in the tooltip; what is wrong is to be read here
+            return self.error.text.replace(f"{place}{os.sep}", "").replace(f" in {place}", "").replace(place, "This")
         if self.info is None:
             return str(self.found.path)
         info = self.info
@@ -50,8 +52,8 @@ class ModelsList(QAbstractListModel):
         self._timer.timeout.connect(self._describe_one)
 
     def set_found(self, found: list[Found]) -> None:
-        """Show these; what was known of a path stays known."""
-        known = {entry.found.path: entry for entry in self.entries}
+        """Show these; what was known of a path stays known, but what was wrong with it is looked at again."""
+        known = {entry.found.path: entry for entry in self.entries if entry.error is None}
         self.beginResetModel()
         self.entries = [known.get(item.path, Entry(item)) for item in found]
         self.endResetModel()

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
 from app.models import measures
@@ -18,7 +19,7 @@ from app.widgets.map_legend import MapLegend
 from app.widgets.memory_panel import MemoryPanel
 from app.widgets.presets import LayerFilter, Presets
 from app.widgets.selection_panel import SelectionPanel
-from app.words import number, plural
+from app.words import number, plural, shortened
 from core.config.compact import compact
 from core.config.edit import rebuilt
 from core.config.extent import extent
@@ -36,6 +37,12 @@ _FIGURES_EVERY = 50
 """Milliseconds between two forecasts while a stroke goes on, so that the stroke itself never waits for one."""
 _FREE_FOR = 5.0
 """Seconds that a reading of the free memory is good for."""
+
+
+_BAR_GAP, _MARGIN = 10, 32
+"""Between the parts of the bar above the map, and at both sides of the page."""
+_GAP = 8
+"""Between the panels and their scroll bar, where there is one."""
 
 
 class LayersPage(Page):
@@ -56,6 +63,7 @@ class LayersPage(Page):
         self.legend = MapLegend(lambda: self.map.scale.left)
         self.presets = Presets()
         self.filter = LayerFilter()
+        self.colors = QWidget()
         self.color_by = QComboBox()
         self.color_by.setAccessibleName("Colour by")
         self.selection = SelectionPanel()
@@ -93,13 +101,16 @@ class LayersPage(Page):
         rows.setSpacing(16)
         self.trouble.add_button(plain("Choose all linear", lambda: self._choose_preset("all-linear")))
         bar = QHBoxLayout()
-        bar.setSpacing(10)
+        bar.setSpacing(_BAR_GAP)
         bar.addWidget(self.presets)
         bar.addStretch(1)
         bar.addWidget(self.filter)
-        bar.addSpacing(6)
-        bar.addWidget(label("Colour by", "label"))
-        bar.addWidget(self.color_by)
+        colors = QHBoxLayout(self.colors)
+        colors.setContentsMargins(6, 0, 0, 0)
+        colors.setSpacing(10)
+        colors.addWidget(label("Colour by", "label"))
+        colors.addWidget(self.color_by)
+        bar.addWidget(self.colors)
         rows.addWidget(self.trouble)
         rows.addLayout(bar)
         panel = Panel()
@@ -127,7 +138,7 @@ class LayersPage(Page):
         area.setWidgetResizable(True)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         bar = area.verticalScrollBar()
-        bar.rangeChanged.connect(lambda low, high: rows.setContentsMargins(0, 0, bar.width() if high > low else 0, 0))
+        bar.rangeChanged.connect(lambda low, high: rows.setContentsMargins(0, 0, _GAP if high > low else 0, 0))
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.context.theme.changed.connect(lambda: area.setFixedWidth(self.context.theme.px(_SIDE)))
         area.setFixedWidth(self.context.theme.px(_SIDE))
@@ -142,9 +153,10 @@ class LayersPage(Page):
         self.map.painted.connect(self._paint)
         self.map.marked_changed.connect(self._show_cell)
         self.map.marked_changed.connect(self._tell_figures)
-        self.map.entered.connect(self.cell.rank.setFocus)
+        self.map.entered.connect(self._edit_rank)
         self.presets.picked.connect(lambda names, text: self._choose(names, text))
         self.filter.matched.connect(self.map.set_matches)
+        self.filter.matched.connect(lambda _: self._give_room())
         self.filter.applied.connect(lambda names, choose: self._add(names, choose, ""))
         self.color_by.activated.connect(self._color)
         self.selection.rank_edited.connect(lambda rank: self._size_all("rank", rank))
@@ -153,7 +165,23 @@ class LayersPage(Page):
         self.cell.alpha_edited.connect(lambda alpha: self._size_marked("alpha", alpha))
         self.cell.toggled.connect(lambda choose: self._add([layer.name for layer in self.map.marked], choose, ""))
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The bar above the map fits its width."""
+        super().resizeEvent(event)
+        self._give_room()
+
+    def _give_room(self) -> None:
+        """Where the bar would be too narrow for what was found, the colours make room for it."""
+        hints = self.presets.sizeHint(), self.filter.minimumSizeHint(), self.colors.sizeHint()
+        needed = sum(hint.width() for hint in hints) + 3 * _BAR_GAP
+        self.colors.setVisible(needed <= self.contentsRect().width() - 2 * _MARGIN)
+
     # What the user does
+
+    def _edit_rank(self) -> None:
+        """What is typed next is the rank, instead of the one that stands there."""
+        self.cell.rank.setFocus()
+        self.cell.rank.selectAll()
 
     def _paint(self, names: frozenset[str], choose: bool, stroke: int) -> None:
         self._add(names, choose, f"stroke-{stroke}")
@@ -209,7 +237,7 @@ class LayersPage(Page):
         layers = model.adaptable
         self._stack.setCurrentIndex(1)
         matrices = plural(len(layers), "adaptable matrix", "adaptable matrices")
-        self.set_subtitle(f"{model.name}   {plural(model.blocks, 'block')}, {matrices}")
+        self.set_subtitle(f"{shortened(model.name)}   {plural(model.blocks, 'block')}, {matrices}")
         self.map.set_layers(layers)
         self.presets.set_layers(layers)
         self.filter.set_layers(layers)

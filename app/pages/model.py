@@ -137,6 +137,8 @@ class ModelPage(Page):
     def _choose(self, path: Path) -> None:
         if str(path) != self._document.config.model.path:
             self._document.update({"model.path": str(path)}, f"Model {path.name}")
+        elif self._document.model_error is not None:
+            self._document.read_model()  # it may have been mended meanwhile
 
     def _open_folder(self) -> None:
         if chosen := QFileDialog.getExistingDirectory(self, "Open a model folder"):

@@ -15,7 +15,7 @@ from core.config.extent import Extent
 
 _PARTS = (
     ("Weights", ("weights",)), ("Adapter and gradients", ("adapter", "gradients")), ("Optimizer", ("optimizer",)),
-    ("Activations", ("activations",)), ("Logits", ("logits",)), ("Python and torch", ("process",)),
+    ("Activations", ("activations",)), ("Logits and the rest", ("logits", "process")),
 )  # fmt: skip
 """The rows, and which figures of the forecast each one adds up."""
 _TIGHT = 0.9
@@ -81,8 +81,8 @@ class MemoryPanel(Panel):
 def _basis(largest: Extent) -> str:
     """Which of the two the forecast is for: the data's own lengths, or the longest that the options allow."""
     if largest.measured:
-        return f"For the largest batch of this data: {largest.rows} × {largest.columns} tokens."
-    return f"As if every example had {largest.columns} tokens: the data has not been looked at yet."
+        return f"Largest batch of the data: {largest.rows} × {largest.columns} tokens."
+    return f"Rows of {largest.columns} tokens: the data is not read yet."
 
 
 def _beside(total: float, free: int | None) -> str:

@@ -223,6 +223,22 @@ def test_enter_on_the_map_leads_to_the_rank(open_page: Callable[[str], Shown]) -
     QTest.keyClick(shown.page.map, Qt.Key.Key_Down)
     QTest.keyClick(shown.page.map, Qt.Key.Key_Return)
     assert shown.page.cell.rank.hasFocus()
+    QTest.keyClicks(shown.page.cell.rank, "32")
+    assert set(shown.document.config.adapter.ranks.values()) == {32}
+
+
+def test_what_is_found_has_room_though_the_window_is_narrow(open_page: Callable[[str], Shown]) -> None:
+    shown = open_page("/llama")
+    shown.page.resize(1080, 720)
+    page = shown.page
+    assert page.colors.isVisible()
+    page.filter.line.setText("q_proj")
+    shown.settle()
+    assert not page.colors.isVisible()
+    for chip in page.presets.chips.values():
+        assert not chip.isVisible() or chip.width() >= chip.sizeHint().width()
+    page.filter.line.clear()
+    assert page.colors.isVisible()
 
 
 def test_the_button_of_the_panel_chooses_what_is_marked(open_page: Callable[[str], Shown]) -> None:
@@ -282,7 +298,7 @@ def test_the_forecast_follows_and_warns_where_it_does_not_fit(open_page: Callabl
     before = shown.page.memory.note.text()
     assert before.endswith("of 4.00 GB free")
     assert not shown.page.memory.warning.isVisible()
-    assert shown.page.memory.basis.text().startswith("As if every example had 512 tokens")
+    assert shown.page.memory.basis.text().startswith("Rows of 512 tokens")
     shown.document.take_report(
         {
             "tokenised": True, "problems": (), "targets": {"quantiles": {"1.0": 9.0}},
@@ -290,9 +306,10 @@ def test_the_forecast_follows_and_warns_where_it_does_not_fit(open_page: Callabl
         }
     )  # fmt: skip
     shown.settle()
-    assert shown.page.memory.basis.text().startswith("For the largest batch of this data")
+    assert shown.page.memory.basis.text().startswith("Largest batch of the data")
     assert shown.page.memory.note.text() != before
     before = shown.page.memory.note.text()
+    shown.document.take_report(None)
     shown.document.update({"train.batch": 512, "data.max_tokens": 4096})
     shown.settle()
     assert shown.page.memory.note.text() != before
