@@ -100,7 +100,7 @@ QPushButton[kind="ghost"]:hover {{ background: {t.hover}; color: {t.text}; }}
 QPushButton[kind="ghost"]:checked {{ color: {t.text}; background: {t.raised}; }}
 QPushButton[kind="ghost"]:focus {{ border: 1px solid {t.accent}; }}
 QPushButton[kind="ghost"]:disabled {{ color: {t.faint}; background: transparent; }}
-QPushButton[look="link"] {{ color: {t.accent_text}; padding: 0 {px(4)}px; }}
+QPushButton[look="link"] {{ color: {t.accent_text}; border-width: 1px 0; padding: 0; }}
 QPushButton[look="link"]:hover {{ color: {t.accent_text}; }}
 QPushButton[kind="chip"] {{ border-radius: {px(16)}px; background: {t.panel}; color: {t.muted};
     padding: {px(5)}px {px(16)}px; min-height: {px(20)}px; }}

@@ -100,7 +100,7 @@ class DataChecks(Panel):
         """The first rows that it concerns, each to be shown with a click, and how many more there are."""
         places = [place.rsplit(", row ", 1) for place in problem["rows"][:_ROWS_SHOWN]]
         one_file = len({place[0] for place in places}) == 1
-        line = Flow(spacing=4)
+        line = Flow(spacing=12)
         for file, row in places:
             text = f"Row {int(row):,}" if one_file else f"{file}, row {int(row):,}"
             place = ghost(text, partial(self.row_wanted.emit, file, int(row)), name=f"Show {file}, row {int(row):,}")

@@ -25,7 +25,7 @@ _TITLES = {
     "lengths": ("Length of an example", "Tokens"),
     "targets": ("Learned tokens of an example", "Learned tokens"),
 }
-_SPREADS = {"lengths": "All tokens", "targets": "Learned tokens"}
+_SPREADS = {"lengths": "Lengths", "targets": "Learned"}
 
 
 class DataCounts(QWidget):
@@ -64,7 +64,8 @@ class DataCounts(QWidget):
         for spread, text in _SPREADS.items():
             self.choice.addItem(text, spread)
         self.choice.currentIndexChanged.connect(lambda _: self._show_lengths())
-        self._lengths.add_control(self.choice)
+        self._lengths.title.hide()
+        self._lengths.head.insertWidget(0, self.choice)
         self._lengths.add_control(save_button(self.plot, lambda: self.plot.figure))
         self._without = label("Token counts need a model: its tokenizer makes them.", "label", wrap=True)
         self._lengths.add(self._without)
@@ -98,7 +99,9 @@ class DataCounts(QWidget):
     def _show_lengths(self) -> None:
         """The histogram of all tokens, or of those that are learned."""
         report, counted = self._report, bool(self._report.get("tokenised"))
-        self.choice.setVisible(counted and not report["labels"])
+        several = counted and not report["labels"]
+        self.choice.setVisible(several)
+        self._lengths.title.setVisible(not several)
         spread = "lengths" if self.choice.isHidden() else str(self.choice.currentData())
         figure = histogram(report, self._max_tokens, spread) if counted else None
         self.plot.show_figure(figure)

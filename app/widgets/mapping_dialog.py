@@ -16,6 +16,7 @@ from app.widgets.labels import ElidedLabel, label
 from core.config.run import DataConfig
 from core.data.example import CHAT_ROLES
 from core.data.formats import FORMATS
+from core.data.formats.turns import ROLES
 
 _AS_IS = ""
 
@@ -130,12 +131,15 @@ class MappingDialog(QDialog):
             parent, dot, name = other.rpartition(".")
             if dot and parent == ours:
                 box.set_choices(self._offers(parent, name)) if box.value() == _AS_IS else None
+                self._show_sample(other)
         if "." in ours or any(other.startswith(f"{ours}.") for other in self.columns):
             self._fill_roles()
 
     def _show_sample(self, ours: str) -> None:
-        sample = "" if "." in ours else self._columns.get(self._column_of(ours), {}).get("sample", "")
-        self._samples[ours].setText(" ".join(str(sample).split()))
+        parent, dot, name = ours.rpartition(".")
+        column = self._columns.get(self._column_of(parent if dot else ours), {})
+        sample = column.get("samples", {}).get(self.columns[ours].value() or name, "") if dot else column.get("sample")
+        self._samples[ours].setText(" ".join(str(sample or "").split()))
 
     def _fill_roles(self) -> None:
         """Rows for the speakers that occur."""
@@ -151,7 +155,7 @@ class MappingDialog(QDialog):
             return
         column.addWidget(label("Who speaks", "heading"))
         for said in found:
-            box = ChoiceEdit([Choice(_AS_IS, "as it is"), *(Choice(role, role) for role in CHAT_ROLES)])
+            box = ChoiceEdit([Choice(_AS_IS, _known_as(said)), *(Choice(role, role) for role in CHAT_ROLES)])
             box.setAccessibleName(f"Role of {said}")
             box.set_value(self._given_roles.get(said, _AS_IS))
             row = QWidget()
@@ -172,3 +176,9 @@ class MappingDialog(QDialog):
         key = self.columns[ours].value() or ours.rpartition(".")[2]
         speakers = self._columns.get(self._column_of(parent), {}).get("speakers", {})
         return list(speakers.get(key, ()))
+
+
+def _known_as(said: str) -> str:
+    """What a speaker is taken for where nothing is chosen."""
+    role = ROLES.get(said.strip().lower())
+    return f"as it is ({role})" if role else "unknown: choose"

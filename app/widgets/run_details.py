@@ -37,6 +37,8 @@ class RunDetails(Panel):
         self.rows = {
             key: StatRow(key) for key in ("Rank, alpha", "Layers", "Learning rate", "Steps", "Trained", "Seed")
         }
+        self.overruled = label("", "hint", tone="amber", wrap=True, select=True)
+        self.overruled.setAccessibleName("Checks that were overruled")
         self.tags = QLineEdit()
         self.tags.setPlaceholderText("Tags, separated by commas")
         self.tags.setAccessibleName("Tags, separated by commas")
@@ -52,6 +54,7 @@ class RunDetails(Panel):
         self.add(self.name)
         for row in self.rows.values():
             self.add(row)
+        self.add(self.overruled)
         self.add(label("Tags and notes", "label"))
         self.add(self.tags)
         self.add(self.notes, 1)
@@ -81,6 +84,7 @@ class RunDetails(Panel):
             self.noted.emit(self._run.id, text)
 
     def _show_settings(self, run: RunRow) -> None:
+        self.overruled.hide()
         try:
             config = run.config
         except UserError as error:
@@ -99,6 +103,9 @@ class RunDetails(Panel):
         }
         for key, text in texts.items():
             self.rows[key].set(text)
+        reasons = [f"Overruled {check}: {reason}" for check, reason in config.data.overrides.items()]
+        self.overruled.setText("\n".join(reasons))
+        self.overruled.setVisible(bool(reasons))
 
     def _rename(self) -> None:
         name = self.name.text().strip()

@@ -28,7 +28,7 @@ _WORDS = (
     ("shortest", "Shortest", "The micro-batch with the shortest example", "S"),
     ("truncated", "Next cut", "The micro-batch with the next example that is cut", "C"),
 )
-_KEYS = "Keys:  ← → ↑ ↓ tokens   Ctrl+← Ctrl+→ micro-batches   L longest   S shortest   C next cut   H held out"
+_KEYS = "← → ↑ ↓ tokens   Ctrl+← → micro-batches   L longest   S shortest   C next cut   H held out"
 
 
 class TokenPanel(Panel):

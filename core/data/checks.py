@@ -195,13 +195,13 @@ def _repeated(data: DataConfig, parts: Parts) -> Iterator[Problem]:
 
 def _odd(data: DataConfig, parts: Parts) -> Iterator[Problem]:
     """What was seen on the way, before there were tokens."""
-    for name, (said, hint) in _ODDITIES.items():
+    for name, (noun, said, hint) in _ODDITIES.items():
         places, some = parts.reading.oddities.get(name), parts.marked(name)
         if places and name not in parts.reading.odd:  # parts of documents, which cannot be left out
-            text = said.format(count=f"{places.count:,}", first=places.first[0])
+            text = said.format(count=counted(places.count, noun), first=places.first[0])
             yield Problem("data.path", text, hint, check=name, count=places.count, rows=tuple(places.first))
         elif len(some):
-            text = said.format(count=f"{len(some):,}", first=parts.tokens[int(some[0])].place)
+            text = said.format(count=counted(len(some), noun), first=parts.tokens[int(some[0])].place)
             yield about(parts.tokens, some, "data.path", text, hint, check=name, **_without(data, name))
 
 
@@ -245,20 +245,24 @@ def _no_template(data: DataConfig, parts: Parts) -> Iterator[Problem]:
 
 _ODDITIES = {
     EMPTY: (
-        "Answers or texts without a word: {count} (first: {first}). From such answers a model learns to stop at once.",
+        "example",
+        "Nothing is said in the answers or texts of {count} (first: {first}): a model learns to stop at once.",
         "Where an answer is missing by mistake, mend the file; otherwise leave them out.",
     ),
     OUT_OF_ORDER: (
-        "Roles are out of order in {count} chats (first: {first}): a late system text, an answer first, or one speaker "
+        "chat",
+        "Roles are out of order in {count} (first: {first}): a late system text, an answer first, or one speaker "
         "twice running.",
         "Templates may refuse or misread them: look at these rows, or map the roles (data.roles).",
     ),
     MARKS: (
-        "Special words of the tokenizer stand in the texts of {count} examples (first: {first}).",
+        "example",
+        "Special words of the tokenizer stand in the texts of {count} (first: {first}).",
         "The model takes them for real marks: a turn may end, or begin, in the middle of a text.",
     ),
     UNANSWERED: (
-        "No answer ends {count} chats (first: {first}).",
+        "chat",
+        "No answer ends {count} (first: {first}).",
         "Turns behind the last answer teach nothing; look whether the answers are missing.",
     ),
 }

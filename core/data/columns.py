@@ -31,7 +31,7 @@ def columns_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
 
     Returns:
         `columns`: for each its `name`, a `sample` of what it holds, and where it holds lists of messages their `keys`
-        and `speakers`: key to its values, where there are only a few.
+        `samples` of each, and `speakers`: key to its values, where there are only a few.
 
     Raises:
         UserError: the data cannot be read.
@@ -48,7 +48,8 @@ def _column(name: str, values: Sequence[Any]) -> dict[str, Any]:
     sample = next((str(value) for value in values if value not in (None, "", [])), "")
     keys = list(dict.fromkeys(key for message in messages for key in message))
     speakers = {key: found for key in keys if (found := _few(messages, key))}
-    return {"name": name, "sample": sample[:_SAMPLE], "keys": keys, "speakers": speakers}
+    samples = {key: next((str(one[key]) for one in messages if one.get(key)), "")[:_SAMPLE] for key in keys}
+    return {"name": name, "sample": sample[:_SAMPLE], "keys": keys, "samples": samples, "speakers": speakers}
 
 
 def _few(messages: Sequence[Mapping[str, Any]], key: str) -> list[str]:

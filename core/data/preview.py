@@ -6,6 +6,7 @@ first part is read (`Limit`); the batches are then those of a run on that part, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,22 +69,14 @@ def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     prepared = survey(
         fitting(config.data, describe(model)), tokenizer, config.seed, progress, limit=Limit(), task=config.task
     )
-    wanted = body.get("index", 0)
-    held_out = bool(body.get("held_out"))
-    example: int | None = None
-    if wanted == "row":
-        held_out, example = _row_example(prepared, body["file"], int(body["row"]), held_out)
+    held_out, example = _looked_for(prepared, body)
     examples = prepared.held_out if held_out else prepared.train
-    if not len(examples):
-        raise UserError("There is no example to show.", hint="Look at the checks.", path="data.path")
-    if wanted != "row":
-        example = _example(examples, wanted, int(body.get("after", -1)))
     train = config.train
     batches = Batches(
         examples, batch=train.batch, accumulate=train.accumulate, max_tokens=config.data.max_tokens, seed=config.seed,
         packing=config.data.packing, pad_id=padding(tokenizer),
     )  # fmt: skip
-    step, part = divmod(int(wanted), train.accumulate) if example is None else batches.where(example)
+    step, part = divmod(int(body.get("index", 0)), train.accumulate) if example is None else batches.where(example)
     shown = _shown(batches.micro_batches(step)[part], examples, tokenizer, prepared)
     return {
         "index": step * train.accumulate + part,
@@ -98,6 +91,21 @@ def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
         "packing": config.data.packing and config.task in ("causal-lm", "preference"),
         **shown,
     }
+
+
+def _looked_for(prepared: Prepared, body: Mapping[str, Any]) -> tuple[bool, int | None]:
+    """Whether held-out examples are meant, and the number of the one that is looked for.
+
+    Raises:
+        UserError: there is none.
+    """
+    wanted, held_out = body.get("index", 0), bool(body.get("held_out"))
+    if wanted == "row":
+        return _row_example(prepared, body["file"], int(body["row"]), held_out)
+    examples = prepared.held_out if held_out else prepared.train
+    if not len(examples):
+        raise UserError("There is no example to show.", hint="Look at the checks.", path="data.path")
+    return held_out, _example(examples, wanted, int(body.get("after", -1)))
 
 
 def _row_example(prepared: Prepared, file: str, row: int, held_out: bool) -> tuple[bool, int]:

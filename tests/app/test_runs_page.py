@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QMessageBox
 from app.models.runs import COLUMNS, RunsModel
 from app.pages.runs import RunsPage
 from app.window import Window
+from core.config.edit import replaced
 from core.home import Home
 from core.state import Status
 from core.store.store import Store
@@ -210,3 +211,11 @@ def test_ten_thousand_runs_are_only_looked_at_where_they_are_shown(store: Store,
     model.show([row] * 10_000)
     assert model.rowCount() == 10_000 and model.columnCount() == len(COLUMNS)
     assert asked == [] and "config" not in row.__dict__ and "state" not in row.__dict__
+
+
+def test_a_check_that_was_overruled_is_shown_with_its_reason(window: Open, seeded: Make) -> None:
+    seeded(config=replaced(config("bold"), {"data.overrides": {"end-not-trained": "They are parts of longer texts."}}))
+    page = opened(window)
+    choose(page, 0)
+    assert page.details.overruled.isVisible()
+    assert page.details.overruled.text() == "Overruled end-not-trained: They are parts of longer texts."
