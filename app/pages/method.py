@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QScrollArea, QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.forms.form import Form, bind
 from app.pages.page import Page
 from app.widgets import Notice, Panel, plain, primary
 from app.widgets.beginning_notice import BeginningNotice
+from app.widgets.columns import Columns
 from app.widgets.method_panel import MethodPanel
 from app.widgets.rate_curve import RateCurve
 from core.adapters.names import DEFAULTS, method
@@ -34,7 +35,7 @@ _MAP = frozenset({"adapter.layers", "adapter.ranks", "adapter.alphas"})
 
 
 class MethodPage(Page):
-    """Axes at the left, training in the middle, the run at the right."""
+    """The method above, and below it its size, the run, the training and what is watched of it."""
 
     key: ClassVar[str] = "method"
     title: ClassVar[str] = "Method"
@@ -66,9 +67,9 @@ class MethodPage(Page):
 
     def _lay_out(self) -> None:
         inner = QWidget()
-        columns = QHBoxLayout(inner)
-        columns.setContentsMargins(0, 0, 8, 0)
-        columns.setSpacing(16)
+        rows = QVBoxLayout(inner)
+        rows.setContentsMargins(0, 0, 8, 0)
+        rows.setSpacing(16)
         size = self._form("Size", AdapterConfig, SIZE, "adapter")
         learning = self._form("Learning", TrainConfig, LEARNING, "train")
         learning.add(self.curve)
@@ -78,13 +79,18 @@ class MethodPage(Page):
             form: Form[Any] = Form(part, only=only)
             bind(form, self._document, prefix)
             run.add(form)
-        for panels, stretch in (((self.method, size), 5), ((learning,), 4), ((run, watching), 4)):
-            column = QVBoxLayout()
-            column.setSpacing(16)
+        columns = Columns(least=290, counts=(1, 2, 3))
+        for panels in ((size, run), (learning,), (watching,)):
+            column = QWidget()
+            stacked = QVBoxLayout(column)
+            stacked.setContentsMargins(0, 0, 0, 0)
+            stacked.setSpacing(16)
             for panel in panels:
-                column.addWidget(panel)
-            column.addStretch(1)
-            columns.addLayout(column, stretch)
+                stacked.addWidget(panel)
+            columns.add(column)
+        rows.addWidget(self.method)
+        rows.addWidget(columns)
+        rows.addStretch(1)
         area = QScrollArea()
         area.setWidget(inner)
         area.setWidgetResizable(True)

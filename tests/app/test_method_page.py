@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QStandardItemModel
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.errors import ErrorDialog
 from app.forms.form import Form
 from app.pages.method import MethodPage
+from app.widgets.columns import Columns
 from core.adapters.names import METHODS
+from core.adapters.rank import RANK_SCHEDULES
 from core.adapters.scale import SCALES
 from core.config import files
 from core.errors import UserError
 from core.home import Home
+from core.optim.rates import RATES
 from core.store.store import Store
 from tests.app.around import Around
 from tests.app.fake_models import fake_model
@@ -169,3 +173,75 @@ def test_the_curve_of_the_rate_follows_the_schedule(shown: Shown) -> None:
     before = shown.page.curve.grab().toImage()
     shown.document.set("train.schedule", "constant")
     assert shown.page.curve.grab().toImage() != before
+
+
+def test_what_contradicts_itself_is_said_where_it_is_chosen_with_what_to_do(shown: Shown) -> None:
+    panel = shown.page.method
+    assert not panel.conflict.isVisible()
+    shown.document.update({"adapter.method": "lora-fa", "adapter.rates": RATES["lora+"]()})
+    assert panel.conflict.isVisible()
+    assert "its A stays as it was drawn" in panel.conflict.text()
+    assert panel.conflict.text().endswith("Set adapter.delta to lora or svd.")
+    shown.document.update({"adapter.rates": None})
+    assert not panel.conflict.isVisible()
+
+
+def test_what_no_paper_has_tried_is_said_and_can_be_chosen(shown: Shown) -> None:
+    make_sound(shown)
+    shown.document.set("adapter.method", "dora")
+    schedules = shown.page.method.axes["rank_schedule"].combo
+    model = cast(QStandardItemModel, schedules.model())
+    item = model.item([member.kind for member in RANK_SCHEDULES.members].index("dylora"))
+    assert item.isEnabled() and "one length for each row has to serve them all" in item.toolTip()
+    shown.document.set("adapter.rank_schedule", RANK_SCHEDULES["dylora"]())
+    shown.document.check()
+    assert "in no paper" in shown.page.method.doubt.text()
+    assert shown.page.start.isEnabled() and shown.page.warning.isVisible()
+
+
+def test_options_stand_below_the_axes_in_their_order_and_follow_them_with_tab(shown: Shown) -> None:
+    panel = shown.page.method
+    shown.document.update({"adapter.method": "adalora", "adapter.rates": RATES["lora+"]()})
+    QApplication.processEvents()
+    placed = [panel._forms.itemAt(place).widget() for place in range(panel._forms.count())]
+    assert placed == [panel._options["rates"], panel._options["rank_schedule"]]
+    rates = panel.axes["rates"].form
+    assert rates is not None
+    panel.axes["storage"].combo.setFocus()
+    QTest.keyClick(panel.axes["storage"].combo, Qt.Key.Key_Tab)
+    assert QApplication.focusWidget() is rates.rows["ratio_b"].editor
+    shown.document.update({"adapter.rates": None})
+    assert list(panel._options) == ["rank_schedule"]
+
+
+def test_only_what_differs_from_lora_is_bold(shown: Shown) -> None:
+    captions = shown.page.method._captions
+    shown.document.set("adapter.method", "adalora")
+    assert [axis for axis, text in captions.items() if text.property("type") == "value"] == ["delta", "rank_schedule"]
+    shown.document.set("adapter.method", "lora")
+    assert all(text.property("type") == "label" for text in captions.values())
+
+
+@pytest.mark.parametrize("width", [560, 800, 1016, 1180, 2300])
+def test_nothing_is_cut_at_the_side_whatever_the_width(shown: Shown, width: int) -> None:
+    shown.document.set("adapter.method", "adalora")
+    shown.page.resize(width, 700)
+    QApplication.processEvents()
+    area = shown.page.findChild(QScrollArea)
+    assert area is not None and area.widget().width() <= area.viewport().width()
+
+
+def test_columns_are_as_many_as_there_is_room_for(qapp: QApplication) -> None:
+    columns = Columns(least=100, counts=(1, 3, 9), gaps=(10, 10))
+    children = [QLabel("x") for _ in range(9)]
+    for child in children:
+        child.setFixedHeight(20)
+        columns.add(child)
+    assert [columns.count(width) for width in (50, 319, 320, 979, 980, 5000)] == [1, 1, 3, 3, 9, 9]
+    assert [columns.heightForWidth(width) for width in (100, 320, 980)] == [9 * 30 - 10, 3 * 30 - 10, 20]
+    columns.resize(320, 80)
+    columns.show()
+    assert [(child.x(), child.y(), child.width()) for child in children[:4]] == [
+        (0, 0, 100), (110, 0, 100), (220, 0, 100), (0, 30, 100),
+    ]  # fmt: skip
+    columns.close()
