@@ -30,7 +30,12 @@ class Entry:
         """The second line: what it is, or what is wrong with it."""
         if self.error is not None:
             place = str(self.found.path)  # it stands in the tooltip; what is wrong is to be read here
-            return self.error.text.replace(f"{place}{os.sep}", "").replace(f" in {place}", "").replace(place, "This")
+            return (
+                self.error.text.replace(f"{place}{os.sep}", "")
+                .replace(f" in {place}", "")
+                .replace(f" of {place}", "")
+                .replace(place, "This")
+            )
         if self.info is None:
             return str(self.found.path)
         info = self.info
