@@ -18,6 +18,8 @@ from core.export import adapter as adapter_export
 from core.export import merged
 from core.export.keys import module_keys
 from core.export.saved import open_adapter
+from core.figures.live.of_run import own_figures
+from core.figures.live.of_task import TASK_FIGURES
 from core.home import Home
 from core.models.catalog import describe
 from core.models.headers import read_folder
@@ -323,3 +325,15 @@ def test_rare_classes_may_count_more_in_the_loss(tmp_path: Path) -> None:
         each_loss = functional.cross_entropy(scores, batch.goals.long(), reduction="none")
     plain, extra = each_loss.sum(), 4 * each_loss[batch.goals == made[0].adapters.labels.index("number")].sum()
     assert losses == pytest.approx([float(plain), float(plain + extra)], rel=1e-4)
+
+
+@pytest.mark.parametrize("task", TASK_FIGURES)
+def test_every_figure_of_a_task_is_made_from_what_its_run_measures(tmp_path: Path, task: str) -> None:
+    rows = {"regression": scored, "preference": pairs}.get(task, labelled)(24)
+    family = "llama" if task == "preference" else "bert"
+    made = training(tmp_path, tiny_model(family, tmp_path / "model"), task, rows, steps=2, evaluate_every=1)
+    train(made)
+    figures = own_figures(made.config)
+    assert figures[: len(TASK_FIGURES[task])] == TASK_FIGURES[task]
+    wanted = {curve for figure in TASK_FIGURES[task] for curve in figure.curves}
+    assert wanted <= curves(made).keys()
