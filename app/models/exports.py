@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from core.adapters.selection.vectors import Vectors
 from core.config.run import JUDGING, RunConfig
 from core.figures.figure import Axis, Bars
 
@@ -34,6 +35,8 @@ ONTO = {
 }
 """Key to the name of a base that can be merged into, and what choosing it means."""
 PRECISIONS = {"F16": "F16", "BF16": "BF16", "Q8_0": "Q8_0, half the size"}
+LOOSE = ("adapter", "lora")
+"""Forms that are loaded on top of the base model."""
 MERGING = ("merged", "gguf")
 PRODUCTS = ("loha", "lokr")
 """Deltas without two factors that PEFT has a type for."""
@@ -69,6 +72,8 @@ def asks_base(form: str, config: RunConfig) -> bool:
 
 def objection(form: str, config: RunConfig) -> str:
     """Why a run cannot be exported in a form; empty where it can."""
+    if form in LOOSE and isinstance(config.adapter.axis("selection"), Vectors):
+        return "Biases and norms were trained, which no format of adapters holds."
     delta = config.adapter.axis("delta")
     if form == "adapter" and "factors" not in delta.provides and delta.kind not in PRODUCTS:
         return f"PEFT has no type of adapter for {config.method_label}: what it learns has no two factors."

@@ -35,7 +35,7 @@ WHOLE = 512
 SPARE = 16
 """Directions that the iteration carries along, beyond twice the wanted ones."""
 ROUNDS = 6
-"""Of the iteration: enough for what is kept to be within a thousandth of the best where the spectrum falls slowly."""
+"""Of the iteration: what is kept is within a thousandth of the best where something was learned, of noise less so."""
 
 
 @dataclass(frozen=True)
