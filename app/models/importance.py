@@ -17,7 +17,7 @@ from core.config.forecast import count
 from core.config.run import RunConfig
 from core.config.select import select
 from core.errors import UserError
-from core.figures.figure import Axis, Bars
+from core.figures.figure import Axis, Bars, Table
 from core.insight import allocation
 from core.insight.allocation import Proposal
 from core.insight.keeping import kind_of
@@ -28,6 +28,10 @@ Way = Literal["top", "share", "budget"]
 BLOCKS_HELP = (
     "The rise of the held-out loss when all adapters of a block are switched off. Below zero the block's adapters do "
     "harm on these examples."
+)
+PAIRS_HELP = (
+    "Spearman's correlation of the rankings: 1 where two scores put the layers into the same order, 0 where they have "
+    "nothing to do with one another. Scores that disagree ask different questions; none of them is wrong."
 )
 
 
@@ -100,6 +104,21 @@ class Importance:
             seconds=result["seconds"],
             run=run,
         )
+
+    def table(self) -> Table:
+        """All scores of all layers."""
+        values = np.array([[scored.values[layer.name] for scored in self.scores] for layer in self.layers])
+        return Table(
+            "Importance of layers", tuple(layer.name for layer in self.layers),
+            tuple(Axis(scored.label, scored.unit) for scored in self.scores), values.astype(np.float64),
+            " ".join(f"{scored.label}: {scored.tells}" for scored in self.scores),
+        )  # fmt: skip
+
+    def agreement_table(self) -> Table:
+        """How far the rankings of the scores agree."""
+        labels = [scored.label for scored in self.scores]
+        values = np.array(self.agreement, dtype=np.float64).reshape(len(labels), len(labels))
+        return Table("Agreement of the scores", tuple(labels), tuple(map(Axis, labels)), values, PAIRS_HELP)
 
     def block_bars(self) -> Bars:
         """What each block is worth, the most valuable first."""

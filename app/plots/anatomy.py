@@ -254,16 +254,23 @@ class AnatomyView(QWidget):
             panel.deleteLater()
         self.panels = {name: FigurePanel(figure) for name, figure in figures.items()}
         said: set[str] = set()
-        for panel in self.panels.values():
+        beside = self._beside > 1
+        # Figures side by side keep one height: what is said of all of them stands below.
+        for panel in reversed(self.panels.values()) if beside else self.panels.values():
             panel.help.setVisible(panel.help.text() not in said)
             said.add(panel.help.text())
         self._arrange()
         self._stack.setCurrentIndex(1)
 
+    @property
+    def _beside(self) -> int:
+        """How many runs' figures stand side by side."""
+        return sum(name.startswith("movement") for name in self.panels)
+
     def _arrange(self) -> None:
         """Figures of several runs side by side above the rest; else the first at the left, the others at the right."""
         panels = list(self.panels.values())
-        beside = sum(name.startswith("movement") for name in self.panels)
+        beside = self._beside
         for line in range(self._grid.rowCount()):
             self._grid.setRowStretch(line, 0)
         for column in range(self._grid.columnCount()):

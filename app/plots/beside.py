@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QStackedLayo
 
 from app.plots.comparison import Comparison, names
 from app.plots.figure_panel import FigurePanel
+from app.plots.saving import save_button
 from app.widgets import Chip, EmptyState, Panel, label
 from app.widgets.flow import Flow
 from app.widgets.words_table import WordsTable
@@ -86,6 +87,7 @@ class BesideView(QWidget):
 
     def _framed(self, table: WordsTable) -> Panel:
         panel = Panel(table.accessibleName())
+        panel.add_control(save_button(table, lambda: table.figure))
         panel.add(table, 1)
         return panel
 

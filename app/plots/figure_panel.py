@@ -16,7 +16,7 @@ from app.widgets.labels import label
 from app.widgets.numbers_table import NumbersTable
 from app.widgets.panel import Panel
 from app.widgets.scroll import scrolled
-from core.figures.figure import Bars, Figure, Heatmap, Lines, Scatter, Table
+from core.figures.figure import Bars, Heatmap, Lines, Scatter, Table
 
 _BESIDE_TITLE = 3
 """Curves whose legend has room in the head of the panel; of more it has a line of its own."""
@@ -33,8 +33,11 @@ class FigurePanel(Panel):
         self.figure = figure
         self.view = self._make(figure)
         self.help: QLabel = label("", "hint", wrap=True)
-        if not isinstance(self.view, NumbersTable):
-            self.add_control(save_button(self.view, self._drawn))
+        self.readout = label("", "mono", tone="muted")
+        if isinstance(self.view, HeatmapPlot):
+            self.view.layer_hovered.connect(self._read)
+            self.add_control(self.readout)
+        self.add_control(save_button(self.view, lambda: self.figure))
         if isinstance(self.view, HeatmapPlot):
             row = QHBoxLayout()
             row.setSpacing(12)
@@ -63,10 +66,20 @@ class FigurePanel(Panel):
             self.view.setAccessibleDescription(figure.summary())
         elif isinstance(self.view, HeatmapPlot) and isinstance(figure, Heatmap):
             self.view.show_figure(_framed(figure))
-        elif isinstance(self.view, LinesPlot | BarsPlot | ScatterPlot):
+        elif isinstance(self.view, LinesPlot) and isinstance(figure, Lines):
+            self.view.show_figure(_airy(figure))
+        elif isinstance(self.view, BarsPlot | ScatterPlot):
             self.view.show_figure(figure)  # type: ignore[arg-type]  # of this painter's kind: see `_make`
             if isinstance(self.view, BarsPlot):
                 self.view.show_all()
+
+    def _read(self, under: tuple[str, int, float] | None) -> None:
+        """The cell under the pointer: its row, its column, its value."""
+        if under is None or not isinstance(self.figure, Heatmap):
+            self.readout.clear()
+            return
+        row, column, value = under
+        self.readout.setText(f"{row}, {self.figure.columns[column] if self.figure.columns else column}: {value:.4g}")
 
     def _make(self, figure: Shown) -> QWidget:
         """The painter of this kind of figure."""
@@ -85,9 +98,6 @@ class FigurePanel(Panel):
             return BarsPlot(figure.title)
         return ScatterPlot(figure.title) if isinstance(figure, Scatter) else NumbersTable(figure.title)
 
-    def _drawn(self) -> Figure | None:
-        return None if isinstance(self.figure, Table) else self.figure
-
 
 def _framed(figure: Heatmap) -> Heatmap:
     """Whole cells at both ends, and a number beside each row where the figure names none."""
@@ -95,3 +105,12 @@ def _framed(figure: Heatmap) -> Heatmap:
     if not len(figure.steps):
         return figure
     return replace(figure, ticks=ticks, span=(float(figure.steps[0]) - 0.5, float(figure.steps[-1]) + 0.5))
+
+
+def _airy(figure: Lines) -> Lines:
+    """A little room at both ends, so that the first and the last dot are whole."""
+    ends = [edge for one in figure.series if len(one.x) for edge in (float(one.x[0]), float(one.x[-1]))]
+    if figure.span is not None or not ends or not any(one.style == "points" for one in figure.series):
+        return figure
+    room = 0.02 * (max(ends) - min(ends))
+    return replace(figure, span=(min(ends) - room, max(ends) + room))

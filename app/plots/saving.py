@@ -17,20 +17,22 @@ from app.style.theme import Theme
 from app.widgets import Button
 from core.atomic import write_bytes
 from core.errors import UserError
-from core.figures.figure import Figure, Lines
+from core.figures.figure import Figure, Lines, Table, Words
 
+Saved = Figure | Table | Words
+"""What can be saved: all as numbers or text, and what is drawn as a picture too."""
 _HEAD = 56
 """Room for title and legend above the plot in a saved picture, in pixels."""
 
 
-def save_button(plot: QWidget, figure: Callable[[], Figure | None]) -> Button:
+def save_button(plot: QWidget, figure: Callable[[], Saved | None]) -> Button:
     """The button that opens the menu; put it in the head of the plot's panel."""
     button = Button("", "ghost", icon="download", name="Save this plot")
     button.clicked.connect(lambda: saving_menu(plot, figure).popup(button.mapToGlobal(button.rect().bottomLeft())))
     return button
 
 
-def saving_menu(plot: QWidget, figure: Callable[[], Figure | None]) -> QMenu:
+def saving_menu(plot: QWidget, figure: Callable[[], Saved | None]) -> QMenu:
     """A menu that saves or copies what `plot` shows of `figure`."""
     menu = QMenu(plot)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -38,19 +40,22 @@ def saving_menu(plot: QWidget, figure: Callable[[], Figure | None]) -> QMenu:
     return menu
 
 
-def add_saving(menu: QMenu, plot: QWidget, figure: Callable[[], Figure | None]) -> None:
+def add_saving(menu: QMenu, plot: QWidget, figure: Callable[[], Saved | None]) -> None:
     """Add the ways to save and copy a plot to a menu."""
+    if isinstance(figure(), Table | Words):
+        menu.addAction("Save the table as CSV", partial(_ask_figure, plot, figure, "csv"))
+        return
     for text, kind in (("Save as PNG", "png"), ("Save as SVG", "svg"), ("Save the numbers as CSV", "csv")):
         action = menu.addAction(text, partial(_ask_figure, plot, figure, kind))
         action.setEnabled(figure() is not None)
     menu.addAction("Copy the picture", lambda: QGuiApplication.clipboard().setImage(picture(plot, figure())))
 
 
-def _ask_figure(plot: QWidget, figure: Callable[[], Figure | None], kind: str) -> None:
+def _ask_figure(plot: QWidget, figure: Callable[[], Saved | None], kind: str) -> None:
     _ask_and_save(plot, figure(), kind)
 
 
-def save(plot: QWidget, figure: Figure, path: Path) -> None:
+def save(plot: QWidget, figure: Saved, path: Path) -> None:
     """Write the plot to a file; the kind is the file's ending: png, svg or csv.
 
     Raises:
@@ -67,7 +72,7 @@ def save(plot: QWidget, figure: Figure, path: Path) -> None:
         ) from error
 
 
-def picture(plot: QWidget, figure: Figure | None, *, ratio: float = 2.0) -> QImage:
+def picture(plot: QWidget, figure: Saved | None, *, ratio: float = 2.0) -> QImage:
     """The plot with its title and legend, at twice its size on the screen."""
     size = _whole(plot)
     image = QImage(size * ratio, QImage.Format.Format_ARGB32_Premultiplied)
@@ -76,14 +81,14 @@ def picture(plot: QWidget, figure: Figure | None, *, ratio: float = 2.0) -> QIma
     return image
 
 
-def _png(plot: QWidget, figure: Figure) -> bytes:
+def _png(plot: QWidget, figure: Saved) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     QImageWriter(buffer, QByteArray(b"png")).write(picture(plot, figure))
     return bytes(buffer.data().data())
 
 
-def _svg(plot: QWidget, figure: Figure) -> bytes:
+def _svg(plot: QWidget, figure: Saved) -> bytes:
     size = _whole(plot)
     buffer = QBuffer()
     generator = QSvgGenerator()
@@ -96,7 +101,7 @@ def _svg(plot: QWidget, figure: Figure) -> bytes:
     return bytes(buffer.data().data())
 
 
-def _draw(plot: QWidget, figure: Figure | None, device: QPaintDevice) -> None:
+def _draw(plot: QWidget, figure: Saved | None, device: QPaintDevice) -> None:
     theme = Theme.current()
     size = _whole(plot)
     painter = QPainter(device)
@@ -113,7 +118,7 @@ def _draw(plot: QWidget, figure: Figure | None, device: QPaintDevice) -> None:
     painter.end()
 
 
-def _draw_head(painter: QPainter, figure: Figure, width: int) -> None:
+def _draw_head(painter: QPainter, figure: Saved, width: int) -> None:
     theme = Theme.current()
     painter.setPen(theme.color("text"))
     painter.setFont(theme.font(14, 600))
@@ -131,7 +136,7 @@ def _whole(plot: QWidget) -> QSize:
     return QSize(plot.width() + 16, plot.height() + _HEAD + 8)
 
 
-def _ask_and_save(plot: QWidget, figure: Figure | None, kind: str) -> None:
+def _ask_and_save(plot: QWidget, figure: Saved | None, kind: str) -> None:
     if figure is None:
         return
     name = re.sub(r"[^a-z0-9]+", "-", figure.title.lower()).strip("-")

@@ -9,8 +9,8 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from app.style.scales import color, text_on
 from app.style.theme import Theme
-from app.style.viridis import text_on, viridis
 from app.widgets.focus_ring import paint_focus_ring
 
 _CELL = (116, 44)
@@ -20,7 +20,7 @@ _LABELS, _HEADS = 190, 56
 
 
 class CorrelationGrid(QWidget):
-    """Names down and across, -1 (dark) to 1 (bright) in between."""
+    """Names down and across, -1 (blue) over 0 (the ground) to 1 (orange) in between."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,10 +74,10 @@ class CorrelationGrid(QWidget):
         value, rect = self._values[row][column], self._cell(row, column)
         painter.setPen(Qt.PenStyle.NoPen)
         good = math.isfinite(value) and row != column
-        painter.setBrush(viridis((value + 1) / 2) if good else theme.color("raised"))
+        painter.setBrush(color((value + 1) / 2, middle=True) if good else theme.color("raised"))
         painter.drawRoundedRect(rect, 3, 3)
         painter.setFont(theme.font(13, 600))
-        painter.setPen(text_on((value + 1) / 2) if good else theme.color("muted"))
+        painter.setPen(text_on((value + 1) / 2, middle=True) if good else theme.color("muted"))
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, f"{value:.2f}" if math.isfinite(value) else "–")
 
     @property

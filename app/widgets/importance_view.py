@@ -7,10 +7,10 @@ import math
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
-from app.models.importance import BLOCKS_HELP, Importance, Scored
+from app.models.importance import BLOCKS_HELP, PAIRS_HELP, Importance, Scored
 from app.models.numbers import Row, written
 from app.plots.bars import BarsPlot
-from app.plots.saving import save_button
+from app.plots.saving import Saved, save_button
 from app.widgets.buttons import Chip
 from app.widgets.correlation import CorrelationGrid
 from app.widgets.flow import Flow
@@ -31,10 +31,6 @@ _BY_SCORE = 2
 """Views that are about the score on show: the map and the ranking; the others are about all of them."""
 _HINT = "Colour is importance; outlines and numbers are the layers and ranks of the next run"
 _SHORT = "Outlines and numbers: the next run"
-_PAIRS = (
-    "Spearman's correlation of the rankings: 1 where two scores put the layers into the same order, 0 where they have "
-    "nothing to do with one another. Scores that disagree ask different questions; none of them is wrong."
-)
 
 
 class ImportanceView(Panel):
@@ -123,7 +119,7 @@ class ImportanceView(Panel):
         by.setSpacing(8)
         by.addWidget(label("By", "label"))
         by.addWidget(self.score)
-        self.save = save_button(self.blocks, lambda: self.blocks.figure)
+        self.save = save_button(self.blocks, self._saved)
         for control in (self.by, self.save):
             top.add(control)
         self.add(top)
@@ -140,7 +136,7 @@ class ImportanceView(Panel):
         column.setContentsMargins(0, 8, 0, 0)
         column.setSpacing(12)
         column.addWidget(self.agreement, 1)
-        column.addWidget(label(_PAIRS, "hint", wrap=True))
+        column.addWidget(label(PAIRS_HELP, "hint", wrap=True))
         for page in (map_page, self.table, pairs, self._block_page()):
             self._stack.addWidget(page)
         self.add(holder, 1)
@@ -175,7 +171,12 @@ class ImportanceView(Panel):
         by_score = shown < _BY_SCORE
         for widget in (self.by, self.tells):
             widget.setVisible(by_score)
-        self.save.setVisible(self.views["blocks"].isChecked())
+
+    def _saved(self) -> Saved | None:
+        """What can be saved of the view on show."""
+        if self.views["blocks"].isChecked() or self._measured is None:
+            return self.blocks.figure
+        return self._measured.agreement_table() if self.views["agreement"].isChecked() else self._measured.table()
 
     def _score_changed(self) -> None:
         """Colour by another score, and order by it."""

@@ -174,7 +174,8 @@ def agreement_map(layers: Sequence[LayerInfo], cosines: Floats, one: str, other:
 def agreement(layers: Sequence[LayerInfo], cosines: Floats, one: str, other: str) -> Bars:
     """Cosine of two runs' updates, layer by layer."""
     title, most = f"Agreement of {one} and {other}", float(np.nanmax(np.abs(cosines), initial=0.0))
-    shares = 0.5 + 0.5 * cosines / most if most > 0 else np.full(len(cosines), 0.5)
+    shares = cosines / (most or 1.0)
+    shares = 0.5 + 0.5 * shares if float(np.nanmin(cosines, initial=0.0)) < 0 else shares
     return _bars(title, Axis("Cosine of the updates"), layers, cosines, shares, AGREEING)
 
 
