@@ -194,7 +194,7 @@ class ExportPage(Page):
         state = row.state
         facts = {
             "Method": row.method, "Model": row.model, "Data": row.data,
-            "Steps": f"{number(state.step)} of {number(state.steps)}",
+            "Steps": f"{number(state.step)} of {number(state.steps)}" if state.steps else "imported",
             "Held-out loss": f"{row.best_loss:.3f} at best" if row.best_loss is not None else "not measured",
             "Trained parameters": number(state.trainable_parameters),
         }  # fmt: skip

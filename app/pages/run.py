@@ -234,8 +234,7 @@ class RunPage(Page):
             case Status.STOPPED:
                 self.notice.set(f"Stopped at step {number(row.state.step)}. {go_on}", tone="muted")
             case Status.FINISHED:
-                then = "Export it, or duplicate it to try something else."
-                self.notice.set(f"All {number(row.state.step)} steps are done. {then}", tone="accent")
+                self.notice.set(_finished(row), tone="accent")
             case _:
                 shown = False
         self.compare.setVisible(status is Status.FINISHED and bool(row.state.against))
@@ -332,6 +331,13 @@ def _forecast(config: RunConfig) -> int | None:
         return expected_peak(forecast(info, select(info.layers, config.adapter), config), config)
     except UserError:
         return None
+
+
+def _finished(row: RunRow) -> str:
+    """What can be done next; an imported adapter was trained elsewhere."""
+    if not row.state.steps:
+        return "This adapter was imported. Look into it, export it, or train it further from the list of runs."
+    return f"All {number(row.state.step)} steps are done. Export it, or duplicate it to try something else."
 
 
 def _log_tail(folder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QDialog, QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from app.jobs import Jobs
@@ -94,6 +95,7 @@ class ImportDialog(QDialog):
             self.control.refuse(UserError("No base model is named.", hint="Choose the one that it was trained on."))
         else:
             self.control.ask("import", body)
+        self._make_room()
 
     def _done(self, result: dict[str, Any]) -> None:
         self.result_of = result
@@ -102,3 +104,8 @@ class ImportDialog(QDialog):
     def _show_working(self, working: bool) -> None:
         for widget in (self.adapter, self.model, self.name, self.take):
             widget.setEnabled(not working)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Grow for what is said now; a text that wraps tells its height only once it has its width."""
+        QTimer.singleShot(0, self, self.adjustSize)
