@@ -15,11 +15,12 @@ import importlib
 import os
 import sys
 import traceback
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import PARSER, SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import NoReturn, TextIO
 
+from core import VERSION
 from core.commandline.check import Check
 from core.commandline.command import BUG, USERS_MISTAKE, Answer, Subcommand, say
 from core.commandline.demo import Demo
@@ -49,6 +50,19 @@ INTERRUPTED = 130
 
 class Parser(ArgumentParser):
     """An argument parser whose complaints are `UserError`s like everybody's."""
+
+    def _check_value(self, action: Action, value: object) -> None:
+        """A word that is none of several: what was meant, and for sub-commands only those that are for people."""
+        if action.choices is None or value in action.choices:
+            return
+        from core.component import did_you_mean
+
+        if action.nargs == PARSER:
+            people = [kind.name for kind in SUBCOMMANDS if not kind.internal]
+            raise UserError(f"There is no sub-command '{value}'.", hint=did_you_mean(str(value), people))
+        raise UserError(
+            f"{'/'.join(action.option_strings)} has no '{value}'.", hint=did_you_mean(str(value), action.choices)
+        )
 
     def error(self, message: str) -> NoReturn:
         """Report a mistake in the arguments."""
@@ -83,6 +97,7 @@ def parser() -> Parser:
         epilog="Without a sub-command the window opens.",
     )  # fmt: skip
     whole.set_defaults(subcommand=None)
+    whole.add_argument("--version", action="version", version=f"Rankloom {VERSION}")
     listed = [kind.name for kind in SUBCOMMANDS if not kind.internal]
     children = whole.add_subparsers(title="sub-commands", metavar="{" + ",".join(listed) + "}")
     for kind in SUBCOMMANDS:

@@ -86,7 +86,8 @@ def _load(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a text file.", hint="A run file is YAML in UTF-8.") from None
     except OSError as error:
-        raise UserError(f"The run file {path} cannot be read: {error.strerror}.") from None
+        text = f"The run file {path} cannot be read: {error.strerror}."
+        raise UserError(text, hint="Give the path of a run file in YAML.") from None
     try:
         value = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:

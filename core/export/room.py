@@ -35,7 +35,10 @@ def room_for(target: Path, needed: int) -> Iterator[None]:
     except OSError as error:
         if disk_is_full(error):
             raise _too_full(target, needed) from error
-        raise UserError(f"{error.filename or target} cannot be written: {error.strerror or error}.") from error
+        raise UserError(
+            f"{error.filename or target} cannot be written: {error.strerror or error}.",
+            hint="Choose a folder that you may write to; nothing has been left behind.",
+        ) from error
     except SafetensorError as error:
         if disk_is_full(error):
             raise _too_full(target, needed) from error

@@ -141,6 +141,12 @@ def test_a_users_mistake_is_one_sentence_and_status_2(home: Home, capfd: Capture
     assert err.strip().splitlines()[-1].startswith(found["error"]["text"]) and "Traceback" not in err
 
 
+def test_a_mistyped_sub_command_is_answered_with_those_for_people(capfd: Captured) -> None:
+    code, found, _ = ask(capfd, "shwo")
+    assert code == 2 and found["error"]["text"] == "There is no sub-command 'shwo'."
+    assert "'show'" in found["error"]["hint"] and "worker" not in found["error"]["hint"]
+
+
 def test_training_a_broken_run_file_makes_no_run(home: Home, tmp_path: Path, capfd: Captured) -> None:
     code, found, _ = ask(capfd, "train", run_file(tmp_path, adapter={"layers": ["nothing_like_it"]}))
     assert code == 2 and "nothing_like_it" in found["error"]["text"]
