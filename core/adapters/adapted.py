@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.adapters.axis import declared
+from core.adapters.fused import Frozen
 
 if TYPE_CHECKING:
     from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, Scale, Storage
@@ -148,14 +149,25 @@ class Adapted(nn.Module):
             return self.base(x)  # type: ignore[no-any-return]
         return self.magnitude.forward(self, x)
 
-    def sum(self, x: Tensor, *, bias: bool = True) -> Tensor:
-        """Base output plus scaled branch, with the base's bias or without: (..., out)."""
-        if self._fusible(x):
-            y = self.delta.linear(self.tensors(), x, self.present_weight(), self.bias if bias else None, self.scale)
-        else:
-            y = self.base_output(x, bias=bias)
-            y = y + self.branch(x).to(y.dtype)
-        return self.with_carried(y, x)
+    def sum(self, x: Tensor, *, bias: bool = True, weight: Tensor | None = None) -> Tensor:
+        """Base output plus scaled branch: (..., out).
+
+        Args:
+            x: (..., in).
+            bias: whether the base's bias is in it.
+            weight: what `present_weight` gives, where the caller has it at hand already.
+        """
+        if self.fusible(x):
+            weight = self.present_weight() if weight is None else weight
+            frozen = Frozen(
+                weight,
+                bias=self.bias if bias else None,
+                again=None if "float_base" in self.storage.provides else self.base_weight,
+                carried=_together(self.carried()),
+            )
+            return self.delta.linear(self.tensors(), x, frozen, self.scale)
+        y = self.base_output(x, bias=bias)
+        return self.with_carried(y + self.branch(x).to(y.dtype), x)
 
     def with_carried(self, y: Tensor, x: Tensor) -> Tensor:
         """y (..., out) with what the base has taken up or given up for x (..., in)."""
@@ -170,13 +182,19 @@ class Adapted(nn.Module):
         y: Tensor = self.base(x) if changed is None else functional.linear(x, changed.to(x.dtype), self.bias)
         return y if bias or self.bias is None else y - self.bias.to(y.dtype)
 
-    def derived(self, name: str, work_out: Callable[[], Tensor]) -> Tensor:
+    def derived(self, name: str, work_out: Callable[[], Tensor], *, of: Iterable[Tensor] | None = None) -> Tensor:
         """A tensor that follows from the adapter's, worked out anew only when one of those has changed.
 
         torch counts every in-place change of a tensor, so an optimizer's step, a restored checkpoint or another active
         rank is noticed here without anybody having to say so; micro-batches and recomputed blocks share one result.
+
+        Args:
+            name: under which it is kept.
+            work_out: makes it, without a gradient.
+            of: the tensors that it follows from; all of the layer's own by default.
         """
-        state = (self.active_rank, *((id(tensor), tensor._version) for tensor in self.own.values()))
+        tensors = self.own.values() if of is None else of
+        state = (self.active_rank, *((tensor.data_ptr(), tensor._version) for tensor in tensors))
         known = self._derived.get(name)
         if known is None or known[0] != state:
             with torch.no_grad():
@@ -194,15 +212,23 @@ class Adapted(nn.Module):
         """Dropout on the branch's input, in training only."""
         return functional.dropout(x, self.dropout, self.training) if self.dropout and self.training else x
 
-    def _fusible(self, x: Tensor) -> bool:
-        """Whether the one-step form serves: a float base of x's dtype, no dropout now, no autocast."""
+    def fusible(self, x: Tensor) -> bool:
+        """Whether the one-step form serves: all numbers of x's dtype, no dropout now, no autocast."""
+        weight = self.weight
         return (
             not (self.dropout and self.training)
-            and "float_base" in self.storage.provides
-            and x.dtype == self.weight.dtype == next(iter(self.own.values())).dtype
+            and x.dtype == (weight.dtype if weight.is_floating_point() else torch.float32)
+            and x.dtype == next(iter(self.own.values())).dtype
             and not torch.is_autocast_enabled(x.device.type)
         )
 
     def extra_repr(self) -> str:
         """Shown by `print(model)`."""
         return f"{self.delta.kind}, rank={self.plan.rank}, alpha={self.plan.alpha}"
+
+
+def _together(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:
+    """Several products B A as one."""
+    if len(pairs) < 2:
+        return pairs[0] if pairs else None
+    return torch.cat([b for b, _ in pairs], 1), torch.cat([a for _, a in pairs])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from core.adapters.adapted import Adapted
     from core.adapters.attach import Adapters
+    from core.adapters.fused import Frozen
     from core.adapters.sight import Sight
     from core.callback import Callback
     from core.config.run import RunConfig
@@ -95,12 +96,16 @@ class Delta(Component):
         """One number per layer of its own to be measured after a step, by key; a few operations for all together."""
         return {}
 
-    def linear(self, p: Mapping[str, Tensor], x: Tensor, weight: Tensor, bias: Tensor | None, scale: float) -> Tensor:
-        """The output of a frozen (out, in) weight and the adapter together, where all are numbers of one type."""
+    def linear(self, p: Mapping[str, Tensor], x: Tensor, frozen: Frozen, scale: float) -> Tensor:
+        """The output of a frozen weight and the adapter together, where all are numbers of one type."""
         from core.adapters.fused import low_rank_linear
 
         b, a = self.factors(p)
-        return low_rank_linear(x, weight, bias, a, b, scale)
+        return low_rank_linear(x, frozen, a, b, scale)
+
+    def over_frozen(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:
+        """`(B', A)` with dW = scale * B' A and an A that never changes, so that W A^T does not either; None if none."""
+        return None
 
 
 class DenseDelta(Delta):
@@ -125,10 +130,10 @@ class DenseDelta(Delta):
     def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
         return x @ (self.weight(p) * scale).T
 
-    def linear(self, p: Mapping[str, Tensor], x: Tensor, weight: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+    def linear(self, p: Mapping[str, Tensor], x: Tensor, frozen: Frozen, scale: float) -> Tensor:
         from core.adapters.fused import dense_linear
 
-        return dense_linear(x, weight, bias, self.weight(p), scale)
+        return dense_linear(x, frozen, self.weight(p), scale)
 
 
 def declared(

@@ -3,14 +3,20 @@
 Composed from ordinary operations, the branch costs an extra (tokens, out) tensor forward and an extra (tokens, in)
 tensor backward, each written and read again for one addition. Here both products accumulate into the base product's
 own result (`addmm_`), and what is kept for the backward pass is x and the (tokens, r) product alone. Where A is frozen
-(LoRA-FA) x is not kept either, which is that method's whole point.
+(LoRA-FA) x is not kept either, which is that method's whole point. Products that the base itself has taken up
+(Delta-LoRA, PiSSA) are further columns of A and B, which no gradient is worked out for.
 
 A dense change D is added to W before the product: one product instead of two. The sum is worked out again in the
 backward pass rather than kept, since it would be a second copy of every weight.
+
+A weight that is held in codes is there while a product is worked out, and is worked out again for the backward pass:
+kept from one to the other, it would take the memory that the codes save.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,19 +25,44 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What a layer computes with and does not train.
+
+    Attributes:
+        weight: (out, in); a transposed view will do.
+        bias: (out,), or None.
+        again: gives the weight anew for the backward pass; None where it may simply be kept.
+        carried: `(B, A)` of shapes (out, k) and (k, in): a change of the weight of scale * B A, with the adapter's
+            scale; None where there is none.
+    """
+
+    weight: Tensor
+    bias: Tensor | None = None
+    again: Callable[[], Tensor] | None = None
+    carried: tuple[Tensor, Tensor] | None = None
+
+
 class _LowRankLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, a: Tensor, b: Tensor, frozen: Frozen, scale: float) -> Tensor:
+        rank, weight = len(a), frozen.weight
+        if frozen.carried is not None:
+            a, b = torch.cat((a, frozen.carried[1])), torch.cat((b, frozen.carried[0]), 1)
         flat = x.reshape(-1, x.shape[-1])
         h = flat @ a.T
         # Made in its final shape: autograd lets nobody change a view of it in place, and some models do (Falcon).
         result = x.new_empty(*x.shape[:-1], weight.shape[0])
         y = result.view(-1, weight.shape[0])
-        torch.mm(flat, weight.T, out=y) if bias is None else torch.addmm(bias, flat, weight.T, out=y)
+        if frozen.bias is None:
+            torch.mm(flat, weight.T, out=y)
+        else:
+            torch.addmm(frozen.bias, flat, weight.T, out=y)
         y.addmm_(h, b.T, alpha=scale)
-        keep_x = flat if ctx.needs_input_grad[3] else None
-        ctx.save_for_backward(keep_x, weight, a, b, h)
-        ctx.scale = scale
+        keep_x = flat if ctx.needs_input_grad[1] else None
+        keep_h = (h if frozen.carried is None else h[:, :rank].contiguous()) if ctx.needs_input_grad[2] else None
+        ctx.save_for_backward(keep_x, None if frozen.again else weight, a, b, keep_h)
+        ctx.again, ctx.scale, ctx.rank = frozen.again, scale, rank
         return result
 
     @staticmethod
@@ -39,22 +70,25 @@ class _LowRankLinear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, a, b, h = ctx.saved_tensors
         g = gradient.reshape(-1, gradient.shape[-1])
-        inner = (g @ b) * ctx.scale
-        grad_x = None
-        if ctx.needs_input_grad[0]:
+        needs_x, needs_a, needs_b = ctx.needs_input_grad[:3]
+        inner = (g @ b).mul_(ctx.scale) if needs_x or needs_a else None
+        grad_x = grad_a = None
+        if needs_x:
+            weight = ctx.again() if ctx.again else weight
             grad_x = (g @ weight).addmm_(inner, a).view(*gradient.shape[:-1], a.shape[1])
-        grad_a = inner.T @ x if ctx.needs_input_grad[3] else None
-        grad_b = (g.T @ h).mul_(ctx.scale) if ctx.needs_input_grad[4] else None
-        return grad_x, None, None, grad_a, grad_b, None
+        if needs_a:
+            assert inner is not None
+            grad_a = inner[:, : ctx.rank].T @ x
+        grad_b = (g.T @ h).mul_(ctx.scale) if needs_b else None
+        return grad_x, grad_a, grad_b, None, None
 
 
-def low_rank_linear(x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
+def low_rank_linear(x: Tensor, frozen: Frozen, a: Tensor, b: Tensor, scale: float) -> Tensor:
     """The output of a frozen linear layer and its low-rank branch.
 
     Args:
         x: (..., in).
-        weight: frozen, (out, in); a transposed view will do.
-        bias: frozen, (out,), or None.
+        frozen: weight and bias.
         a: (r, in), trained or frozen.
         b: (out, r), trained or frozen.
         scale: the factor on the branch.
@@ -62,41 +96,65 @@ def low_rank_linear(x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b
     Returns:
         (..., out), equal to `linear(x, weight, bias) + scale * linear(linear(x, a), b)` up to rounding.
     """
-    result: Tensor = _LowRankLinear.apply(x, weight, bias, a, b, scale)  # type: ignore[no-untyped-call]
+    result: Tensor = _LowRankLinear.apply(x, a, b, frozen, scale)  # type: ignore[no-untyped-call]
     return result
 
 
 class _DenseLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, change: Tensor, scale: float) -> Tensor:
-        ctx.save_for_backward(x if ctx.needs_input_grad[3] else None, weight, change)
-        ctx.scale = scale
-        return functional.linear(x, torch.add(weight, change, alpha=scale), bias)
+    def forward(ctx: Any, x: Tensor, change: Tensor, frozen: Frozen, scale: float) -> Tensor:
+        keep_x = x if ctx.needs_input_grad[1] else None
+        ctx.save_for_backward(keep_x, None if frozen.again else frozen.weight, change)
+        ctx.again, ctx.scale = frozen.again, scale
+        return functional.linear(x, torch.add(frozen.weight, change, alpha=scale), frozen.bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, change = ctx.saved_tensors
-        grad_x = gradient @ torch.add(weight, change, alpha=ctx.scale) if ctx.needs_input_grad[0] else None
-        grad_change = None
-        if ctx.needs_input_grad[3]:
+        grad_x = grad_change = None
+        if ctx.needs_input_grad[0]:
+            weight = ctx.again() if ctx.again else weight
+            grad_x = gradient @ torch.add(weight, change, alpha=ctx.scale)
+        if ctx.needs_input_grad[1]:
             flat = gradient.reshape(-1, gradient.shape[-1])
-            grad_change = (flat.T @ x.reshape(-1, x.shape[-1])).mul_(ctx.scale)
-        return grad_x, None, None, grad_change, None
+            grad_change = flat.T @ x.reshape(-1, x.shape[-1])
+            if ctx.scale != 1:
+                grad_change.mul_(ctx.scale)
+        return grad_x, grad_change, None, None
 
 
-def dense_linear(x: Tensor, weight: Tensor, bias: Tensor | None, change: Tensor, scale: float) -> Tensor:
+def dense_linear(x: Tensor, frozen: Frozen, change: Tensor, scale: float) -> Tensor:
     """The output of a frozen linear layer whose weight has a dense change.
 
     Args:
         x: (..., in).
-        weight: frozen, (out, in); a transposed view will do.
-        bias: frozen, (out,), or None.
+        frozen: weight and bias, with nothing carried.
         change: (out, in), trained or made of what is trained.
         scale: the factor on the change.
 
     Returns:
         (..., out), equal to `linear(x, weight + scale * change, bias)`.
     """
-    result: Tensor = _DenseLinear.apply(x, weight, bias, change, scale)  # type: ignore[no-untyped-call]
+    result: Tensor = _DenseLinear.apply(x, change, frozen, scale)  # type: ignore[no-untyped-call]
     return result
+
+
+class _FrozenLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, again: Callable[[], Tensor]) -> Tensor:
+        ctx.again = again
+        return functional.linear(x, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return (gradient @ ctx.again() if ctx.needs_input_grad[0] else None), None, None
+
+
+def frozen_linear(x: Tensor, frozen: Frozen) -> Tensor:
+    """The output of a frozen linear layer alone, (..., out); what it carries is left out."""
+    if frozen.again is None:
+        return functional.linear(x, frozen.weight, frozen.bias)
+    y: Tensor = _FrozenLinear.apply(x, frozen.weight, frozen.again)  # type: ignore[no-untyped-call]
+    return y if frozen.bias is None else y + frozen.bias.to(y.dtype)

@@ -63,7 +63,7 @@ def test_the_corrected_step_is_the_full_gradient_on_the_rows_of_a() -> None:
         layer.own["a"][0] = layer.own["a"][1] + 0.01 * layer.own["a"][0]
     dense = base("llama").get_parameter(f"{name}.base.weight")
     dense.requires_grad_(True)
-    layer._fusible = lambda x: False  # type: ignore[method-assign]
+    layer.fusible = lambda x: False  # type: ignore[method-assign]
     loss_of(ours.model).backward()
     full, a = dense.grad, layer.own["a"]
     dense.requires_grad_(False)

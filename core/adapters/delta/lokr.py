@@ -13,6 +13,8 @@ from core.layers import LayerPlan
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.adapters.fused import Frozen
+
 
 class Lokr(DenseDelta):
     """dW = scale * C ⊗ D, with D = B A of low rank (KronA, arXiv:2212.10650; LoKr, arXiv:2309.14859).
@@ -54,10 +56,10 @@ class Lokr(DenseDelta):
         y: Tensor = (h.mT @ c.T).mT
         return (y if "d" in p else y @ p["d_b"].T).flatten(-2)
 
-    def linear(self, p: Mapping[str, Tensor], x: Tensor, weight: Tensor, bias: Tensor | None, scale: float) -> Tensor:
-        from torch.nn import functional
+    def linear(self, p: Mapping[str, Tensor], x: Tensor, frozen: Frozen, scale: float) -> Tensor:
+        from core.adapters.fused import frozen_linear
 
-        return functional.linear(x, weight, bias) + self.branch(p, x, scale)
+        return frozen_linear(x, frozen) + self.branch(p, x, scale)
 
 
 def divided(size: int, factor: int) -> tuple[int, int]:

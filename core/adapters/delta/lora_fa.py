@@ -43,3 +43,6 @@ class LoraFrozenA(Delta):
 
     def factors(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         return p["b"], p["a"]
+
+    def over_frozen(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        return p["b"], p["a"]

@@ -96,6 +96,9 @@ class Vera(Delta):
     def factors(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         return p["lambda_b"][:, None] * p["b"], p["lambda_d"][:, None] * p["a"]
 
+    def over_frozen(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        return p["lambda_b"][:, None] * p["b"] * p["lambda_d"], p["a"]
+
     def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
         from core.adapters.norms import by_layer
 

@@ -108,10 +108,12 @@ class Row(Magnitude):
     def forward(self, layer: Adapted, x: Tensor) -> Tensor:
         import torch
 
-        gain: Tensor = layer.own["m"] / self.norm(layer)
+        # Worked out once for norm and product where it is held in codes; otherwise it is at hand anyway.
+        weight = layer.present_weight() if layer.fusible(x) else None
+        gain: Tensor = layer.own["m"] / self.norm(layer, weight)
         if layer.dropout and layer.training and not self.branch_dropout:
             return self._with_dropout(layer, x, gain)
-        z = layer.sum(x, bias=False)
+        z = layer.sum(x, bias=False, weight=weight)
         g = gain.to(z.dtype)
         return z * g if layer.bias is None else torch.addcmul(layer.bias.to(z.dtype), z, g)
 
@@ -132,9 +134,14 @@ class Row(Magnitude):
         merged: Tensor = weight * gain[:, None]
         return merged
 
-    def norm(self, layer: Adapted) -> Tensor:
-        """n, (out,), of the rows of W0 + dW, detached; m where the base row is all zeros, so that g is 1."""
-        return layer.derived("norm", lambda: self._norm(layer))
+    def norm(self, layer: Adapted, weight: Tensor | None = None) -> Tensor:
+        """n, (out,), of the rows of W0 + dW, detached; m where the base row is all zeros, so that g is 1.
+
+        Args:
+            layer: whose it is.
+            weight: W0 where the caller has it at hand already.
+        """
+        return layer.derived("norm", lambda: self._norm(layer, weight))
 
     def base_lengths(self, layer: Adapted) -> Tensor:
         """||W0_i||, (out,), in the adapter's precision; kept, since W0 does not change."""
@@ -164,17 +171,17 @@ class Row(Magnitude):
             "direction_change": by_layer([row[1:] for row in rows], _turned),
         }
 
-    def _added(self, layer: Adapted) -> tuple[Tensor, Tensor]:
+    def _added(self, layer: Adapted, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """2 <W0_i, dW_i> and ||dW_i||² of every row, (out,) both; kept until the factors change, as the norm is."""
-        found = layer.derived("added", lambda: _products(layer))
+        found = layer.derived("added", lambda: _products(layer, weight))
         return found[0], found[1]
 
-    def _norm(self, layer: Adapted) -> Tensor:
+    def _norm(self, layer: Adapted, weight: Tensor | None) -> Tensor:
         import torch
 
         base = self.base_lengths(layer)
         square = base.square()
-        cross, own = self._added(layer)
+        cross, own = self._added(layer, weight)
         n2 = square + cross + own
         lost = (n2 < CANCELLED * square).nonzero().flatten()
         if lost.numel():
@@ -186,14 +193,27 @@ class Row(Magnitude):
         return torch.where(base > 0, length, layer.own["m"])
 
 
-def _products(layer: Adapted) -> Tensor:
-    """2 s (W0 Aᵀ * B).sum and s² ((B (A Aᵀ)) * B).sum by row, (2, out)."""
+def _products(layer: Adapted, weight: Tensor | None) -> Tensor:
+    """2 s (W0 Aᵀ * B).sum and s² ((B (A Aᵀ)) * B).sum by row, (2, out).
+
+    Where A is frozen W0 Aᵀ and A Aᵀ are worked out once for the whole training.
+    """
     import torch
 
-    b, a = layer.factors()
-    weight, s = layer.base_weight().to(b.dtype), layer.scale
-    cross = ((weight @ a.T) * b).sum(1)
-    own = ((b @ (a @ a.T)) * b).sum(1)
+    def seen() -> Tensor:
+        return (layer.base_weight() if weight is None else weight).to(a.dtype) @ a.T
+
+    lasting = None if layer.carried() else layer.delta.over_frozen(layer.tensors())
+    if lasting is None:
+        b, a = layer.factors()
+        projected, gram = seen(), a @ a.T
+    else:
+        b, a = lasting
+        projected = layer.derived("projected", seen, of=(a,))
+        gram = layer.derived("gram", lambda: a @ a.T, of=(a,))
+    s = layer.scale
+    cross = (projected * b).sum(1)
+    own = ((b @ gram) * b).sum(1)
     return torch.stack((2 * s * cross, s * s * own))
 
 

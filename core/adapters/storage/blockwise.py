@@ -86,18 +86,13 @@ def from_nf4(packed: Tensor, magnitudes: Tensor, shape: torch.Size, dtype: torch
         return _by_kernel(library.functional, packed, magnitudes, shape, dtype)
     numbers = shape.numel()
     words, table = _words(packed)
-    width = 2 * words.itemsize
-    values = torch.empty(words.numel() * width, dtype=dtype, device=packed.device)
-    for start in range(0, numbers, CHUNK):
-        found = (
-            table.index_select(0, words[start // width : (start + CHUNK) // width].int()).view(torch.float32).view(-1)
-        )
-        scales = magnitudes[start // BLOCK : (start + CHUNK) // BLOCK]
-        whole = found.numel() // BLOCK
-        found[: whole * BLOCK].view(whole, BLOCK).mul_(scales[:whole, None])
-        found[whole * BLOCK :].mul_(scales[-1])
-        values[start : start + found.numel()] = found
-    return values[:numbers].view(shape)
+    values = torch.empty(words.numel() * 2 * words.itemsize, device=packed.device)
+    # Straight into their places: looked up elsewhere and copied, they would take twice as long.
+    torch.index_select(table, 0, words.int(), out=values.view(table.dtype).view(-1, *table.shape[1:]))
+    whole = numbers // BLOCK
+    values[: whole * BLOCK].view(whole, BLOCK).mul_(magnitudes[:whole, None])
+    values[whole * BLOCK :].mul_(magnitudes[-1])
+    return values[:numbers].view(shape).to(dtype)
 
 
 def to_8bit(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:

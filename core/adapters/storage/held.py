@@ -7,12 +7,12 @@ Left to itself, autograd would keep it from one to the other, and with it the me
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
-from torch.nn import functional
+
+from core.adapters.fused import Frozen, frozen_linear
 
 if TYPE_CHECKING:
     from core.adapters.storage.quantised import Quantised
@@ -61,8 +61,8 @@ class Held(nn.Module):
         """x (..., in) to (..., out), in the type of x, or in autocast's."""
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        y: Tensor = _Product.apply(x, self.decode, *self.codes())  # type: ignore[no-untyped-call]
-        return y if self.bias is None else y + self.bias.to(y.dtype)
+        dtype = x.dtype
+        return frozen_linear(x, Frozen(self.dense(dtype), self.bias, lambda: self.dense(dtype)))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Held:
         """Moved with the model from device to device; but codes and what belongs to them keep their precision."""
@@ -77,23 +77,6 @@ class Held(nn.Module):
     def extra_repr(self) -> str:
         """Shown by `print(model)`."""
         return f"{self.storage.kind}, out_features={self.shape[0]}, in_features={self.shape[1]}"
-
-
-class _Product(torch.autograd.Function):
-    """x W^T that keeps for its gradient nothing but W's codes."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, decode: Callable[..., Tensor], *codes: Tensor) -> Tensor:
-        ctx.save_for_backward(*codes)
-        ctx.decode = decode
-        return functional.linear(x, decode(codes, x.dtype))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        codes = ctx.saved_tensors
-        found = gradient @ ctx.decode(codes, gradient.dtype) if ctx.needs_input_grad[0] else None
-        return (found, None, *(None for _ in codes))
 
 
 def _loss(weight: Tensor, kept: Tensor) -> tuple[float, float]:

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch.nn.functional import linear
 
-from core.adapters.fused import dense_linear, low_rank_linear
+from core.adapters.delta.loha import thin
+from core.adapters.fused import Frozen, dense_linear, frozen_linear, low_rank_linear
 
 
-def composed(x, weight, bias, a, b, scale):
-    return linear(x, weight, bias) + scale * linear(linear(x, a), b)
+def composed(x, frozen, a, b, scale):
+    return linear(x, frozen.weight, frozen.bias) + scale * linear(linear(x, a), b)
 
 
 @pytest.mark.parametrize("with_bias", [True, False])
@@ -25,7 +26,7 @@ def test_value_and_gradients_are_those_of_the_composed_form(with_bias: bool, fro
         x = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
         a = torch.randn(4, 5, dtype=torch.float64, requires_grad=not frozen_a)
         b = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
-        y = form(x, weight, bias, a, b, 0.5)
+        y = form(x, Frozen(weight, bias), a, b, 0.5)
         y.square().sum().backward()
         found.append((y, x.grad, a.grad, b.grad))
 
@@ -39,7 +40,7 @@ def test_a_dense_change_gives_the_output_and_gradients_of_one_trained_weight(wit
     weight, change = torch.randn(7, 5, dtype=torch.float64), torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(7, dtype=torch.float64) if with_bias else None
     x = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
-    y = dense_linear(x, weight, bias, change, 0.5)
+    y = dense_linear(x, Frozen(weight, bias), change, 0.5)
     gradient = torch.randn_like(y)
     y.backward(gradient)
 
@@ -50,7 +51,7 @@ def test_a_dense_change_gives_the_output_and_gradients_of_one_trained_weight(wit
 
 def test_second_derivatives_of_a_first_order_form_are_refused() -> None:
     x = torch.randn(2, 5, requires_grad=True)
-    y = low_rank_linear(x, torch.randn(7, 5), None, torch.randn(4, 5), torch.randn(7, 4), 1.0)
+    y = low_rank_linear(x, Frozen(torch.randn(7, 5)), torch.randn(4, 5), torch.randn(7, 4), 1.0)
     (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
 
     with pytest.raises(RuntimeError):
@@ -71,6 +72,66 @@ def test_what_is_kept_for_the_backward_pass_is_x_only_where_a_is_trained(frozen_
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        low_rank_linear(x, weight, None, a, b, 1.0)
+        low_rank_linear(x, Frozen(weight), a, b, 1.0)
 
     assert sorted(kept) == ([64 * 4] if frozen_a else [64 * 4, 64 * 32])
+
+
+@pytest.mark.parametrize("frozen_a", [True, False])
+def test_what_the_base_carries_is_added_and_no_gradient_goes_to_it(frozen_a: bool) -> None:
+    torch.manual_seed(0)
+    weight, bias = torch.randn(7, 5, dtype=torch.float64), torch.randn(7, dtype=torch.float64)
+    carried = torch.randn(7, 3, dtype=torch.float64), torch.randn(3, 5, dtype=torch.float64)
+    found = []
+    for form in (low_rank_linear, composed):
+        torch.manual_seed(1)
+        x = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
+        a = torch.randn(4, 5, dtype=torch.float64, requires_grad=not frozen_a)
+        b = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
+        whole = weight + 0.5 * carried[0] @ carried[1]
+        y = form(
+            x, Frozen(weight, bias, carried=carried) if form is low_rank_linear else Frozen(whole, bias), a, b, 0.5
+        )
+        y.square().sum().backward()
+        found.append((y, x.grad, a.grad, b.grad))
+
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours is None and theirs is None) or torch.allclose(ours, theirs, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", ["low rank", "dense", "frozen"])
+def test_a_weight_that_can_be_had_again_is_not_kept_and_gives_the_same_gradients(form: str) -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(16, 32)
+    a, b, change = torch.randn(4, 32), torch.randn(16, 4), torch.randn(16, 32)
+    trained = {"low rank": (a, b), "dense": (change,), "frozen": ()}[form]
+    found, kept = [], []
+    for again in (None, lambda: weight.clone()):
+        frozen = Frozen(weight, again=again)
+        leaves = [tensor.clone().requires_grad_() for tensor in trained]
+        x = torch.linspace(-1, 1, 64 * 32).view(64, 32).requires_grad_()
+        sizes: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor, sizes=sizes: (sizes.append(tensor.data_ptr()), tensor)[1], lambda tensor: tensor
+        ):
+            if form == "low rank":
+                y = low_rank_linear(x, frozen, *leaves, 0.5)
+            else:
+                y = dense_linear(x, frozen, *leaves, 0.5) if leaves else frozen_linear(x, frozen)
+        y.square().sum().backward()
+        found.append([y, x.grad, *(leaf.grad for leaf in leaves)])
+        kept.append(weight.data_ptr() in sizes)
+
+    assert kept == [True, False]
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_lohas_thin_form_is_the_elementwise_product() -> None:
+    torch.manual_seed(0)
+    shapes = {"b1": (7, 3), "a1": (3, 5), "b2": (7, 3), "a2": (3, 5)}
+    p = {name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()}
+    b, a = thin(p)
+
+    assert b.shape == (7, 9) and a.shape == (9, 5)
+    assert torch.allclose(b @ a, (p["b1"] @ p["a1"]) * (p["b2"] @ p["a2"]), atol=1e-12)
