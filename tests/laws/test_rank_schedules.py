@@ -17,6 +17,7 @@ from core.adapters.attach import Adapters, attach
 from core.adapters.rank.adalora import Adalora, Budget
 from core.adapters.rank.dylora import Drawing, Dylora
 from core.adapters.storage import STORAGES
+from core.config.check import check_config
 from core.config.run import RunConfig
 from core.errors import UserError
 from core.home import Home
@@ -227,6 +228,8 @@ def test_an_optimizer_with_a_state_in_blocks_cannot_hold_rows() -> None:
 
     with pytest.raises(UserError, match="AdamW in 32 bits"):
         drawing.meet(torch.optim.Adagrad(ours.parameters()))
+    asked = {"adapter": {"rank_schedule": {"kind": "dylora", "leak": "mask"}}, "train": {"optimizer": "adamw-8bit"}}
+    assert any("no row can be held" in problem.text for problem in check_config(RunConfig.from_dict(asked), None)[0])
 
 
 def test_a_run_with_held_rows_goes_on_to_the_bit(home: Home, tmp_path: Path) -> None:

@@ -75,15 +75,20 @@ def points(storage: str = DENSE) -> list[Point]:
 
 
 def judged() -> list[tuple[str, Point]]:
-    """Families and points: over numbers all of them on the first family, and on the others those that are off plain
-    LoRA's scale or its start, not both; over each other storage one for each delta and magnitude."""
+    """Families and points: over numbers all of them on the first family, and on the others all with the usual start, and
+    plain LoRA with every start; over each other storage one for each delta and magnitude."""
     found = [(FAMILIES[0], point) for point in points()]
-    plain = {SCALES.members[0].kind, INITS.members[0].kind}
-    found += [(family, point) for family in FAMILIES[1:] for point in points() if plain & {point.scale, point.init}]
+    for family in FAMILIES[1:]:
+        found += [(family, point) for point in points() if point.init == INITS.members[0].kind or _is_plain(point)]
     for member in STORAGES.members[1:]:
         first = {(point.delta, point.magnitude): point for point in reversed(points(member.kind))}
         found += [(family, point) for family in HELD_FAMILIES for point in first.values()]
     return found
+
+
+def _is_plain(point: Point) -> bool:
+    """Whether a point is LoRA but for its start and magnitude."""
+    return (point.delta, point.scale) == (DELTAS.members[0].kind, SCALES.members[0].kind)
 
 
 def base(family: str, storage: str = DENSE) -> nn.Module:

@@ -12,9 +12,10 @@ from core.component import option
 from core.figures.figure import Axis
 from core.figures.live.by_value import ByValue
 from core.figures.live.counts import Counts
+from core.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
     from torch.optim import Optimizer
@@ -84,6 +85,13 @@ class Dylora(RankSchedule):
         "each row counts its own steps; AdamW in 32 bits or SGD.",
         advanced=True,
     )
+
+    def doubts(self, config: RunConfig, path: str) -> Iterator[Problem]:
+        if self.leak == "mask" and config.train.optimizer.kind not in ("adamw", "sgd"):
+            text = f"{config.train.optimizer.label} keeps its state in blocks, not row by row: no row can be held."
+            yield Problem(
+                path, text, "Set train.optimizer to adamw, or let rows that are not in use move (leak: allow)."
+            )
 
     def callbacks(self, adapters: Adapters, config: RunConfig) -> list[Callback]:
         return [Drawing(self, adapters, config.seed)]
