@@ -75,7 +75,7 @@ def points(storage: str = DENSE) -> list[Point]:
 
 
 def judged() -> list[tuple[str, Point]]:
-    """Families and points: over numbers all of them on the first family, and on the others all with the usual start, and
+    """Families and points: over numbers all of them on the first family, and on the others all with the usual start and
     plain LoRA with every start; over each other storage one for each delta and magnitude."""
     found = [(FAMILIES[0], point) for point in points()]
     for family in FAMILIES[1:]:

@@ -88,10 +88,8 @@ class Dylora(RankSchedule):
 
     def doubts(self, config: RunConfig, path: str) -> Iterator[Problem]:
         if self.leak == "mask" and config.train.optimizer.kind not in ("adamw", "sgd"):
-            text = f"{config.train.optimizer.label} keeps its state in blocks, not row by row: no row can be held."
-            yield Problem(
-                path, text, "Set train.optimizer to adamw, or let rows that are not in use move (leak: allow)."
-            )
+            text = f"{config.train.optimizer.label} keeps its state in a form of its own: no row can be held."
+            yield Problem(path, text, "Set train.optimizer to adamw, or leak to allow.")
 
     def callbacks(self, adapters: Adapters, config: RunConfig) -> list[Callback]:
         return [Drawing(self, adapters, config.seed)]
