@@ -256,3 +256,18 @@ def test_documents_hold_only_what_json_has() -> None:
         "path": "a", "nan": None, "inside": [None, {"1": [2, None]}], "text": "é",
     }  # fmt: skip
     assert document.to_json("é").isascii()
+
+
+def test_an_adapter_goes_out_as_plain_lora_and_comes_back_as_a_run(home: Home, tmp_path: Path, capfd: Captured) -> None:
+    run, _ = save_run(home, tmp_path, method="dora", rank=4)
+    out = tmp_path / "lora"
+    code, answer, _ = ask(capfd, "export", run, "--to", "lora", "--rank", "2", "--out", out, "--verify")
+    assert code == 0
+    assert 0 < answer["kept"]["share"] < 1 and len(answer["kept"]["layers"]) == 6
+    assert answer["verified"]["max_logit_gap"] > 0
+    code, answer, _ = ask(capfd, "import", out, "--model", tmp_path / "model", "--name", "back")
+    assert code == 0 and (answer["name"], answer["method"], answer["layers"]) == ("back", "LoRA", 6)
+    code, rows, _ = ask(capfd, "runs", "--search", "imported")
+    assert code == 0 and [row["run"] for row in rows] == [answer["run"]]
+    code, answer, _ = ask(capfd, "import", tmp_path / "nothing", "--model", tmp_path / "model")
+    assert code == 2 and "no PEFT adapter" in answer["error"]["text"]
