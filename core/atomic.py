@@ -17,7 +17,8 @@ from core.errors import UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_IN_WORDS = ("os error 28", "os error 112", "os error 122")
-"""How safetensors reports a full disk: Linux's and macOS's number, Windows's, and a quota's."""
+"""How safetensors reports a full disk: Linux's and macOS's number, Windows's, and a quota's. numpy only says that fewer
+bytes were written than it had."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -76,7 +77,9 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
 
 def disk_is_full(error: BaseException) -> bool:
     """Whether something failed because there is no room, by whichever library says so."""
-    return getattr(error, "errno", None) in _FULL or any(words in str(error) for words in _FULL_IN_WORDS)
+    said = str(error)
+    short = getattr(error, "errno", None) is None and " requested and " in said and said.endswith(" written")
+    return getattr(error, "errno", None) in _FULL or short or any(words in said for words in _FULL_IN_WORDS)
 
 
 def _beside(target: Path) -> Path:

@@ -20,7 +20,6 @@ from core.export.asking import LOOSE
 from core.export.card import card, is_dead_path
 from core.export.keys import module_keys
 from core.export.merged import Onto, Progress
-from core.export.room import room_for
 from core.export.saved import open_adapter
 from core.home import Home
 from core.layers import LayerPlan
@@ -28,6 +27,7 @@ from core.models.catalog import describe
 from core.models.headers import read_folder
 from core.models.info import ModelInfo
 from core.models.load import resolve
+from core.room import room_for
 from core.store.rows import CheckpointRow, RunRow
 from core.store.store import Store
 from core.train.checkpoint import ADAPTER
@@ -123,7 +123,10 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
     progress("Reading the checkpoint", None)
     source = find_source(home, request, progress)
     made = make(request, source, open_adapter(source.folder), progress)
-    with room_for(request.out, needed(request, source, made)), new_folder(request.out, replace=True) as folder:
+    with (
+        room_for(request.out, needed(request, source, made), what="the export"),
+        new_folder(request.out, replace=True) as folder,
+    ):
         made.file = write(request, source, made, folder, progress)
         (folder / CARD).write_text(describe_export(request, source, made), encoding="utf-8")
         share(folder)

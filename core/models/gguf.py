@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import mmap
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from core.models.gguf_header import TYPES, GgufHeader, GgufTensor, read_gguf
 from core.models.gguf_names import Architecture, architecture_of
 from core.models.gguf_tokenizer import tokenizer_of
 from core.models.headers import INDEX, WHOLE
+from core.room import room_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,9 +78,10 @@ def convert(home: Home, path: Path, progress: Progress | None = None) -> Path:
         done = converted(home, path)
         if done:
             return done
-        _check_room(home, header, dtype)
         target = folder_for(home, path)
-        with atomic.new_folder(target, replace=True) as folder:
+        needed = int(sum(tensor.numel for tensor in header.tensors.values()) * dtype.itemsize * SPARE)
+        whole = f"the folder that {path.name} is turned into"
+        with room_for(target, needed, what=whole), atomic.new_folder(target, replace=True) as folder:
             _convert(header, architecture, dtype, folder, tell)
             _write_notes(header, dtype, folder)
             tell("Writing the last bytes", 1.0)
@@ -111,18 +112,6 @@ def target_dtype(header: GgufHeader) -> torch.dtype:
     if "gemma" in header.architecture:
         return torch.bfloat16
     return {"F32": torch.float32, "BF16": torch.bfloat16}.get(dtype_of(header), torch.float16)
-
-
-def _check_room(home: Home, header: GgufHeader, dtype: torch.dtype) -> None:
-    """Say before the work that the disk is too full for it."""
-    needed = int(sum(tensor.numel for tensor in header.tensors.values()) * dtype.itemsize * SPARE)
-    free = shutil.disk_usage(home.models).free
-    if free < needed:
-        raise UserError(
-            f"Turning {header.path.name} into a folder takes {needed / 1e9:.1f} GB in {home.models}; "
-            f"{free / 1e9:.1f} GB are free.",
-            hint="Make room there, or choose another home with --home.",
-        )
 
 
 def _convert(header: GgufHeader, architecture: Architecture, dtype: torch.dtype, folder: Path, tell: Progress) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
+from core import room
 from core.errors import Cancelled, UserError
-from core.export import merged, room, shards
+from core.export import merged, shards
 from core.export.job import export_job
 from core.home import Home
 from tests.core.export.made import logits

@@ -13,6 +13,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
 from transformers.utils.quantization_config import GgufConfig
@@ -291,7 +292,20 @@ def test_progress_rises_from_nothing_to_everything(home: Home, tmp_path: Path) -
 def test_a_full_disk_is_noticed_before_the_work(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_gguf(tmp_path / "m.gguf")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(UserError, match=r"takes 0\.0 GB in .*; 0\.0 GB are free"):
+    with pytest.raises(UserError, match=r"no room for the folder that m\.gguf is turned into.* and 1,000 are free"):
+        convert(home, tmp_path / "m.gguf")
+    assert list(home.models.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_on_the_way_leaves_nothing(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    write_gguf(tmp_path / "m.gguf")
+    monkeypatch.setattr("core.models.gguf.save_file", full)
+    with pytest.raises(UserError, match="There is no room for the folder"):
         convert(home, tmp_path / "m.gguf")
     assert list(home.models.iterdir()) == []
 

@@ -21,32 +21,38 @@ def free(path: Path) -> int:
 
 
 @contextmanager
-def room_for(target: Path, needed: int) -> Iterator[None]:
+def room_for(target: Path, needed: int, *, what: str) -> Iterator[None]:
     """Write `needed` bytes to `target` inside the block.
+
+    Args:
+        target: the folder to make; the block sees to it that nothing of it is left where it fails.
+        needed: bytes.
+        what: is written, for the sentence ("the export").
 
     Raises:
         UserError: there is too little room, before or on the way, or the disk refuses for another reason.
     """
     target = target.absolute()
     if free(target) < needed:
-        raise _too_full(target, needed)
+        raise _too_full(target, needed, what)
     try:
         yield
     except OSError as error:
         if disk_is_full(error):
-            raise _too_full(target, needed) from error
+            raise _too_full(target, needed, what) from error
         raise UserError(
             f"{error.filename or target} cannot be written: {error.strerror or error}.",
             hint="Choose a folder that you may write to; nothing has been left behind.",
         ) from error
     except SafetensorError as error:
         if disk_is_full(error):
-            raise _too_full(target, needed) from error
-        raise UserError(f"{target} cannot be written: {error}.") from error
+            raise _too_full(target, needed, what) from error
+        text = f"{target} cannot be written: {error}."
+        raise UserError(text, hint="Choose another disk; nothing has been left behind.") from error
 
 
-def _too_full(target: Path, needed: int) -> UserError:
+def _too_full(target: Path, needed: int, what: str) -> UserError:
     return UserError(
-        f"There is no room for the export in {target.parent}: it takes {needed:,} bytes and {free(target):,} are free.",
+        f"There is no room for {what} in {target.parent}: it takes {needed:,} bytes and {free(target):,} are free.",
         hint="Make room or choose another disk; nothing has been left behind.",
     )
