@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-Role = Literal["q", "k", "v", "o", "qkv", "gate", "up", "down", "gate_up", "fc1", "fc2", "norm", "embed", "head", "other"]
+Role = Literal[
+    "q", "k", "v", "o", "qkv", "gate", "up", "down", "gate_up", "fc1", "fc2", "norm", "embed", "head", "other"
+]  # fmt: skip
 Kind = Literal["linear", "conv1d", "embedding", "vector"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -45,8 +47,8 @@ class LayerInfo:
 
     @property
     def suffix(self) -> str:
-        """The last part of the name: what target lists are written with (`q_proj`)."""
-        return self.name.rsplit(".", 1)[-1]
+        """The last part of the name: what target lists are written with (`q_proj`); of a vector its module's too."""
+        return ".".join(self.name.split(".")[-2 if self.kind == "vector" else -1 :])
 
     @property
     def adaptable(self) -> bool:

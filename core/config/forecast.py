@@ -80,8 +80,10 @@ class Memory:
 
 
 def count(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> int:
-    """How many numbers the optimizer will see."""
-    return sum(param.numel for param in _params(plans, adapter) if param.trainable)
+    """How many numbers the optimizer will see; none of matrices, where vectors are trained instead."""
+    selection = adapter.axis("selection")
+    assert isinstance(selection, Selection)
+    return sum(param.numel for param in _params(selection.candidates(list(plans), ()), adapter) if param.trainable)
 
 
 def forecast(

@@ -19,7 +19,7 @@ from core.commandline.examination import examine
 from core.config.check import check_config
 from core.config.forecast import count
 from core.config.run import AdapterConfig, RunConfig
-from core.config.select import trained
+from core.config.select import select, trained
 from core.errors import UserError
 from core.export.job import export_job
 from core.export.merged import merge
@@ -191,6 +191,8 @@ def test_check_counts_what_is_trained_and_says_where_there_is_nothing(home: Home
     # Two norms of the chosen block, and the one behind the blocks.
     assert [plan.layer.block for plan in trained(info, config.adapter)] == [0, 0, None]
     assert examine(home, config).trainable_parameters == 3 * 32
+    assert [plan.layer.suffix for plan in trained(info, config.adapter)][-1] == "norm.weight"
+    assert count(select(info.layers, config.adapter), config.adapter) == 0
     none = config.model_copy(update={"adapter": AdapterConfig(method="bitfit")})
     problems, _ = check_config(none, info)
     assert [problem.path for problem in problems] == ["adapter.selection"]
