@@ -47,8 +47,10 @@ class LayerInfo:
 
     @property
     def suffix(self) -> str:
-        """The last part of the name: what target lists are written with (`q_proj`); of a vector its module's too."""
-        return ".".join(self.name.split(".")[-2 if self.kind == "vector" else -1 :])
+        """The last part of the name: what target lists are written with (`q_proj`); of a vector its module's."""
+        if self.kind == "vector":
+            return ".".join(self.name.removesuffix(".weight").split(".")[-2 if self.name.endswith(".bias") else -1 :])
+        return self.name.rsplit(".", 1)[-1]
 
     @property
     def adaptable(self) -> bool:

@@ -191,7 +191,7 @@ def test_check_counts_what_is_trained_and_says_where_there_is_nothing(home: Home
     # Two norms of the chosen block, and the one behind the blocks.
     assert [plan.layer.block for plan in trained(info, config.adapter)] == [0, 0, None]
     assert examine(home, config).trainable_parameters == 3 * 32
-    assert [plan.layer.suffix for plan in trained(info, config.adapter)][-1] == "norm.weight"
+    assert [plan.layer.suffix for plan in trained(info, config.adapter)][-1] == "norm"
     assert count(select(info.layers, config.adapter), config.adapter) == 0
     none = config.model_copy(update={"adapter": AdapterConfig(method="bitfit")})
     problems, _ = check_config(none, info)
