@@ -281,9 +281,9 @@ class Window(QMainWindow):
 
     def _show_first_page(self) -> None:
         """The run that is under way, else the page that was in front last time, else the first."""
-        runs = self.context.store.runs()
-        busy = next((row for row in runs if row.phase in UNDER_WAY), None)
-        shown = busy or next(iter(runs), None)
+        store = self.context.store
+        busy = next(iter(store.runs(phases=UNDER_WAY, most=1)), None)
+        shown = busy or next(iter(store.runs(most=1)), None)
         if shown is not None:
             self.context.feed.watch(shown.id)
         remembered = str(self.settings.value("page", "model"))
@@ -346,9 +346,9 @@ class Window(QMainWindow):
         )
 
     def _compare(self, runs: list[str]) -> None:
-        page = self.page("runs")
+        # First the comparison: the page that comes to the front need not read the list that it does not show.
+        cast("RunsPage", self.page("runs")).compare(runs)
         self.go("runs")
-        cast("RunsPage", page).compare(runs)
 
     def _deleted(self, runs: list[str]) -> None:
         undo = ("Undo", lambda: self.context.actions.restore(runs))

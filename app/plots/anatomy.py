@@ -281,7 +281,7 @@ class AnatomyView(QWidget):
                 self._grid.setColumnStretch(column, 1)
             self._grid.addWidget(panels[-1], 1, 0, 1, beside)
             self._grid.setRowStretch(0, 5)
-            self._grid.setRowStretch(1, 3)
+            self._grid.setRowStretch(1, 4)
             return
         others = max(len(panels) - 1, 1)
         self._grid.addWidget(panels[0], 0, 0, others, 1)

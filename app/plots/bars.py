@@ -59,9 +59,11 @@ class BarsPlot(QWidget):
             paint_nothing(painter, self.rect())
             return
         painter.setFont(theme.font(12, mono=True))
-        longest = max(painter.fontMetrics().horizontalAdvance(name) for name in figure.names[: self._rows()])
+        longest = painter.fontMetrics().horizontalAdvance(max(figure.names, key=len))
         name_width = min(longest + theme.px(14), self.width() * 0.45)
-        for row in range(self._rows()):
+        height, seen = self._row_height(), event.rect()
+        last = min(int(seen.bottom() / height) + 1, self._rows())
+        for row in range(max(int(seen.top() / height), 0), last):
             self._paint_row(painter, figure, row, name_width)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
@@ -85,7 +87,7 @@ class BarsPlot(QWidget):
         value_width = theme.px(58)
         painter.setFont(theme.font(12, mono=True))
         painter.setPen(theme.color("muted"))
-        name = painter.fontMetrics().elidedText(figure.names[row], Qt.TextElideMode.ElideLeft, int(name_width))
+        name = painter.fontMetrics().elidedText(figure.names[row], Qt.TextElideMode.ElideMiddle, int(name_width))
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, name)
         painter.setFont(theme.font(12, 500))
         painter.setPen(theme.color("text"))

@@ -14,7 +14,7 @@ from app.plots.saving import save_button
 from app.widgets import Button, Panel, label
 from app.widgets.scroll import scrolled
 from core.figures import compare
-from core.figures.compare import Course
+from core.figures.compare import AXES, Course
 from core.figures.trace import Measured
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Comparison(Panel):
     def refresh(self) -> None:
         """Draw what is chosen."""
         key, by = str(self.choice.currentData()), cast(compare.By, self.by.currentData())
-        courses = [self._course(row, name, key) for row, name in zip(self._runs, names(self._runs), strict=True)]
+        courses = [self._course(row, name, key, by) for row, name in zip(self._runs, names(self._runs), strict=True)]
         together = len({course.group for course in courses}) < len(courses)
         self.grouped.setVisible(together)
         figure = compare.curves(courses, key, by, keep=_KEEP, grouped=together and self.grouped.isChecked())
@@ -94,11 +94,11 @@ class Comparison(Panel):
         self.add(row, 1)
         self.add(self.help)
 
-    def _course(self, row: RunRow, name: str, key: str) -> Course:
-        return Course(
-            name, compare.group_of(row.config), self._curve(row.id, key), self._curve(row.id, "trained_tokens"),
-            self._curve(row.id, "seconds"),
-        )  # fmt: skip
+    def _course(self, row: RunRow, name: str, key: str, by: compare.By) -> Course:
+        """What a curve is made of; where its steps lie on another axis is read only for that axis."""
+        places = {axis: self._curve(row.id, of) if axis == by and of else Measured() for axis, (_, of) in AXES.items()}
+        group = compare.group_of(row.config_text)
+        return Course(name, group, self._curve(row.id, key), places["tokens"], places["seconds"])
 
     def _curve(self, run: str, key: str) -> Measured:
         """A curve, read once."""

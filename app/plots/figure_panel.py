@@ -11,11 +11,12 @@ from app.plots.bars import BarsPlot
 from app.plots.heatmap import HeatmapPlot
 from app.plots.lines import LinesPlot
 from app.plots.saving import save_button
-from app.plots.scatter import ScatterPlot
+from app.plots.scatter import MOST_POINTS, ScatterPlot
 from app.widgets.labels import label
 from app.widgets.numbers_table import NumbersTable
 from app.widgets.panel import Panel
 from app.widgets.scroll import scrolled
+from app.words import number
 from core.figures.figure import Bars, Heatmap, Lines, Scatter, Table
 
 _BESIDE_TITLE = 3
@@ -54,7 +55,9 @@ class FigurePanel(Panel):
     def show_figure(self, figure: Shown) -> None:
         """Show another figure of this kind."""
         self.figure = figure
-        self.set_title(figure.title)
+        count = len(figure.names) if isinstance(figure, Scatter) else 0
+        note = f"{number(MOST_POINTS)} of {number(count)} points drawn" if count > MOST_POINTS else ""
+        self.set_title(figure.title, note)
         self.setAccessibleDescription(figure.summary())
         self.help.setText(figure.help)
         if isinstance(self.view, NumbersTable) and isinstance(figure, Table):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QBrush
 
 from app.plots.canvas import Canvas, Range
 from app.style.theme import Theme
 from app.style.viridis import viridis
 from core.figures.figure import Scatter
+
+_SHADES = 64
+MOST_POINTS = 2000
+"""Points that are drawn, spread evenly over all; the trend and the table are of all."""
 
 
 class ScatterPlot(Canvas):
@@ -30,9 +37,13 @@ class ScatterPlot(Canvas):
         if self._labels != (figure.x, figure.y):
             self._set_labels(figure.x, figure.y)
         shares = figure.shares if len(figure.shares) else np.zeros(len(figure.xs))
-        brushes = [viridis(float(share)) for share in shares]
+        places = np.clip(np.nan_to_num(shares) * (_SHADES - 1), 0, _SHADES - 1).round().astype(int)
         outline = pg.mkPen(theme.color("panel"), width=1)
-        self._points.setData(figure.xs, figure.ys, brush=brushes, pen=outline, data=list(figure.names))
+        drawn = np.unique(np.linspace(0, len(shares) - 1, min(len(shares), MOST_POINTS)).astype(int))
+        self._points.setData(
+            figure.xs[drawn], figure.ys[drawn], brush=[_brush(place) for place in places[drawn].tolist()], pen=outline,
+            data=[figure.names[at] for at in drawn.tolist()],
+        )  # fmt: skip
         self._trend.setPen(pg.mkPen(theme.color("amber"), width=1.5, style=Qt.PenStyle.DashLine))
         extent = self._extent()
         if figure.trend is not None and extent is not None:
@@ -53,6 +64,12 @@ class ScatterPlot(Canvas):
         if isinstance(self.figure, Scatter) and len(self.figure.ys):
             ys = self.figure.ys if self.figure.spans is None else np.array(self.figure.spans[1])
             self.view.setYRange(*_roomy(ys), padding=0)
+
+
+@cache
+def _brush(place: int) -> QBrush:
+    """One brush for each shade: a picture of the point is drawn for each brush, not for each point."""
+    return QBrush(viridis(place / (_SHADES - 1)))
 
 
 def _roomy(values: np.ndarray) -> Range:

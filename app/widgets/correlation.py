@@ -15,7 +15,9 @@ from app.widgets.focus_ring import paint_focus_ring
 
 _CELL = (116, 44)
 _GAP = 4
-_LABELS, _HEADS = 190, 56
+_ROOMY = 84
+"""Width of a cell above which the names stand in the usual size."""
+_LABELS, _HEADS = 190, 66
 """Room for the names beside and above; above they break into up to three lines."""
 
 
@@ -55,6 +57,7 @@ class CorrelationGrid(QWidget):
             cut = QFontMetrics(painter.font()).elidedText(name, Qt.TextElideMode.ElideRight, round(left.width()))
             painter.drawText(left, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, cut)
             painter.setPen(theme.color("muted"))
+            painter.setFont(theme.font(12 if self._cell(0, 0).width() > theme.px(_ROOMY) else 11))
             head = QRectF(self._cell(0, place).x(), 0, self._cell(0, place).width(), self._cell(0, 0).y() - _GAP)
             flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom | Qt.TextFlag.TextWordWrap
             painter.drawText(head.adjusted(2, 0, -2, 0), int(flags), name)

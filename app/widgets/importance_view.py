@@ -57,6 +57,8 @@ class ImportanceView(Panel):
         }
         self.score = QComboBox()
         self.score.setAccessibleName("Which score")
+        self.score.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.score.setMinimumContentsLength(16)
         self.map = LayerMap()
         self.map.read_only = True
         self.map.describe = self._described

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -77,9 +78,9 @@ class Course:
         return found
 
 
-def group_of(config: RunConfig) -> str:
-    """What runs that differ in name and seed alone have in common, as text."""
-    return config.model_copy(update={"name": "", "seed": 0}).model_dump_json()
+def group_of(config: str) -> str:
+    """What runs that differ in name and seed alone have in common, of a configuration's JSON text."""
+    return json.dumps({key: value for key, value in json.loads(config).items() if key not in ("name", "seed")})
 
 
 def curves(runs: Sequence[Course], key: str, by: By, *, keep: float = 0.0, grouped: bool = False) -> Lines:

@@ -136,7 +136,7 @@ def _compared(store: Store, rows: Sequence[RunRow]) -> Section:
     for key, by in (("loss", "step"), ("held_out", "step"), ("held_out", "seconds")):
         courses = [
             Course(
-                name, compare.group_of(row.config), trace.curve(key), trace.curve("trained_tokens"),
+                name, compare.group_of(row.config_text), trace.curve(key), trace.curve("trained_tokens"),
                 trace.curve("seconds"),
             )
             for name, row, trace in zip(_names(rows), rows, traces, strict=True)
