@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from core.config import files
+from core.config.forecast import PROCESS
 from core.home import Home
 from core.launch import kill
 from core.store.store import Store
@@ -70,6 +71,7 @@ def test_train_follows_a_run_to_its_end_and_reports(store: Store, tmp_path: Path
     assert found["tokens_per_second"] > 0 and found["peak_memory"] > 0
     assert Path(found["folder"]) == store.home.run(found["run"])
     assert "step 6: checkpoint saved" in err
+    assert store.run(found["run"]).state.forecast > PROCESS["cpu"]
 
 
 def test_ctrl_c_stops_with_a_checkpoint_and_resume_goes_on_from_it(store: Store, tmp_path: Path) -> None:
