@@ -121,20 +121,50 @@ class Renderer:
         Raises:
             UserError: the template writes nothing for it, and the model would learn to say nothing.
         """
-        upto = _common(text, self._text(example, example.turns[: turn + 1]))
-        start = _common(text, self._prompt(example, turn))
-        absent = next((call["name"] for call in example.turns[turn].calls if call["name"] not in text[start:upto]), "")
+        limit = self._next(example, turn, text)
+        start, end, tail = self._in_place(example, turn, text) or self._by_parts(example, turn, text)
+        if end > limit:  # some templates write what the tool has answered into the turn that has called it
+            start, end, tail = self._by_parts(example, turn, text)
+        end, tail = min(end, limit), min(tail, limit)
+        absent = next((call["name"] for call in example.turns[turn].calls if call["name"] not in text[start:tail]), "")
         if absent:
             raise UserError(
                 f"{example.place}: the chat template does not write calls of tools ({absent}).",
                 hint="Take a model made for tools, or choose a template that writes them (data.template).",
                 path="data.template",
             )
+        return Span(turn, start, end, tail) if example.turns[turn].trained else None
+
+    def _next(self, example: Example, turn: int, text: str) -> int:
+        """Where the text of the turn behind this one begins; the end of all where nobody can tell."""
+        if turn + 1 == len(example.turns) or not example.turns[turn + 1].content.strip():
+            return len(text)
         (mark,) = _marks(1, text)
-        marked = self._text(example, [*example.turns[:turn], Turn("assistant", mark)])
-        rest = marked.partition(mark)[2]
+        try:
+            return _common(text, self._text(example, _replaced(example.turns, {turn + 1: mark})))
+        except UserError:
+            return len(text)
+
+    def _in_place(self, example: Example, turn: int, text: str) -> tuple[int, int, int] | None:
+        """Start, end and tail of a call, by the text with a plain answer in its place; None where that differs more."""
+        (mark,) = _marks(1, text)
+        plain = [*example.turns[:turn], Turn("assistant", mark), *example.turns[turn + 1 :]]
+        try:
+            before, found, after = self._text(example, plain).partition(mark)
+        except UserError:  # a template may want a call before what a tool has answered
+            return None
+        end = len(text) - len(after)
+        if not found or not text.startswith(before) or not text.endswith(after) or end < len(before):
+            return None
+        return len(before), end, self._tail(example, turn, text, end)
+
+    def _by_parts(self, example: Example, turn: int, text: str) -> tuple[int, int, int]:
+        """The same by the text up to the call and the one behind it."""
+        upto = _common(text, self._text(example, example.turns[: turn + 1]))
+        (mark,) = _marks(1, text)
+        rest = self._text(example, [*example.turns[:turn], Turn("assistant", mark)]).partition(mark)[2]
         end = upto - len(rest) if text[:upto].endswith(rest) else upto
-        return Span(turn, start, end, upto) if example.turns[turn].trained else None
+        return _common(text, self._prompt(example, turn)), end, upto
 
     def _alone(self, example: Example, turn: int, mark: str, text: str) -> tuple[int, int] | None:
         """Where one answer stands, by the texts with and without it, in a template that treats answers by content."""

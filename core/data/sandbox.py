@@ -180,6 +180,10 @@ class BudgetedEnvironment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Work out `*`, `**`, `+` or `%`, where that stays small."""
+        if operator == "+":
+            found = left + right  # at most as long as both, which have been paid for
+            self._write(_length(found))
+            return found
         whole = isinstance(left, int) and isinstance(right, int)
         if operator == "**":
             if whole and right > 0 and left.bit_length() * right > _BITS:
@@ -191,8 +195,6 @@ class BudgetedEnvironment(ImmutableSandboxedEnvironment):
                 self._write(_size(left) * max(_size(right), 0))
         elif operator == "%" and isinstance(left, str):
             self._weigh("format", (left, *(right if isinstance(right, tuple) else (right,))))
-        elif operator == "+" and not whole:
-            self._write(_length(left) + _length(right))
         return super().call_binop(context, operator, left, right)
 
     def _careful(self, name: str, filter: Any) -> Any:

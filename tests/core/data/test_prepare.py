@@ -130,7 +130,9 @@ def test_a_row_of_another_shape_is_named_with_what_it_has(tmp_path: Path) -> Non
 
 def test_an_empty_answer_is_told(tmp_path: Path) -> None:
     prepared = run(lines(tmp_path / "a.jsonl", [*pairs(3), {"instruction": "Q", "response": " "}]), held_out=0)
-    assert only_problem(prepared).text.startswith("Nothing is said in the answers or texts of 1 example (first: a.jsonl, row 4)")
+    assert only_problem(prepared).text.startswith(
+        "Nothing is said in the answers or texts of 1 example (first: a.jsonl, row 4)"
+    )
 
 
 def test_a_model_without_a_template_is_told(tmp_path: Path) -> None:
