@@ -222,6 +222,10 @@ class Init(Component):
         """The tensors in which one layer remembers its start, by name; never trained."""
         return {}
 
+    def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
+        """One number per layer of its own to be measured after a step, by key."""
+        return {}
+
     def begin(self, layer: Adapted) -> None:
         """Set first values that follow from the base weight; called once, and not where saved values take over."""
 

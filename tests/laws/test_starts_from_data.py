@@ -268,7 +268,9 @@ def test_a_stopped_run_goes_on_from_its_start_without_another_look(store: Store,
     assert any("for the start" in text for text in stages[: starts[1]])
     assert not any("for the start" in text for text in stages[starts[1] :])
     opened = Opened.at(store.run(whole), store.checkpoints(whole)[-1])
-    assert 0 < float(opened.moved(opened.layers[0].name).norm()) < 1
+    gone = float(opened.moved(opened.layers[0].name).norm())
+    assert 0 < gone < 1
+    assert store.vectors(whole, "from_start")[1][-1][0] == pytest.approx(gone, rel=1e-4)
 
 
 @pytest.mark.parametrize("method", ["eva", "lora-ga"])

@@ -8,13 +8,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Found, Init, Param, Scale
+from core.adapters.init.from_start import FROM_START, from_start
 from core.adapters.init.start import start
 from core.component import option
 from core.layers import LayerPlan
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Generator, Tensor
 
+    from core.adapters.adapted import Adapted
     from core.adapters.init.principal import Principal
     from core.adapters.sight import Sight
 
@@ -31,6 +35,7 @@ class Eva(Init):
     label = "Main directions of the inputs (EVA)"
     paper = "2410.07170"
     needs = frozenset({"factors", "own_rank", "own_layers"})
+    shows = (FROM_START,)
     because = MappingProxyType({"own_rank": "it gives out the ranks itself, by what the inputs need"})
 
     rho: float = option(
@@ -52,6 +57,9 @@ class Eva(Init):
 
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
         return start(param.shape, param.fill, param.std, generator)
+
+    def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
+        return from_start(layers)
 
     def looks(self) -> int:
         return self.batches

@@ -13,10 +13,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Init, Param
+from core.adapters.init.from_start import FROM_START, from_start
 from core.adapters.init.start import start
 from core.layers import LayerPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Generator, Tensor
 
     from core.adapters.adapted import Adapted
@@ -27,6 +32,7 @@ class Offset(Init):
 
     needs = frozenset({"factors", "own_rank", "float_base", "fixed_rank", "own_layers"})
     provides = frozenset({"offset"})
+    shows = (FROM_START,)
     because = MappingProxyType(
         {
             "fixed_rank": "all r directions are taken out of the weight at the start, and at a lower rank only some of "
@@ -46,6 +52,9 @@ class Offset(Init):
 
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
         return start(param.shape, param.fill, param.std, generator)
+
+    def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
+        return from_start(layers)
 
     def carried(self, layer: Adapted) -> tuple[Tensor, Tensor]:
         return layer.derived("start_b", lambda: -layer.own["start_b"]), layer.own["start_a"]

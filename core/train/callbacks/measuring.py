@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.adapters.adapted import Adapted
-from core.adapters.axis import Delta, Magnitude
+from core.adapters.axis import Delta, Init, Magnitude
 from core.adapters.norms import delta_norms
 from core.callback import Callback
 from core.train.memory import peak
@@ -62,8 +62,8 @@ class Measuring(Callback):
         for callback in self.training.callbacks:
             yield from callback.vectors().items()
         adapter = self.training.adapters.config
-        for member in (adapter.axis("delta"), adapter.axis("magnitude")):
-            assert isinstance(member, Delta | Magnitude)
+        for member in (adapter.axis("delta"), adapter.axis("magnitude"), adapter.axis("init")):
+            assert isinstance(member, Delta | Magnitude | Init)
             yield from member.measured(self.layers).items()
 
 

@@ -1,0 +1,34 @@
+"""How far A has gone from where it started: whether directions that were chosen with care are still the ones in use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from core.figures.figure import Axis
+from core.figures.live.layer_map import LayerMap
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.adapters.adapted import Adapted
+
+FROM_START = LayerMap(
+    key="from-start",
+    title="Distance from the start by layer",
+    help="How far A has gone from where it started. Layers that stay dark still use the directions they were given.",
+    paper="",
+    vector="from_start",
+    value=Axis("Norm of A − A₀"),
+)
+
+
+def from_start(layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
+    """||A - A0|| of every layer, under the figure's key."""
+    import torch
+
+    with torch.no_grad():
+        norms = [torch.linalg.vector_norm(layer.own["a"] - layer.own["start_a"]) for layer in layers]
+        found: NDArray[np.float32] = torch.stack(norms).float().cpu().numpy()
+    return {FROM_START.vector: found}
