@@ -82,6 +82,10 @@ def examine(home: Home, config: RunConfig) -> Examination:
         info = describe(config.model.path)
         problems, warnings = check_config(config, info)
         plans = trained(info, config.adapter)
+        if config.adapter.begin:
+            from core.train.beginning import earlier
+
+            earlier(home, config)
     except UserError as error:
         return Examination((problem_of(error, "model.path"),), ())
     trainable, memory = count(plans, config.adapter), forecast(info, plans, config)

@@ -6,6 +6,7 @@ from what it is made of (`objection`), never from a method's name.
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -59,11 +60,14 @@ class Folder:
         """A tensor, float32.
 
         Raises:
-            UserError: it is not there.
+            UserError: it is not there, or holds a single number.
         """
         if name not in self.tensors:
             raise UserError(f"The adapter lacks the tensor {name}.", hint="Its file may have been cut short.")
-        return self.tensors.pop(name).float()
+        found = self.tensors.pop(name).float()
+        if not found.dim():
+            raise UserError(f"The adapter's tensor {name} is a single number.", hint="Its file may have been damaged.")
+        return found
 
     def number(self, key: str, default: float) -> float:
         """A number of the configuration.
@@ -72,7 +76,7 @@ class Folder:
             UserError: it is none.
         """
         value = self.said.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise UserError(f"{key} must be a number in the adapter's configuration (got {value!r}).")
         return value
 
@@ -83,9 +87,11 @@ class Folder:
             UserError: a pattern cannot be read.
         """
         table = self.said.get(patterns) or {}
+        if not isinstance(table, dict):
+            raise UserError(f"{patterns} must be a table in the adapter's configuration (got {table!r}).")
         for pattern, value in table.items():
             try:
-                if re.match(rf"(.*\.)?({pattern})$", name):
+                if re.match(rf"(.*\.)?({pattern})$", name) and math.isfinite(float(value)):
                     return float(value)
             except (re.error, TypeError, ValueError):
                 raise UserError(

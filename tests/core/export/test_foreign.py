@@ -101,7 +101,9 @@ def change(adapter: Path, **said: Any) -> None:
         ({"r": 7}, "the rank 7, its file 4"),
         ({"r": "x"}, "r must be a number"),
         ({"lora_alpha": 0}, "says what cannot be"),
+        ({"r": float("nan")}, "r must be a number"),
         ({"rank_pattern": {"(": 3}}, "which says nothing"),
+        ({"rank_pattern": [3]}, "rank_pattern must be a table"),
     ],
 )
 def test_what_cannot_be_taken_over_is_refused_in_words(lora: tuple[Path, Path], said: Any, why: str) -> None:

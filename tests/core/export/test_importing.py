@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from core.commandline.examination import examine
 from core.config.select import select
 from core.errors import UserError
 from core.export.adapter import CONFIG
@@ -112,6 +113,8 @@ def test_a_run_refuses_to_begin_from_what_is_made_of_something_else(home: Home, 
     saved = beginning.earlier(home, config.model_copy(update={"adapter": here}))
     assert saved is not None
     layers = describe(base).layers
+    unknown = config.model_copy(update={"adapter": here.model_copy(update={"begin": "nothing"})})
+    assert [problem.path for problem in examine(home, unknown).problems] == ["adapter.begin"]
     for changes, why in (
         ({"method": "lora"}, "Magnitude is 'Row lengths"),
         ({"begin": "nothing"}, "There is no run 'nothing'"),

@@ -28,6 +28,12 @@ def test_gaps_and_disagreements_are_measured() -> None:
     assert found.token_agreement == 0.5
 
 
+def test_of_texts_that_are_judged_it_says_texts() -> None:
+    found = compare([torch.zeros(1, 3)] * 2, [torch.zeros(1, 3)] * 2, [Probe((0, 1), (True, True))] * 2, judged=True)
+    assert found.sentence().startswith("On 2 texts ") and "perplexity" not in found.sentence()
+    assert found.to_dict()["unit"] == "texts"
+
+
 def test_perplexity_counts_trained_tokens_only() -> None:
     even = torch.zeros(3, 8)
     assert perplexity([even], [Probe((1, 2, 3), (True, True, False))]) == pytest.approx(8)
