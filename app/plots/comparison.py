@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtWidgets import QComboBox, QHBoxLayout
 
 from app.plots.lines import LinesPlot
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST = 64
 """Runs whose curves are drawn at once; of more the first."""
+_AT_ONCE, _THEN = 10, 6
+"""Runs that are drawn at first, and that come with each further turn of the window."""
 _KEEP = 0.9
 _BESIDE = 3
 """Curves whose legend has room in the head of the panel."""
@@ -43,6 +45,10 @@ class Comparison(Panel):
         self._store, self._settings = store, settings
         self._runs: tuple[RunRow, ...] = ()
         self._read: dict[tuple[str, str], Measured] = {}
+        self._groups: dict[str, str] = {}
+        self._count = _AT_ONCE
+        self._next = QTimer(self, singleShot=True, interval=0)
+        self._next.timeout.connect(self._draw)
         self.plot = LinesPlot("Curves of the chosen runs", upright=large)
         self.plot.marked.connect(self.plot.set_mark)
         self.plot.hovered.connect(self.plot.set_hover)
@@ -71,15 +77,25 @@ class Comparison(Panel):
         self.refresh()
 
     def refresh(self) -> None:
-        """Draw what is chosen."""
+        """Draw what is chosen: the first few at once, the others one by one while the window goes on."""
+        self._count = _AT_ONCE
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw as many runs as it is their turn."""
         key, by = str(self.choice.currentData()), cast(compare.By, self.by.currentData())
-        courses = [self._course(row, name, key, by) for row, name in zip(self._runs, names(self._runs), strict=True)]
+        runs = self._runs[: self._count]
+        courses = [self._course(row, name, key, by) for row, name in zip(runs, names(runs), strict=True)]
         together = len({course.group for course in courses}) < len(courses)
         self.grouped.setVisible(together)
-        figure = compare.curves(courses, key, by, keep=_KEEP, grouped=together and self.grouped.isChecked())
+        grouped = together and self.grouped.isChecked()
+        figure = compare.curves(courses, key, by, keep=_KEEP, grouped=grouped, of=len(self._runs))
         self.plot.show_figure(figure)
         self.plot.legend.setVisible(self._large or len(figure.series) <= _BESIDE)
         self.help.setText(figure.help)
+        if self._count < len(self._runs):
+            self._count += _THEN
+            self._next.start()
 
     def _lay_out(self) -> None:
         if not self._large:
@@ -97,8 +113,9 @@ class Comparison(Panel):
     def _course(self, row: RunRow, name: str, key: str, by: compare.By) -> Course:
         """What a curve is made of; where its steps lie on another axis is read only for that axis."""
         places = {axis: self._curve(row.id, of) if axis == by and of else Measured() for axis, (_, of) in AXES.items()}
-        group = compare.group_of(row.config_text)
-        return Course(name, group, self._curve(row.id, key), places["tokens"], places["seconds"])
+        if row.id not in self._groups:
+            self._groups[row.id] = compare.group_of(row.config_text)
+        return Course(name, self._groups[row.id], self._curve(row.id, key), places["tokens"], places["seconds"])
 
     def _curve(self, run: str, key: str) -> Measured:
         """A curve, read once."""

@@ -83,7 +83,9 @@ def group_of(config: str) -> str:
     return json.dumps({key: value for key, value in json.loads(config).items() if key not in ("name", "seed")})
 
 
-def curves(runs: Sequence[Course], key: str, by: By, *, keep: float = 0.0, grouped: bool = False) -> Lines:
+def curves(
+    runs: Sequence[Course], key: str, by: By, *, keep: float = 0.0, grouped: bool = False, of: int = 0
+) -> Lines:  # fmt: skip
     """One curve a run, or one a group of seeds.
 
     Args:
@@ -92,6 +94,7 @@ def curves(runs: Sequence[Course], key: str, by: By, *, keep: float = 0.0, group
         by: what they are aligned by.
         keep: how much of the past a smoothed curve keeps, where the quantity is smoothed at all.
         grouped: whether runs that differ in their seed alone are shown as their mean with a band.
+        of: how many curves there will be, where these are the first of more: colours stay when the others come.
     """
     found = [_drawn(one, key, by, keep) for one in runs]
     series: list[Series] = []
@@ -99,7 +102,7 @@ def curves(runs: Sequence[Course], key: str, by: By, *, keep: float = 0.0, group
     for place, one in enumerate(runs):
         groups.setdefault(one.group if grouped else str(place), []).append(place)
     for color, places in enumerate(groups.values()):
-        token = shade(color, len(groups))
+        token = shade(color, max(len(groups), of))
         name = runs[places[0]].name
         if len(places) == 1:
             x, y = found[places[0]]

@@ -111,6 +111,16 @@ def test_curves_are_aligned_and_seeds_are_one(window: Open, seeded: Make) -> Non
     assert curves.plot.figure.title == "Held-out loss"  # type: ignore[union-attr]
 
 
+def test_many_runs_are_drawn_little_by_little(window: Open, seeded: Make) -> None:
+    runs = [made(seeded, f"run {at}", adapter__rank=at + 1) for at in range(13)]
+    curves = page_of(window(), *runs).beside.curves
+    for _ in range(5):
+        QApplication.processEvents()
+    figure = curves.plot.figure
+    assert [series.name for series in figure.series] == [f"run {at}" for at in range(13)]  # type: ignore[union-attr]
+    assert len({series.color for series in figure.series}) == 13  # type: ignore[union-attr]
+
+
 def test_what_differs_layers_and_answers_stand_beside_one_another(window: Open, seeded: Make, store: Store) -> None:
     one, other = made(seeded, "a"), made(seeded, "b", adapter__rank=4)
     beside = page_of(window(), one, other).beside
