@@ -35,7 +35,9 @@ class Flat:
     def whole(self) -> NDArray[Any]:
         """All of them, (count,), read-only; mapped from the disk where they lie there. To be asked for once."""
         if self._file is None:
-            return np.frombuffer(bytes(self._held), dtype=self._dtype)
+            whole = np.frombuffer(self._held, dtype=self._dtype)
+            whole.flags.writeable = False
+            return whole
         self._put_away()
         with self._file as file:  # the mapping keeps what it needs open
             return np.memmap(file, dtype=self._dtype, mode="r", shape=(self.count,))

@@ -1,8 +1,8 @@
 """A table of masks, each looked at by hand: the stock templates as they are, times the shapes that data comes in.
 
 The table is `hand_checked_masks.txt`: a line for each template and shape, with ⟦ and ⟧ around what is learned and ⏎ for
-a line break. The templates of Llama 3, Qwen, Gemma and Phi are the ones that `trl` keeps; Mistral's, ChatML and SmolLM2's
-are in `chats.py`.
+a line break. The templates of Llama 3, Qwen, Gemma and Phi are the ones that `trl` keeps; those of Mistral, ChatML and
+SmolLM2 are in `chats.py`.
 """
 
 from __future__ import annotations
