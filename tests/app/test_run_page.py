@@ -8,8 +8,10 @@ from typing import cast
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QApplication
 
 from app.pages.run import RunPage
+from app.plots.powers import PowersAxis
 from app.plots.saving import save
 from app.window import Window
 from core.commands import Command
@@ -270,3 +272,12 @@ def test_every_kind_of_own_figure_is_saved_as_picture_and_table(window: Open, se
         for kind in ("png", "svg", "csv"):
             save(page.curve.own.plot, figure, folder / f"{key}.{kind}")
             assert (folder / f"{key}.{kind}").stat().st_size > 100
+
+
+def test_many_powers_of_ten_are_marked_alone_and_few_with_the_numbers_between(qapp: QApplication) -> None:
+    axis = PowersAxis("left")
+    axis.setLogMode(False, True)
+    many = [values for _, values in axis.tickValues(-6.0, 0.0, 200)]
+    few = [values for _, values in axis.tickValues(0.0, 1.0, 200)]
+    assert all(float(value).is_integer() for values in many for value in values)
+    assert any(not float(value).is_integer() for values in few for value in values)

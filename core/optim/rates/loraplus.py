@@ -41,7 +41,7 @@ class LoraPlus(Rates):
     shows = (
         Spread(
             key="lora+-updates",
-            title="Size of the updates of A and B",
+            title="Updates of A and of B",
             help="Length of each step of A and of B over the length of the matrix itself, in the middle layer. With a "
             "good ratio the two are of similar size, once B has grown.",
             paper="2402.12354",
