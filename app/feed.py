@@ -18,6 +18,8 @@ from core.store.store import Store
 
 INTERVAL = 100
 """Milliseconds between two looks."""
+PORTION = 4000
+"""Points of each curve that are read at once: a long run comes in portions, with a frame painted after each."""
 _LIVENESS_EVERY = 10
 _LIST_EVERY = 10
 
@@ -54,6 +56,8 @@ class Feed(QObject):
         self._list_is_old = False
         self._timer = QTimer(self, interval=INTERVAL)
         self._timer.timeout.connect(self.look)
+        self._catching_up = QTimer(self, singleShot=True, interval=0)
+        self._catching_up.timeout.connect(self._catch_up)
 
     def start(self) -> None:
         """Begin to look."""
@@ -63,13 +67,14 @@ class Feed(QObject):
     def stop(self) -> None:
         """Look no more."""
         self._timer.stop()
+        self._catching_up.stop()
 
     def watch(self, run_id: str | None) -> None:
         """Put a run on show (None: none)."""
         self.row, self.trace, self.status = None, None, None
         if run_id is not None:
             self.row, self.status = observe(self._store, self._store.run(run_id))
-            self.trace = Trace(self._store, run_id)
+            self.trace = Trace(self._store, run_id, portion=PORTION)
         self.watched.emit()
         self._read()
 
@@ -108,6 +113,15 @@ class Feed(QObject):
         self.row, self.status = row, found
         if changed:
             self.run_changed.emit(changed)
+        if self.trace.behind:
+            self._catching_up.start()
+
+    def _catch_up(self) -> None:
+        """Read the next portion of a long run."""
+        try:
+            self._read()
+        except UserError as error:
+            self._tell_trouble(str(error))
 
     def _tell_trouble(self, text: str) -> None:
         if text != self._trouble:

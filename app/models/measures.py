@@ -73,7 +73,7 @@ def weights(every: Mapping[str, LayerPlan]) -> Measure:
 def runs_with_norms(store: Store, names: frozenset[str]) -> dict[str, str]:
     """The newest runs that measured layers of this model: id to name."""
     found: dict[str, str] = {}
-    for row in store.runs()[:_RUNS_LOOKED_AT]:
+    for row in store.runs(most=_RUNS_LOOKED_AT):
         if NORM in store.vector_keys(row.id) and any(layer.name in names for layer in store.layers(row.id)):
             found[row.id] = row.name
         if len(found) == _RUNS_OFFERED:

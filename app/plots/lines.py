@@ -204,7 +204,8 @@ def _new_curve(series: Series) -> pg.PlotDataItem:
     style = Qt.PenStyle.DashLine if series.style == "dashed" else Qt.PenStyle.SolidLine
     curve = pg.PlotDataItem(
         pen=pg.mkPen(color, width=width, style=style), connect="finite",
-        symbolBrush=color, symbolPen=None, symbolSize=6, skipFiniteCheck=False,
+        # Made once: pyqtgraph draws a picture of a dot for each pen and brush that it has not met before.
+        symbolBrush=pg.mkBrush(color), symbolPen=pg.mkPen(None), symbolSize=6, skipFiniteCheck=False,
     )  # fmt: skip
     curve.opts["autoDownsampleFactor"] = _BINS
     curve.setZValue({"thin": 1, "line": 2, "points": 3, "dashed": 1}[series.style])

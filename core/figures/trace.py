@@ -24,7 +24,7 @@ CURVES = (
     "loss", "held_out", "learning_rate", "gradient_norm", "tokens_per_second", "memory", "trained_tokens", "seconds",
 )  # fmt: skip
 """The scalars that every run measures."""
-VECTORS = ("delta_norm", "relative_norm")
+VECTORS = ("delta_norm", "relative_norm", "effective_rank", "largest_singular")
 """The numbers per layer that every run measures."""
 
 
@@ -120,10 +120,14 @@ class Trace:
         layers: the adapted layers, in the order of every vector; empty until the worker has made them.
         curves, vectors: what was measured, by key.
         events: with the times (seconds since the epoch) at which they were written.
+        portion: points of each curve that one `update` reads at most, for who must not wait long; below 0 for all.
+        behind: whether more is there to be read at once.
     """
 
     store: Store
     run: str
+    portion: int = -1
+    behind: bool = False
     layers: tuple[LayerInfo, ...] = ()
     curves: dict[str, Measured] = field(default_factory=dict)
     vectors: dict[str, Measured] = field(default_factory=dict)
@@ -137,36 +141,41 @@ class Trace:
         new_curves, new_vectors = set(curves) - self.curves.keys(), set(vectors) - self.vectors.keys()
         self._wanted_curves |= new_curves
         self._wanted_vectors |= new_vectors
-        self._read_curves(new_curves)
-        self._read_vectors(new_vectors)
+        self._read_curves(new_curves, -1)
+        self._read_vectors(new_vectors, -1)
 
     def update(self, *, vectors: Iterable[str] = VECTORS) -> set[str]:
         """Read what is new; returns the keys that have changed, and "events" where there were any."""
+        self.behind = False
         changed = self._read_events()
-        changed |= self._read_curves((*CURVES, *self._wanted_curves))
+        changed |= self._read_curves((*CURVES, *self._wanted_curves), self.portion)
         if not self.layers:
             self.layers = tuple(self.store.layers(self.run))
-        return changed | self._read_vectors((*vectors, *self._wanted_vectors))
+        return changed | self._read_vectors((*vectors, *self._wanted_vectors), self.portion)
 
-    def _read_curves(self, keys: Iterable[str]) -> set[str]:
+    def _read_curves(self, keys: Iterable[str], portion: int) -> set[str]:
         changed = set()
         for key in keys:
             curve = self.curves.setdefault(key, Measured())
-            steps, values = self.store.curve(self.run, key, after=curve.last_step)
+            steps, values = self.store.curve(self.run, key, after=curve.last_step, most=portion)
             if len(steps):
                 curve.extend(steps, values)
                 changed.add(key)
+            self.behind = self.behind or len(steps) == portion
         return changed
 
-    def _read_vectors(self, keys: Iterable[str]) -> set[str]:
-        changed = set()
+    def _read_vectors(self, keys: Iterable[str], portion: int) -> set[str]:
+        changed: set[str] = set()
         for key in keys if self.layers else ():
             vector = self.vectors.setdefault(key, Measured(len(self.layers), most=MOST_ROWS))
             most = None if len(vector) else MOST_ROWS
+            if most is not None and self.behind and portion >= 0:
+                continue  # The first reading may be a large one: it has an update of its own.
             at, matrix = self.store.vectors(self.run, key, after=vector.last_step, most=most)
             if len(at):
                 vector.extend(at, matrix)
                 changed.add(key)
+            self.behind = self.behind or 0 <= portion < 4 * len(at)
         return changed
 
     def curve(self, key: str) -> Measured:

@@ -26,10 +26,18 @@ class Readings:
         self.home = home
         self._database = connect(home)
 
-    def curve(self, run: str, key: str, after: int = -1) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """A curve's points behind a step: `(steps, values)`, both of shape (n,); nan and inf as they were measured."""
-        query = "SELECT step, value FROM points WHERE run = ? AND key = ? AND step > ? ORDER BY step"
-        table = np.array(self._rows(query, run, key, after), dtype=np.float64).reshape(-1, 2)
+    def curve(
+        self, run: str, key: str, after: int = -1, *, most: int = -1
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A curve's points behind a step: `(steps, values)`, both of shape (n,); nan and inf as they were measured.
+
+        Args:
+            run, key: which.
+            after: the last step that is not wanted.
+            most: so many points at most, the first ones; below 0 for all.
+        """
+        query = "SELECT step, value FROM points WHERE run = ? AND key = ? AND step > ? ORDER BY step LIMIT ?"
+        table = np.array(self._rows(query, run, key, after, most), dtype=np.float64).reshape(-1, 2)
         return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
 
     def curve_keys(self, run: str) -> list[str]:

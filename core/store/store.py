@@ -53,6 +53,7 @@ class Store(Readings):
         self.jobs = Jobs(self._database, home.database)
         self._version = -1
         self._wrote = True
+        self._handed_out: dict[str, tuple[tuple[Any, ...], RunRow]] = {}
         for row in self._rows(f"SELECT id FROM runs WHERE phase IN ({_marks(UNDER_WAY)})", *UNDER_WAY):
             self.recover(row[0])
 
@@ -84,19 +85,22 @@ class Store(Readings):
             raise
         return run
 
-    def runs(self, *, search: str = "", deleted: bool = False, phases: Collection[Phase] = ()) -> list[RunRow]:
+    def runs(
+        self, *, search: str = "", deleted: bool = False, phases: Collection[Phase] = (), most: int = -1
+    ) -> list[RunRow]:
         """All runs, newest first: those with every word of `search` in a name, tag or note; or those in the bin.
 
         Args:
             search, deleted: see above.
             phases: only runs in one of these; empty for all.
+            most: only so many, the newest; below 0 for all.
         """
         words = [f"%{_escaped(word)}%" for word in search.split()]
         matches = f" AND {_SEARCHED} LIKE ? ESCAPE '\\'" * len(words)
         matches += f" AND phase IN ({_marks(phases)})" if phases else ""
         query = f"{_RUN} WHERE deleted IS {'NOT ' if deleted else ''}NULL{matches} ORDER BY created DESC, id DESC"
         parent = self.home.bin if deleted else self.home.runs
-        return [_run(row, parent) for row in self._rows(query, *words, *phases)]
+        return [self._row(row, parent) for row in self._rows(f"{query} LIMIT ?", *words, *phases, most)]
 
     def run(self, run: str) -> RunRow:
         """One run.
@@ -238,6 +242,13 @@ class Store(Readings):
         """Ask for a job's end."""
         self._wrote = True
         self.jobs.cancel(job)
+
+    def _row(self, row: tuple[Any, ...], parent: Path) -> RunRow:
+        """A row as it was handed out before, with all that was worked out of its texts, where nothing in it is new."""
+        before = self._handed_out.get(row[0])
+        if before is None or before[0] != row:
+            before = self._handed_out[row[0]] = row, _run(row, parent)
+        return before[1]
 
     def _write(self, query: str, *values: Any) -> None:
         self._rows(query, *values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from PySide6.QtWidgets import QApplication
 
 from app.feed import Feed
@@ -35,6 +36,21 @@ def test_only_what_is_new_is_told_and_only_once(home: Home, qapp: QApplication, 
     assert {"loss", "delta_norm", "row"} <= told[0] and "held_out" not in told[0]
     feed.look()
     assert len(told) == 1
+
+
+def test_a_long_run_comes_in_portions_without_being_asked_again(
+    home: Home, qapp: QApplication, seeded: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.feed.PORTION", 10)
+    run = seeded().begin().advance(60)
+    feed = Feed(Store(home))
+    told = heard(feed)
+    feed.watch(run.run)
+    assert feed.trace is not None and len(feed.trace.curve("loss")) == 10
+    for _ in range(20):
+        qapp.processEvents()
+    assert len(feed.trace.curve("loss")) == len(feed.trace.vector("delta_norm")) == 61
+    assert sum("loss" in keys for keys in told) == 7
 
 
 def test_a_run_whose_worker_holds_its_lock_is_running_and_one_whose_worker_is_gone_is_lost(

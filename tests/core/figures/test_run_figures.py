@@ -30,6 +30,24 @@ def test_a_trace_that_follows_sees_what_a_trace_that_comes_late_sees(home: Home)
     seeded.close()
 
 
+def test_a_trace_read_in_portions_ends_as_one_read_at_once(home: Home) -> None:
+    store = Store(home)
+    seeded = Seeded(home, store, blocks=2).begin().advance(70)
+    at_once, portioned = Trace(store, seeded.run), Trace(store, seeded.run, portion=20)
+    at_once.update()
+    assert not at_once.behind
+    sizes = []
+    while not sizes or portioned.behind:
+        portioned.update()
+        sizes.append(len(portioned.curve("loss")))
+    assert sizes[:4] == [20, 40, 60, 71] and len(sizes) <= 7
+    for key in ("loss", "held_out", "memory"):
+        np.testing.assert_array_equal(portioned.curve(key).values, at_once.curve(key).values)
+    for key in ("delta_norm", "relative_norm"):
+        np.testing.assert_array_equal(portioned.vector(key).values, at_once.vector(key).values)
+    seeded.close()
+
+
 def test_a_rewound_run_shows_only_what_was_measured_last(home: Home) -> None:
     store = Store(home)
     seeded = Seeded(home, store, blocks=2).begin().advance(50)

@@ -282,3 +282,22 @@ def test_the_list_of_runs_does_not_read_their_configurations(store: Store) -> No
 )
 def test_models_and_data_have_short_names(path: str, name: str) -> None:
     assert short_name(path) == name
+
+
+def test_only_the_newest_runs_are_read_where_so_many_are_wanted(store: Store) -> None:
+    made = [store.create_run(named(name)) for name in ("a", "b", "c", "d")]
+    assert [row.id for row in store.runs(most=2)] == made[:1:-1]
+
+
+def test_what_was_worked_out_of_a_row_is_kept_until_the_row_changes(store: Store, home: Home) -> None:
+    run = store.create_run(named("first"))
+    before = store.runs()[0]
+    assert store.runs()[0] is before
+    other = Store(home)
+    other.rename(run, "second")
+    other.close()
+    assert store.runs()[0].name == "second" and before.name == "first"
+    store.delete(run)
+    assert store.runs(deleted=True)[0].folder == home.bin / run
+    store.restore(run)
+    assert store.runs()[0].folder == home.run(run)
