@@ -38,6 +38,8 @@ QUANTITIES: dict[str, Quantity] = {
 NORMS: dict[str, Axis] = {
     "delta_norm": Axis("Norm of dW"),
     "relative_norm": Axis("Norm of dW / norm of W"),
+    "effective_rank": Axis("Effective rank of dW", "directions"),
+    "largest_singular": Axis("Largest singular value of dW"),
 }
 """The per-layer measurements, by key."""
 
@@ -53,10 +55,15 @@ MEANINGS: dict[str, str] = {
     "tokens_per_second": "Tokens that go through the model in a second, padding left out.",
     "memory": "Memory that the worker holds.",
 }
-NORMS_HELP = (
-    "How large the change of each layer is at each step; layers up, the first block below. Bright rows are the layers "
-    "that move most."
-)
+NORMS_HELP = {
+    "delta_norm": "How large the change of each layer is at each step; layers up, the first block below. Bright rows "
+    "are the layers that move most.",
+    "relative_norm": "The same beside the size of the weight: how much of the layer is new.",
+    "effective_rank": "How many directions each layer's change really uses, of the rank that it was given: exp of the "
+    "entropy of its singular values.",
+    "largest_singular": "The strongest direction of each layer's change. Where it grows and the norm does not, one direction "
+    "takes over.",
+}
 CHANGED_HELP = (
     "How large the change of a layer's weight is beside the weight itself; the colour compares it with the end."
 )
@@ -96,7 +103,7 @@ def norms(trace: Trace, key: str, *, span: tuple[float, float] | None = None) ->
     title = "Adapter norm by layer and step"
     return Heatmap(
         title, STEP, Axis("Block"), NORMS[key], names, measured.steps, measured.values, block_ticks(trace.layers), span,
-        NORMS_HELP,
+        NORMS_HELP[key],
     )  # fmt: skip
 
 

@@ -13,16 +13,21 @@ from core.adapters.adapted import Adapted
 from core.adapters.axis import Delta, Init, Magnitude
 from core.adapters.norms import delta_norms
 from core.callback import Callback
+from core.insight.live import spectra
 from core.train.memory import peak
 from core.train.training import Training
 
+SPECTRA = 100
+"""How often, about, in a whole run the singular values are looked at: they cost more than norms and change slowly."""
+
 
 class Measuring(Callback):
-    """Curves at every step, per-layer vectors every `train.measure_every` steps and at the last."""
+    """Curves at every step, vectors by layer every `train.measure_every` steps and at the last, spectra more rarely."""
 
     def __init__(self, training: Training) -> None:
         self.training = training
         self.layers = list(training.adapters.layers.values())
+        self.rare = max(training.config.train.steps // SPECTRA, 1)
         self.base_norms: NDArray[np.float32] = np.empty(0, dtype=np.float32)
 
     def begin(self) -> None:
@@ -49,6 +54,9 @@ class Measuring(Callback):
         training.sink.points(step, points)
         if training.scheduled(training.config.train.measure_every):
             self._measure_layers(step)
+        if step % self.rare == 0 or step == training.config.train.steps:
+            for key, values in zip(("effective_rank", "largest_singular"), spectra(self.layers), strict=True):
+                training.sink.vector(step, key, values)
 
     def _measure_layers(self, step: int) -> None:
         norms = delta_norms(self.layers)

@@ -1,0 +1,34 @@
+"""What is measured of singular values while a run trains is what is found afterwards."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from core.insight.live import _effective, singular_values
+from core.insight.spectra import effective_rank, spectrum
+
+
+@pytest.mark.parametrize("shape", [(12, 4, 9), (3, 5, 8)])
+def test_singular_values_from_small_matrices_are_those_of_the_product(shape: tuple[int, int, int]) -> None:
+    out, rank, into = shape
+    generator = torch.Generator().manual_seed(0)
+    b, a = torch.randn(6, out, rank, generator=generator), torch.randn(6, rank, into, generator=generator)
+    found = singular_values(b, a)
+    for place in range(6):
+        exact = spectrum(b[place], a[place]).values
+        assert torch.allclose(found[place].flip(0)[: len(exact)], exact, rtol=1e-5, atol=1e-3)
+        assert float(_effective(found)[place]) == pytest.approx(effective_rank(exact), rel=2e-3)
+
+
+def test_a_training_that_has_diverged_is_still_measured() -> None:
+    b, a = torch.ones(2, 4, 2), torch.ones(2, 2, 3)
+    b[0, 0, 0] = torch.nan
+    found = singular_values(b, a)
+    assert found[0].isnan().all() and float(found[1, -1]) == pytest.approx(24**0.5)
+    assert _effective(found)[0].isnan() and float(_effective(found)[1]) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_change_of_nothing_uses_no_direction() -> None:
+    found = singular_values(torch.zeros(1, 4, 2), torch.ones(1, 2, 3))
+    assert float(_effective(found)[0]) == 0.0
