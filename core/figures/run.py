@@ -61,8 +61,8 @@ NORMS_HELP = {
     "relative_norm": "The same beside the size of the weight: how much of the layer is new.",
     "effective_rank": "How many directions each layer's change really uses, of the rank that it was given: exp of the "
     "entropy of its singular values.",
-    "largest_singular": "The strongest direction of each layer's change. Where it grows and the norm does not, one direction "
-    "takes over.",
+    "largest_singular": "The strongest direction of each layer's change. Where it grows and the norm does not, one "
+    "direction takes over.",
 }
 CHANGED_HELP = (
     "How large the change of a layer's weight is beside the weight itself; the colour compares it with the end."
