@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 _SIDE = 320
 _OFFERED = 200
 """Runs that can be chosen: the newest; older ones are found on the Runs page and duplicated from there."""
-_ENDED = (Phase.FINISHED, Phase.STOPPED)
 _SETTING, _ASKED = "insight/scores", "insight/asked"
 _EMPTY, _QUESTION, _RESULT, _ANATOMY = range(4)
 
@@ -77,10 +76,9 @@ class InsightPage(Page):
         self._remember_answer()
 
     def shown(self) -> None:
-        """Offer the runs that have ended since, and the configuration as it is now."""
-        store = self.context.store
-        ended = [row for row in store.runs() if row.phase in _ENDED][:_OFFERED]
-        self._runs = [row for row in ended if row.state.checkpoint is not None]
+        """Offer the runs that have a checkpoint by now, also of those under way, and the configuration as it is now."""
+        begun = [row for row in self.context.store.runs() if row.phase is not Phase.QUEUED][:_OFFERED]
+        self._runs = [row for row in begun if row.state.checkpoint is not None]
         self.ask.offer(self._runs, self._configured())
         self.anatomy.offer_runs(self._runs)
         self._source_changed()

@@ -178,6 +178,21 @@ def test_a_run_without_a_checkpoint_is_not_offered(opened: Callable[..., Shown],
     assert shown.page.ask.source.count() == 1 and not shown.page.parts["anatomy"].isVisible()
 
 
+def test_a_run_under_way_can_be_looked_into_by_its_checkpoints(opened: Callable[..., Shown], seeded: Make) -> None:
+    run = seeded("mine").begin().advance(120)
+    page = (shown := opened()).page
+    assert page.ask.source.findData(run.run) >= 0
+    shown.press(page.parts["anatomy"])
+    shown.press(page.anatomy.look)
+    assert shown.job.body["as_of"] == [100]
+    shown.job.fail("Not now.", "Later.")
+    run.advance(200)
+    page.shown()
+    shown.press(page.anatomy.whats["amplified"])
+    shown.press(page.anatomy.look)
+    assert shown.job.body["as_of"] == [200], "what was found at step 100 is not taken for what is there now"
+
+
 def test_without_a_score_or_data_it_says_what_is_missing(opened: Callable[..., Shown]) -> None:
     shown = opened()
     for box in shown.page.scores.boxes.values():
