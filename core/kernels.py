@@ -1,4 +1,4 @@
-"""bitsandbytes, where it is installed and works: kernels for graphics cards and optimizers with small state.
+"""bitsandbytes, where it is installed and works: kernels for codes of 4 bits and optimizers with small state.
 
 It is imported late and here alone: that takes a second, looks for a CUDA library that many machines lack, and says on
 the way what concerns nobody who only wants to train.
@@ -31,3 +31,14 @@ def bitsandbytes() -> ModuleType | None:
         except (ImportError, OSError, RuntimeError):
             return None
     return library  # type: ignore[no-any-return]
+
+
+@cache
+def on_processor() -> ModuleType | None:
+    """The library, where it has kernels for the processor as well; without them its own way is slower than ours."""
+    library = bitsandbytes()
+    parts = getattr(library, "cextension", None)
+    # Where nothing compiled could be loaded a stand-in is, which says yes to every name and raises when it is called.
+    if parts is None or isinstance(parts.lib, parts.ErrorHandlerMockBNBNativeLibrary):
+        return None
+    return library if hasattr(parts.lib, "cdequantize_blockwise_cpu_nf4_fp32") else None

@@ -38,7 +38,7 @@ def train(training: Training) -> RunFinished | RunStopped:
     _rest(training)
     while not training.done and not training.stopping:
         with explained(f"in step {training.progress.step + 1}"):
-            _step(training)
+            make_step(training)
         _rest(training)
     for callback in training.callbacks:
         callback.end()
@@ -46,7 +46,7 @@ def train(training: Training) -> RunFinished | RunStopped:
     return RunFinished(step) if training.done else RunStopped(step)
 
 
-def _step(training: Training) -> None:
+def make_step(training: Training) -> None:
     """One optimizer step, in the order of `core.callback`."""
     started = time.perf_counter()
     progress, callbacks = training.progress, training.callbacks

@@ -60,6 +60,18 @@ def test_codes_magnitudes_and_weights_are_those_of_bitsandbytes(
     assert torch.equal(ours, judge.dequantize_4bit(theirs, state))
 
 
+@pytest.mark.parametrize("kind", ["nf4", "nf4-double"])
+def test_its_kernel_for_processors_reads_our_codes_to_the_same_bits(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kernels.on_processor() is None:
+        pytest.skip("bitsandbytes has no kernels for this processor")
+    storage, given = member(kind), weight(256, 512)
+    codes = storage.encode(given)
+    by_kernel = storage.decode(codes, given.shape, torch.float32)
+    monkeypatch.setattr(blockwise, "WORTH", given.numel() + 1)
+
+    assert torch.equal(storage.decode(codes, given.shape, torch.float32), by_kernel)
+
+
 def test_the_8_bit_map_is_that_of_bitsandbytes_to_the_bit(judge: ModuleType) -> None:
     assert torch.equal(blockwise.dynamic_levels(), judge.create_dynamic_map(signed=True))
 

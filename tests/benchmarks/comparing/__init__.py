@@ -1,0 +1,1 @@
+"""The parts of `tests/benchmarks/methods.py`: every method in one setting, learning, timed, and beside peft."""
