@@ -13,7 +13,7 @@ from core.figures.figure import Axis, Bars
 FORMS = {
     "adapter": (
         "Adapter (PEFT)",
-        "A small folder that is loaded on top of the base model, in PEFT's own type where it has one.",
+        "A small folder, loaded on top of the base model; PEFT's own type where it has one.",
     ),
     "lora": (
         "Plain LoRA",
