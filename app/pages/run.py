@@ -25,6 +25,7 @@ from core.config.select import select
 from core.errors import UserError
 from core.events import Noticed
 from core.figures.live.of_run import own_figures
+from core.figures.live.of_task import LOSS_UNITS
 from core.launch import LOG
 from core.models.catalog import describe
 from core.queue import before
@@ -137,6 +138,7 @@ class RunPage(Page):
         self._forecast = _forecast(self.feed.row.config) if self.feed.row is not None else None
         if self.feed.row is not None:
             own = own_figures(self.feed.row.config)
+            self.loss.unit = LOSS_UNITS[self.feed.row.config.task]
             self.norms.offer(own)
             self.curve.offer(own, self.feed.row.config.method_label)
         for canvas in (self.loss.plot, self.norms.plot, *self.curve.canvases):

@@ -38,8 +38,10 @@ class LossPanel(Panel):
     def __init__(self, settings: QSettings) -> None:
         super().__init__("Loss")
         self._settings = settings
+        self.setToolTip(f"<qt>{figures.LOSS}</qt>")
         self.plot = LinesPlot("Loss by step")
         self._smoothed = Smoothed(SMOOTHINGS.get(str(settings.value("run/smoothing", "Medium")), 0.9))
+        self.unit = "nats per token"
         self._trace: Trace | None = None
         self._span: Range | None = None
         self.log = Button("Log", "ghost", name="Scale the loss by powers of ten")
@@ -58,7 +60,7 @@ class LossPanel(Panel):
         if anew:
             self._smoothed = Smoothed(self._smoothed.keep)
         self._trace, self._span = trace, span
-        self.plot.show_figure(figures.loss(trace, self._smoothed, span=span))
+        self.plot.show_figure(figures.loss(trace, self._smoothed, span=span, unit=self.unit))
 
     def set_smoothing(self, name: str) -> None:
         """Choose one of `SMOOTHINGS`."""
@@ -157,6 +159,7 @@ class ChangedPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__("Most changed layers", note="dW / W")
+        self.setToolTip(f"<qt>{figures.CHANGED_HELP}</qt>")
         self.plot = BarsPlot("Most changed layers")
         self.add_control(save_button(self.plot, lambda: self.plot.figure))
         self.add(self.plot, 1)

@@ -69,13 +69,16 @@ CHANGED_HELP = (
 )
 
 
-def loss(trace: Trace, smoothed: Smoothed, *, span: tuple[float, float] | None = None) -> Lines:
+def loss(
+    trace: Trace, smoothed: Smoothed, *, span: tuple[float, float] | None = None, unit: str = "nats per token"
+) -> Lines:  # fmt: skip
     """Training loss, the same smoothed, and held-out loss, with a mark on each checkpoint.
 
     Args:
         trace: the run.
         smoothed: keeps the smoothed curve between calls, so that only what is new is worked out.
         span: first and last step of the whole run.
+        unit: of the loss; see `core.figures.live.of_task.LOSS_UNITS`.
     """
     train, held_out = trace.curve("loss"), trace.curve("held_out")
     values = finite(train.values)
@@ -84,7 +87,7 @@ def loss(trace: Trace, smoothed: Smoothed, *, span: tuple[float, float] | None =
         series.append(Series("smoothed", floats(train.steps), smoothed.of(values), "line", "blue"))
     if len(held_out):
         series.append(Series("held out", floats(held_out.steps), finite(held_out.values), "points", "amber"))
-    return Lines("Loss", STEP, Axis("Loss", "nats per token"), tuple(series), marks(trace), span, LOSS)
+    return Lines("Loss", STEP, Axis("Loss", unit), tuple(series), marks(trace), span, LOSS)
 
 
 def curve(trace: Trace, key: str, *, span: tuple[float, float] | None = None) -> Lines:
@@ -100,7 +103,7 @@ def norms(trace: Trace, key: str, *, span: tuple[float, float] | None = None) ->
     """A per-layer norm by layer and step; `key` is one of `NORMS`."""
     measured = trace.vector(key)
     names = tuple(short_name(layer) for layer in trace.layers)
-    title = "Adapter norm by layer and step"
+    title = f"{'Adapter norm' if key.endswith('norm') else NORMS[key].label} by layer and step"
     return Heatmap(
         title, STEP, Axis("Block"), NORMS[key], names, measured.steps, measured.values, block_ticks(trace.layers), span,
         NORMS_HELP[key],

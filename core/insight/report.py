@@ -26,6 +26,7 @@ from core.figures import compare
 from core.figures import run as figures
 from core.figures.compare import Course
 from core.figures.figure import Axis, Bars, Table, Words
+from core.figures.live.of_task import LOSS_UNITS
 from core.figures.run import finite
 from core.figures.smooth import Smoothed
 from core.figures.svg import draw
@@ -177,7 +178,7 @@ def _of_run(
     """The chapters of one run."""
     trace = _traced(store, row)
     ahead = "" if alone else f"{row.name}: "
-    curves: list[Shown] = [figures.loss(trace, Smoothed(SMOOTHING))]
+    curves: list[Shown] = [figures.loss(trace, Smoothed(SMOOTHING), unit=LOSS_UNITS[row.config.task])]
     if len(trace.vector("relative_norm")):
         curves += [figures.norms(trace, "relative_norm"), figures.most_changed(trace)]
     sections = [Section(f"{ahead}The training", figures=tuple(curves)), _inside(home, row, body, progress, ahead)]

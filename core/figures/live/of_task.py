@@ -8,6 +8,14 @@ from core.figures.figure import Axis
 from core.figures.live.course import Course
 from core.figures.live.figure import LiveFigure
 
+LOSS_UNITS: Mapping[str, str] = {
+    "causal-lm": "nats per token",
+    "sequence-classification": "nats per text",
+    "regression": "squared error",
+    "preference": "nats per pair",
+}
+"""Task to the unit of its loss."""
+
 
 def _both(key: str) -> dict[str, str]:
     """A measurement of the texts that are trained on, and of those that are held out."""
