@@ -221,7 +221,7 @@ def test_a_full_disk_is_said_and_the_next_checkpoint_tries_again(
     train(small_training(tmp_path, sink=sink, steps=3, checkpoint_every=1, evaluate_every=0, extra=[filling]))
 
     notice = sink.of(Noticed)[0].text
-    assert "step 2" in notice and str(tmp_path) in notice and "No space left" in notice and "MiB free" in notice
+    assert "step 2" in notice and str(tmp_path) in notice and "the disk is full" in notice and "MiB free" in notice
     assert folders(tmp_path) == ["step-000001", "step-000003"], "nothing half-written is left"
 
 
