@@ -190,6 +190,9 @@ class ImportanceView(Panel):
         self.map.set_shares({name: part / top if top else 0.0 for name, part in scored.shares.items()})
         self.legend.set("0", share(top, 1), "of the whole")
         self.tells.setText(scored.tells)
+        first = sorted(self._places, key=lambda name: self._places[name])[:3]
+        told = ", ".join(f"{name} {written(scored.values[name])}" for name in first)
+        self.setAccessibleDescription(f"{scored.label}, highest first: {told}. {scored.tells}")
         self.table.order_by(_FIRST_SCORE + self.score.currentIndex())
         self._marked()
         self.score_chosen.emit(scored)

@@ -41,8 +41,8 @@ SEEDS = (
 )
 SETTINGS = "Only what differs. The first run is what the others are held against."
 DIFFERENCE = (
-    "How much further the second run has moved each layer than the first, each beside the size of its weight: orange "
-    "where the second moved further, blue where the first did. A layer that a run does not train has not moved."
+    "How much larger each layer's number is in the run that is looked at than in the one it is held against: orange "
+    "where it is larger, blue where it is smaller. A layer that a run does not train counts as nothing there."
 )
 _SMOOTH = frozenset({"loss", "gradient_norm", "tokens_per_second"})
 _POINTS = 1000

@@ -238,6 +238,18 @@ def test_the_result_colours_the_map_and_ranks_the_layers(opened: Callable[..., S
     assert page.view.tells.text() == SCORES["gradient"].help()
 
 
+def test_the_result_is_told_to_a_screen_reader_and_saved_as_a_table(opened: Callable[..., Shown]) -> None:
+    page = (shown := opened()).page
+    shown.measure()
+    label, last = SCORES["output"].label, LAYERS[-1].name
+    assert page.view.accessibleDescription().startswith(f"{label}, highest first: {last} 21, ")
+    table = page.view._saved()
+    assert table is not None and table.csv().splitlines()[-1] == f"{last},21,1"
+    shown.press(page.view.views["agreement"])
+    agreement = page.view._saved()
+    assert agreement is not None and agreement.csv().splitlines()[1] == f"{label},1,-1"
+
+
 def test_a_click_on_a_head_of_the_table_sorts_it(opened: Callable[..., Shown]) -> None:
     page = (shown := opened()).page
     shown.measure()
