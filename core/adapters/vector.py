@@ -34,10 +34,15 @@ class Changed(nn.Module):
         self.layer = layer
 
     def forward(self, values: Tensor) -> Tensor:
-        """The vector (n,) with its change, in the wider precision of the two; itself while switched off."""
+        """The vector (n,) with its change, summed in the wider precision of the two and rounded to the model's own.
+
+        So a model in bfloat16 computes in bfloat16, and the change beside it is learned in float32. Switched off, the
+        vector is itself.
+        """
         if not self.layer.enabled:
             return values
-        return values + self.layer.delta.weight(self.layer.tensors())[:, 0] * self.layer.scale
+        change = self.layer.delta.weight(self.layer.tensors())[:, 0]
+        return (values + change * self.layer.scale).to(values.dtype)
 
 
 def found_in(model: nn.Module, name: str) -> Vector | None:
@@ -54,8 +59,7 @@ def found_in(model: nn.Module, name: str) -> Vector | None:
 def put_on(model: nn.Module, name: str, layer: Adapted) -> None:
     """Have the model read the changed vector of this name."""
     module, _, key = name.rpartition(".")
-    # "Unsafe" stands for another number type: float32 changes over a base in bfloat16.
-    parametrize.register_parametrization(model.get_submodule(module), key, Changed(layer), unsafe=True)
+    parametrize.register_parametrization(model.get_submodule(module), key, Changed(layer))
 
 
 def take_off(model: nn.Module, name: str) -> None:

@@ -176,6 +176,17 @@ def test_a_run_trains_goes_on_to_the_bit_and_is_merged(store: Store, tmp_path: P
             export_job(store.home, {**body, "to": form, "out": str(tmp_path / form)}, lambda text, share: None)
 
 
+def test_a_model_in_bfloat16_learns_in_float32() -> None:
+    model = random_model("llama").bfloat16()
+    config = AdapterConfig(method="norm-tuning")
+    plans = [LayerPlan(vector, 1, 1.0) for vector in vectors(model) if vector.role == "norm"]
+    adapters = attach(model, plans, config, seed=0, storage=STORAGES.default())
+    logits(model).float().square().mean().backward()
+
+    assert all(parameter.dtype == torch.float32 and parameter.grad is not None for parameter in adapters.parameters())
+    assert logits(model).dtype == torch.bfloat16
+
+
 def test_check_counts_what_is_trained_and_says_where_there_is_nothing(home: Home, tmp_path: Path) -> None:
     tiny_model("llama", tmp_path / "model")
     write_examples(tmp_path / "data.jsonl")
