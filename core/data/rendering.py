@@ -95,6 +95,15 @@ class Renderer:
         spans = tuple(sorted((*spans, *(span for span in calls if span)), key=lambda span: span.start))
         return Rendered(text, spans, specials=not self.own_template, closes=example.turns[-1].trained)
 
+    def question(self, said: str) -> str:
+        """What the model is given to answer a question.
+
+        Raises:
+            UserError: the template refuses it.
+        """
+        asked = Turn("user", said)
+        return self._text(Example((asked,), "the prompt", 1), (asked,), prompt=True)
+
     def prompt_end(self, example: Example, rendered: Rendered, turn: int) -> int | None:
         """Where the prompt ends that the model is given to write this turn; None where no prefix of the text is it."""
         if example.style != "chat":

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.data.rendering import Renderer
+
 
 def answer(model: nn.Module, tokenizer: Any, prompt: str, *, tokens: int, device: torch.device) -> str:
     """The most likely continuation of a prompt, put as a user's turn where the model has a chat template.
@@ -46,10 +48,8 @@ def answer(model: nn.Module, tokenizer: Any, prompt: str, *, tokens: int, device
 def _encode(tokenizer: Any, prompt: str) -> Tensor:
     """The prompt's token ids, (1, n)."""
     if tokenizer.chat_template:
-        turns = [{"role": "user", "content": prompt}]
-        encoded = tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        )
+        text = Renderer(tokenizer).question(prompt)
+        encoded = tokenizer(text, add_special_tokens=False, return_tensors="pt")
     else:
         encoded = tokenizer(prompt, return_tensors="pt")
     ids: Tensor = encoded["input_ids"]

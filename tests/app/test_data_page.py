@@ -18,7 +18,7 @@ from app.models.packs import PACKS
 from app.pages.data import DataPage
 from app.widgets.data_checks import ReasonDialog
 from app.widgets.mapping_dialog import MappingDialog
-from app.widgets.template_dialog import OWN, TemplateDialog
+from app.widgets.template_dialog import EDITED, OWN, TemplateDialog
 from app.window import Window, kind_of
 from core import service
 from core.config.run import DataConfig
@@ -438,6 +438,14 @@ def test_a_template_is_rendered_while_it_is_edited_and_only_a_sound_one_is_taken
     dialog.choice.setCurrentText(OWN)
     dialog._take_choice()
     assert dialog.template == ""
+    serve()
+    own = dialog.editor.toPlainText()
+    assert own and inquiry.answer is not None and own == inquiry.answer["own_template"]
+    dialog.editor.setPlainText(own + " ")
+    assert dialog.template == own + " " and dialog.choice.currentText() == EDITED
+    dialog.choice.setCurrentText(OWN)
+    dialog._take_choice()
+    assert dialog.template == "" and dialog.editor.toPlainText() == own
     inquiry._ask()
     job = desk._worker.take()
     assert job is not None
