@@ -1,5 +1,7 @@
 """Writes the README's tables from the registries: `python packaging/readme_tables.py --write`; without it, it compares.
 
+The table of what the methods cost comes from the figures that the benchmark keeps.
+
 Each table stands between two comments that name it, `<!-- methods -->` and `<!-- end of methods -->`. A test compares,
 so a new method or command cannot be missing from the README.
 """
@@ -22,6 +24,7 @@ from core.config.run import AXES
 from core.data.formats import FORMATS
 from core.optim.optimizers import OPTIMIZERS
 from core.optim.schedules import SCHEDULES
+from tests.benchmarks.comparing import table as comparison
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -52,7 +55,15 @@ def commands() -> str:
     return _table(("command", "what it does"), rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"methods": methods, "axes": axes, "commands": commands}
+def measured() -> str:
+    """What the benchmark of all methods found last, and on what."""
+    found = comparison.read()
+    return f"{comparison.table(found)}\n\n{comparison.caption(found)}"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "methods": methods, "axes": axes, "commands": commands, "methods measured": measured,
+}  # fmt: skip
 
 
 def written(text: str) -> str:

@@ -73,6 +73,8 @@ class Theirs:
         if config is None:
             return None
         base = ground.loaded.model
+        # Before anything of bitsandbytes stands in it: one pass without training turns that to codes for inference.
+        summed = TokenLoss(base)
         if name in ("pissa", "olora"):
             own_weights(base)
         if name.startswith("q"):
@@ -83,7 +85,7 @@ class Theirs:
         model.train()
         examples = ground.data.train
         rows = ours.rows if same_rows else ground.batches(ours.config, examples, packing=False)
-        loss = packed_loss(base) if same_rows else plain_loss(model)
+        loss = packed_loss(summed) if same_rows else plain_loss(model)
         after = model.base_model.update_and_allocate if name == "adalora" else silent
         return cls(model, optimizer_of(name, model, rank, alpha, ours), rows, loss, after)
 
@@ -146,9 +148,8 @@ def plain_loss(model: nn.Module) -> Callable[[Batch], Tensor]:
     return loss
 
 
-def packed_loss(base: nn.Module) -> Callable[[Batch], Tensor]:
+def packed_loss(summed: TokenLoss) -> Callable[[Batch], Tensor]:
     """Our loss of packed rows, through the model that peft has put its adapters into."""
-    summed = TokenLoss(base)
     return lambda batch: summed(batch) / batch.trained
 
 
