@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core import launch as launching
 from core import queue
 from core.commands import Command
 from core.config.run import RunConfig
@@ -44,6 +45,8 @@ def store(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     yield store
     for row in store.runs():
         kill(row.folder)
+    for child in launching._children:
+        child.wait(10)
     store.close()
 
 
