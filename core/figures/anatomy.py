@@ -13,8 +13,9 @@ from core.layers import LayerInfo
 
 SINGULAR = "Singular values of dW, largest first. A steep fall means that few directions do the work."
 EFFECTIVE = (
-    "How many directions the update really uses: exp of the entropy of its singular values. Near the rank that was "
-    "given, more rank might help; far below it, less would do. The colour is the share of the given rank."
+    "How many directions the update really uses: exp of the entropy of its singular values (Roy and Vetterli, 2007). "
+    "Near the rank that was given, more rank might help; far below it, less would do. The colour is the share of the "
+    "given rank."
 )
 PHI = (
     "phi(i, j): how much of the subspace of the first i directions of one lies in that of the first j of the other, 0 "
