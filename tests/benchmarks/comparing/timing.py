@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from core.adapters.axis import Selection
+from core.config.select import trained
 from core.train.callbacks.evaluating import Evaluating
 from core.train.callbacks.measuring import Measuring
 from core.train.callbacks.obeying import Obeying
@@ -55,7 +56,7 @@ class Clock:
     def training(self, name: str) -> Training:
         """A method at its first timed step. LoRA-drop stands in its second stage, with half of the layers kept."""
         config, ground = self.setting.config(name, steps=SCHEDULE), self.ground(name)
-        selection, plans = config.adapter.axis("selection"), ground.candidates
+        selection, plans = config.adapter.axis("selection"), trained(ground.info, config.adapter)
         assert isinstance(selection, Selection)
         if selection.probe() is not None:
             plans = selection.arranged(plans, [plan.name for plan in plans[len(plans) // 2 :]])
