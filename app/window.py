@@ -7,6 +7,7 @@ follow one by one while nobody waits, because their ticks are shown in the navig
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -122,9 +123,11 @@ class Window(QMainWindow):
 
     def make_rest(self) -> None:
         """Make one page that nobody has asked for yet, and come back for the next when the window is idle."""
-        missing = [key for key in PAGES if key not in self.pages]
-        if missing:
-            self.page(missing[0])
+        missing = next((key for key in PAGES if key not in self.pages), None)
+        if missing is not None:
+            module = PAGES[missing].split(":")[0]
+            # The import has a frame of its own: it takes as long as making the page.
+            self.page(missing) if module in sys.modules else importlib.import_module(module)
             QTimer.singleShot(30, self, self.make_rest)
         else:
             self.complete.emit()
