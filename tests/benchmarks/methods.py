@@ -1,6 +1,6 @@
 """Every method in one setting: SmolLM2 on the Devil's Dictionary as the demo trains it, one seed, one length.
 
-    python tests/benchmarks/methods.py [--quick] [--write] [--only lora dora ...] [--steps 8] [--rounds 5] [--shared]
+    python tests/benchmarks/methods.py [--quick] [--write] [--only lora dora ...] [--steps 6] [--rounds 4] [--shared]
 
 Each method first learns in a process of its own: trained numbers, the adapter's file, the held-out loss before and
 after, the most resident memory of that process while it trains (Python, torch and the model included), whether half the

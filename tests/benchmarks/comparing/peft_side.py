@@ -85,7 +85,7 @@ class Theirs:
         model.train()
         examples = ground.data.train
         rows = ours.rows if same_rows else ground.batches(ours.config, examples, packing=False)
-        loss = packed_loss(summed) if same_rows else plain_loss(model)
+        loss = packed_loss(summed, name == "adalora") if same_rows else plain_loss(model)
         after = model.base_model.update_and_allocate if name == "adalora" else silent
         return cls(model, optimizer_of(name, model, rank, alpha, ours), rows, loss, after)
 
@@ -148,9 +148,27 @@ def plain_loss(model: nn.Module) -> Callable[[Batch], Tensor]:
     return loss
 
 
-def packed_loss(summed: TokenLoss) -> Callable[[Batch], Tensor]:
-    """Our loss of packed rows, through the model that peft has put its adapters into."""
-    return lambda batch: summed(batch) / batch.trained
+def packed_loss(summed: TokenLoss, orthogonal: bool) -> Callable[[Batch], Tensor]:
+    """Our loss of packed rows, through the model that peft has put its adapters into.
+
+    AdaLoRA's term that keeps directions apart is added as peft does it, which has it in the forward pass left out here.
+    """
+
+    def loss(batch: Batch) -> Tensor:
+        found = summed(batch) / batch.trained
+        return found + 0.1 * apart(summed.model) if orthogonal else found
+
+    return loss
+
+
+def apart(model: nn.Module) -> Tensor:
+    """The mean over all P and Q of ||P^T P - I||_F."""
+    found = []
+    for name, factor in model.named_parameters():
+        if "lora_A" in name or "lora_B" in name:
+            gram = factor @ factor.T if "lora_A" in name else factor.T @ factor
+            found.append(torch.linalg.matrix_norm(gram - torch.eye(len(gram))))
+    return torch.stack(found).mean()
 
 
 def own_weights(model: nn.Module) -> None:

@@ -21,13 +21,16 @@ from core.train.prepare import lay
 
 OWN: Mapping[str, Mapping[str, Any]] = {
     # Rates as the papers have them against LoRA's: the slower factor of LoRA+ at half, vectors at ten times, all
-    # numbers of a weight at a tenth.
+    # numbers of a weight and starts that are a part of it at a tenth.
     "lora+": {"rate": 0.5},
     "vera": {"rate": 10.0},
     "dvora": {"rate": 10.0},
     "qdvora": {"rate": 10.0},
     "norm-tuning": {"rate": 2.0},
     "full": {"rate": 0.1},
+    "pissa": {"rate": 0.1},
+    "olora": {"rate": 0.1},
+    "lora-ga": {"rate": 0.1},
     # Twice two factors: half the rank for LoRA's number of trained numbers.
     "loha": {"rank": 4},
     "lora-drop": {"adapter.selection": {"kind": "lora-drop", "probe_steps": 4, "sample_ratio": 0.2}},
@@ -83,7 +86,7 @@ def setting(home: Home, *, quick: bool, steps: int, rounds: int, shared: bool) -
     """SmolLM2, or in the quick form the tiny model, on the Devil's Dictionary as the demo trains it."""
     if quick:
         return Setting(home, tiny_model(), steps or 12, 5e-3, rounds or 6, shared)
-    return Setting(home, embedded_model(), steps or 8, 1e-3, rounds or 5, shared)
+    return Setting(home, embedded_model(), steps or 6, 1e-3, rounds or 4, shared)
 
 
 def names() -> list[str]:
