@@ -11,14 +11,13 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QEvent, QSettings, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QWidget
 
 from app.actions import Actions
-from app.awaited import Awaited
 from app.context import Context
 from app.document import Document
 from app.errors import show_error
@@ -26,6 +25,7 @@ from app.feed import Feed
 from app.jobs import Job, Jobs
 from app.menu import window_menu
 from app.models.packs import chosen
+from app.news import News
 from app.pages.page import Page
 from app.style.theme import Theme
 from app.widgets import Notice
@@ -37,13 +37,11 @@ from core.data.readers import KNOWN
 from core.data.readers import kind_of as reader_of
 from core.errors import UserError
 from core.home import Home
-from core.queue import before
-from core.state import UNDER_WAY, Phase
+from core.state import UNDER_WAY
 from core.store.store import Store
 
 if TYPE_CHECKING:
     from app.pages.runs import RunsPage
-    from core.store.rows import RunRow
 
 GROUPS = (
     (("model", "Model"), ("data", "Data"), ("layers", "Layers"), ("method", "Method"), ("run", "Run")),
@@ -83,13 +81,13 @@ class Window(QMainWindow):
             home=home, store=store, feed=feed, jobs=jobs, actions=Actions(home, store, feed, jobs),
             document=self.document, theme=theme, settings=settings, go=self.go,
         )  # fmt: skip
-        self.awaited = Awaited(store, settings)
         self.pages: dict[str, Page] = {}
         self.setWindowTitle("Rankloom")
         self.setMinimumSize(1000, 640)
         self.setAcceptDrops(True)
         self._lay_out()
         self._bind_keys()
+        self.news = News(self.context, self._toast)
         self._connect()
         self._restore_geometry()
         self._show_first_page()
@@ -158,7 +156,7 @@ class Window(QMainWindow):
     def import_adapter(self, adapter: str = "") -> None:
         """Ask for an adapter of PEFT's; once it is a run, show it."""
         dialog = ImportDialog(self.context.jobs, self, adapter=adapter, model=self.document.config.model.path)
-        dialog.accepted.connect(lambda: self._imported(dialog.result_of or {}))
+        dialog.accepted.connect(lambda: self.news.imported(dialog.result_of or {}))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
@@ -264,15 +262,9 @@ class Window(QMainWindow):
     def _connect(self) -> None:
         actions, feed = self.context.actions, self.context.feed
         actions.started.connect(self._started)
-        actions.deleted.connect(self._deleted)
         actions.import_asked.connect(self.import_adapter)
-        actions.queued.connect(self._queued)
         actions.compared.connect(self._compare)
-        actions.report_begun.connect(lambda of: self._toast.say(f"Writing the report of {of}.", stays=True))
-        actions.report_written.connect(self._reported)
         actions.report_failed.connect(lambda text, hint: show_error(UserError(text, hint=hint), self))
-        self.awaited.ended.connect(self._ended)
-        feed.runs_changed.connect(self.awaited.look)
         feed.trouble.connect(self._show_trouble)
         feed.watched.connect(self._name_window)
         feed.start()
@@ -299,63 +291,18 @@ class Window(QMainWindow):
             self.context.actions.go_on_queueing()
         except UserError as error:
             self._show_trouble(str(error))
-        QTimer.singleShot(0, self, self.awaited.look)
+        QTimer.singleShot(0, self, self.news.awaited.look)
 
     # Following
 
-    def _imported(self, result: dict[str, Any]) -> None:
-        """Show the run that an adapter has become, and what there is to know of it."""
-        self.context.feed.poke()
-        self.context.feed.watch(result["run"])
-        self.go("runs")
-        more = " Its notes say what there is to know of it." if result["notes"] else ""
-        self._toast.say(f"{result['name']} was imported.{more}", ("Export", lambda: self.go("export")), stays=True)
-
-    def _started(self, run_id: str) -> None:
+    def _started(self) -> None:
         self.document.take_next_name()
         self.go("run")
-
-    def _queued(self, run_id: str) -> None:
-        """Say what it waits for; when it has ended, that is told too."""
-        self.document.take_next_name()
-        store = self.context.store
-        row, ahead = store.run(run_id), before(store, run_id)
-        if row.state.against:
-            self.awaited.add(run_id)
-        says = f"starts when {ahead} has ended" if ahead else "is starting"
-        self._toast.say(f"{row.name} {says}.", ("Show", lambda: self._watch(run_id)))
-
-    def _watch(self, run_id: str) -> None:
-        self.context.feed.watch(run_id)
-        self.go("run")
-
-    def _ended(self, row: RunRow) -> None:
-        """A run that somebody waits for has ended: it can be compared."""
-        against = row.state.against
-        try:
-            other = self.context.store.run(against)
-        except UserError:
-            return
-        if row.phase is Phase.FAILED:
-            self._toast.say(f"{row.name} has failed.", ("Show", lambda: self._watch(row.id)), stays=True)
-            return
-        losses = [f"{one.best_loss:.3f}" if one.best_loss is not None else "–" for one in (row, other)]
-        text = f"{row.name} has ended. Held-out loss {losses[0]}; {other.name} {losses[1]}."
-        self._toast.say(text, ("Compare", lambda: self._compare([other.id, row.id])), stays=True)
-
-    def _reported(self, of: str, page: Path) -> None:
-        self._toast.say(
-            f"The report of {of} is written.", ("Open", lambda: self.context.actions.open_file(page)), stays=True
-        )
 
     def _compare(self, runs: list[str]) -> None:
         # First the comparison: the page that comes to the front need not read the list that it does not show.
         cast("RunsPage", self.page("runs")).compare(runs)
         self.go("runs")
-
-    def _deleted(self, runs: list[str]) -> None:
-        undo = ("Undo", lambda: self.context.actions.restore(runs))
-        self._toast.say(f"{plural(len(runs), 'run')} moved to the bin.", undo)
 
     def _show_trouble(self, text: str) -> None:
         self._trouble.set(text, tone="red")

@@ -58,11 +58,11 @@ def test_a_queued_run_waits_is_told_of_when_it_has_ended_and_is_compared(
     shown = window()
     run = shown.context.actions.queue(seed.config("second"), against=first)
     assert len(queues) == 1 and "second" in shown._toast._text.text()
-    shown._watch(run)
+    shown.news.watch(run)
     page = cast(RunPage, shown.page("run"))
     assert page.badge.text() == "Queued" and page.stop.isVisible()
     store.note(run, RunFinished(5))
-    shown.awaited.look()
+    shown.news.awaited.look()
     assert "second has ended" in shown._toast._text.text()
     QTest.mouseClick(shown._toast._button, Qt.MouseButton.LeftButton)
     runs = cast(RunsPage, shown.page("runs"))
@@ -75,7 +75,7 @@ def test_a_queued_run_waits_is_told_of_when_it_has_ended_and_is_compared(
 def test_a_queued_run_that_is_stopped_leaves_the_queue(window: Open, store: Store, queues: list[Home]) -> None:
     shown = window()
     run = shown.context.actions.queue(seed.config("second"))
-    shown._watch(run)
+    shown.news.watch(run)
     QTest.mouseClick(cast(RunPage, shown.page("run")).stop, Qt.MouseButton.LeftButton)
     assert store.run(run).phase is Phase.STOPPED and not store.run(run).state.waiting
 
@@ -183,7 +183,7 @@ def test_a_report_is_written_with_one_click_and_opened_with_another(
 def test_a_slider_moves_every_figure_of_the_run(window: Open, seeded: Make) -> None:
     run = made(seeded, "a")
     shown = window()
-    shown._watch(run)
+    shown.news.watch(run)
     page = cast(RunPage, shown.page("run"))
     QApplication.processEvents()
     assert page.moments.isVisible() and page.moments.newest and page.loss.plot.mark is None
