@@ -26,8 +26,9 @@ types: ready
 demo: ready          ## the whole journey by itself, into build/demo (QUICK=1: the tiny model)
 	@$(VENV) main.py demo $(if $(filter-out 0,$(QUICK)),--quick)
 
-bench: ready          ## every benchmark, one after the other
-	@set -e; for file in tests/benchmarks/*.py; do echo "== $$file"; $(ALONE) $(VENV) "$$file"; done
+bench: ready          ## every benchmark, one after the other, about an hour; one alone: python -m tests.benchmarks.NAME
+	@set -e; for file in tests/benchmarks/*.py; do name=$$(basename "$$file" .py); \
+	  echo "== $$name"; $(ALONE) $(VENV) -m "tests.benchmarks.$$name"; done
 
 readme: ready          ## write the README's tables from the registries
 	@$(VENV) packaging/readme_tables.py --write

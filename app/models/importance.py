@@ -25,6 +25,10 @@ from core.layers import LayerInfo, LayerPlan
 from core.models.catalog import describe
 
 Way = Literal["top", "share", "budget"]
+_UNEVEN = 20
+"""Times the middle share that the largest may be, for the colours to be spread evenly."""
+_SPAN = 1e4
+"""Largest share over the smallest that still has a colour of its own."""
 BLOCKS_HELP = (
     "The rise of the held-out loss when all adapters of a block are switched off. Below zero the block's adapters do "
     "harm on these examples."
@@ -56,6 +60,34 @@ class Scored:
         """Layer name to its place, 1 for the highest."""
         order = sorted(self.values, key=lambda name: -_comparable(self.values[name]))
         return {name: place for place, name in enumerate(order, start=1)}
+
+
+@dataclass(frozen=True)
+class Shades:
+    """How shares are coloured: evenly from nothing on, or by powers of ten where few layers have nearly everything.
+
+    Attributes:
+        places: layer name to its place between the colours, 0 to 1.
+        bottom, top: the shares at the ends.
+        logarithmic: whether equal factors are equally far apart.
+    """
+
+    places: Mapping[str, float]
+    bottom: float
+    top: float
+    logarithmic: bool
+
+
+def shades(shares: Mapping[str, float]) -> Shades:
+    """The colours of shares: a map on which one layer is bright and all others are dark would tell one name."""
+    present = sorted(part for part in shares.values() if part > 0)
+    top = present[-1] if present else 0.0
+    if not present or top < _UNEVEN * present[len(present) // 2]:
+        return Shades({name: part / top if top else 0.0 for name, part in shares.items()}, 0.0, top, False)
+    bottom = max(present[len(present) // 20], top / _SPAN)
+    span = math.log(top / bottom)
+    places = {name: math.log(max(part, bottom) / bottom) / span for name, part in shares.items()}
+    return Shades(places, bottom, top, True)
 
 
 @dataclass(frozen=True)

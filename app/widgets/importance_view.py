@@ -7,7 +7,7 @@ import math
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
-from app.models.importance import BLOCKS_HELP, PAIRS_HELP, Importance, Scored
+from app.models.importance import BLOCKS_HELP, PAIRS_HELP, Importance, Scored, shades
 from app.models.numbers import Row, written
 from app.plots.bars import BarsPlot
 from app.plots.saving import Saved, save_button
@@ -186,9 +186,10 @@ class ImportanceView(Panel):
         if scored is None:
             return
         self._places = scored.places()
-        top = max(scored.shares.values(), default=0.0)
-        self.map.set_shares({name: part / top if top else 0.0 for name, part in scored.shares.items()})
-        self.legend.set("0", share(top, 1), "of the whole")
+        colours = shades(scored.shares)
+        self.map.set_shares(colours.places)
+        scale = "of the whole, by powers of ten" if colours.logarithmic else "of the whole"
+        self.legend.set(share(colours.bottom, 1) if colours.bottom else "0", share(colours.top, 1), scale)
         self.tells.setText(scored.tells)
         first = sorted(self._places, key=lambda name: self._places[name])[:3]
         told = ", ".join(f"{name} {written(scored.values[name])}" for name in first)

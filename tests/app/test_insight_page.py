@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.models.importance import shades
 from app.pages.insight import InsightPage
 from app.plots.figure_panel import FigurePanel
 from app.style.theme import Theme
@@ -569,3 +570,14 @@ def test_a_table_of_figures_is_sorted_and_copied(panel: Callable[[Any], FigurePa
 def test_bars_are_as_tall_as_all_their_rows(panel: Callable[[Any], FigurePanel]) -> None:
     shown = panel(amplified(LAYERS, np.linspace(1.0, 2.0, len(LAYERS))))
     assert shown.view.minimumHeight() >= len(LAYERS) * Theme.current().px(19)
+
+
+def test_one_outstanding_layer_does_not_darken_all_others() -> None:
+    even = shades({"a": 0.2, "b": 0.3, "c": 0.5})
+    assert not even.logarithmic and even.bottom == 0 and even.places["b"] == pytest.approx(0.6)
+    tail = {f"layer{i}": 0.17 * 0.8**i * 0.2 for i in range(20)}
+    uneven = shades({"loud": 0.83, **tail})
+    assert uneven.logarithmic and uneven.places["loud"] == pytest.approx(1)
+    assert uneven.places["layer0"] - uneven.places["layer10"] > 0.2
+    assert min(uneven.places.values()) == 0 and 0 < uneven.bottom < uneven.top
+    assert shades({"silent": 0.0}).places == {"silent": 0.0} and shades({}).places == {}
