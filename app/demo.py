@@ -12,86 +12,62 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
+from app.guided import Broken, Guided
 from app.pages.export import ExportPage
 from app.pages.insight import InsightPage
 from app.pages.layers import LayersPage
 from app.pages.method import MethodPage
 from app.pages.model import ModelPage
-from app.start import make_application, make_window, show
+from app.start import make_application
 from app.starting_point import starting_point
-from app.style.theme import Choice
-from app.window import Window
 from core.atomic import write_text
 from core.errors import UserError
-from core.home import find_home
 from core.launch import kill
 from core.models.catalog import tiny_model
 from core.state import Status
 from core.store.rows import RunRow
 
-SIZES = {"small": (1280, 720), "": (1440, 900), "large": (2560, 1440)}
-SLOW = 600.0
-"""Seconds after which anything that is waited for is taken as not coming."""
+REPORT = "report.json"
 AGREEMENT = 0.99
 """Share of tokens on which an exported model must agree with the trained one."""
 
 
-class Broken(UserError):
-    """The journey did not go as it must."""
-
-
-class Journey:
-    """One walk through the window.
-
-    Args:
-        out: where pictures and report go.
-        quick: with the tiny model and fewer pictures.
-    """
-
-    def __init__(self, out: Path, *, quick: bool) -> None:
-        self.out = out
-        self.quick = quick
-        self.home = find_home(str(out / "home"))
-        self.report: dict[str, Any] = {"quick": quick, "pictures": [], "stops": []}
-        self.window = self._open()
-
-    # The stops
+class Journey(Guided):
+    """One walk through the window."""
 
     def walk(self) -> None:
         """All of it, in order."""
-        with self._stop("first launch"):
+        with self.stop("first launch"):
             self.picture("first-launch", all_sizes=True)
             self.choose_all()
-        with self._stop("data"):
+        with self.stop("data"):
             self.look_at_data()
-        with self._stop("layers"):
+        with self.stop("layers"):
             self.paint_layers()
-        with self._stop("method"):
+        with self.stop("method"):
             self.choose_method()
-        with self._stop("run"):
+        with self.stop("run"):
             run = self.start()
-        with self._stop("window closed and opened again"):
+        with self.stop("window closed and opened again"):
             self.come_back(run)
-        with self._stop("finished"):
+        with self.stop("finished"):
             self.finish(run)
-        with self._stop("insight"):
+        with self.stop("insight"):
             self.look_inside(run)
-        with self._stop("export"):
+        with self.stop("export"):
             self.export()
-        with self._stop("killed and resumed"):
+        with self.stop("killed and resumed"):
             self.kill_and_resume()
-        with self._stop("failed"):
+        with self.stop("failed"):
             self.fail()
-        with self._stop("history"):
+        with self.stop("history"):
             self.look_back()
 
     def choose_all(self) -> None:
@@ -164,7 +140,7 @@ class Journey:
         self.window.close()
         self.pause(0.4)
         began = time.monotonic()
-        self.window = self._open()
+        self.window = self.open()
         self.wait(lambda: self.window.context.feed.row is not None, "the run is shown again")
         self.expect(lambda: self.row().id == run.id, "it is the run that was left")
         self.report["reattached_seconds"] = round(time.monotonic() - began, 2)
@@ -261,126 +237,13 @@ class Journey:
         self.expect(lambda: count == 3, f"three runs are in the history (there are {count})")
         self.picture("runs", all_sizes=True)
 
-    # What the hand does
-
-    def go(self, key: str) -> None:
-        """Click a page in the navigation."""
-        self.click(self.window.navigation.entries[key])
-        self.expect(lambda: self.window.current == key, f"the page {key} is in front")
-
-    def click(self, widget: QWidget) -> None:
-        """One click in the middle; what is hidden or disabled cannot be clicked, here as in life."""
-        name = widget.accessibleName() or type(widget).__name__
-        self.expect(lambda: widget.isVisible() and widget.isEnabled(), f"“{name}” can be clicked")
-        QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
-        self.pause(0.05)
-
-    def stroke(self, page: LayersPage, start: tuple[int, int], end: tuple[int, int]) -> None:
-        """Drag over the map from one cell (row, column) to another."""
-        view = page.map.viewport()
-        places: list[QPoint] = [page.map.place_of(cell) for cell in (start, end)]
-        QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=places[0])
-        QTest.mouseMove(view, places[1])
-        QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=places[1])
-        self.pause(0.05)
-
-    def button(self, text: str) -> QAbstractButton:
-        """The visible button of this text on the page in front."""
-        buttons = self.window.page(self.window.current).findChildren(QAbstractButton)
-        found = next((button for button in buttons if button.text() == text and button.isVisible()), None)
-        if found is None:
-            raise Broken(f"There is no button “{text}” on the page {self.window.current}.")
-        return found
-
-    # What the eye does
-
-    def picture(self, name: str, *, all_sizes: bool = False) -> None:
-        """Take the window as it is; with `all_sizes` in both schemes and three sizes."""
-        schemes: tuple[Choice, ...] = ("dark", "light") if all_sizes and not self.quick else ("dark",)
-        sizes = SIZES if all_sizes and not self.quick else {"": SIZES[""]}
-        for scheme in schemes:
-            self.window.context.theme.choose(scheme)
-            for label, (width, height) in sizes.items():
-                self.window.resize(width, height)
-                self.pause(0.15)
-                number = f"{len(self.report['stops']):02d}"
-                file = self.out / f"{'-'.join(filter(None, (number, name, scheme, label)))}.png"
-                self.window.grab().save(str(file))
-                self.report["pictures"].append(file.name)
-        self.window.context.theme.choose("dark")
-        self.window.resize(*SIZES[""])
-
-    def row(self) -> RunRow:
-        """The run on show."""
-        row = self.window.context.feed.row
-        if row is None:
-            raise Broken("No run is on show.")
-        return row
-
-    def status(self) -> Status | None:
-        """How the run on show stands."""
-        return self.window.context.feed.status
-
-    def page(self, kind: type[Any]) -> Any:
-        """The page of a class."""
-        return self.window.page(kind.key)
-
-    def expect(self, holds: Callable[[], bool], what: str) -> None:
-        """Something must hold now."""
-        if not holds():
-            raise Broken(f"It does not hold that {what}.")
-
-    def wait(self, holds: Callable[[], bool], what: str) -> None:
-        """Something must hold before long."""
-        until = time.monotonic() + SLOW
-        while not holds():
-            if time.monotonic() > until:
-                raise Broken(f"In {SLOW:g} seconds it did not come to this: {what}.")
-            QTest.qWait(20)
-
-    def pause(self, seconds: float = 0.3) -> None:
-        """Let the window paint and follow."""
-        QTest.qWait(round(seconds * 1000))
-
-    # The frame
-
-    def _open(self) -> Window:
-        window = make_window(self.home)
-        window.context.theme.choose("dark")
-        window.resize(*SIZES[""])
-        show(window)
-        window.activateWindow()
-        QTest.qWaitForWindowActive(window)
-        return window
-
-    @contextmanager
-    def _stop(self, name: str) -> Iterator[None]:
-        began = time.monotonic()
-        print(f"{name} …", file=sys.stderr, flush=True)
-        try:
-            yield
-        except BaseException:
-            self.window.grab().save(str(self.out / "broken.png"))
-            raise
-        finally:
-            seconds = round(time.monotonic() - began, 1)
-            self.report["stops"].append({"name": name, "seconds": seconds})
-
-    def close(self) -> None:
-        """Let go of everything."""
-        for row in self.window.context.store.runs():
-            kill(self.home.run(row.id))
-        self.window.close()
-
 
 def main(*, quick: bool = False, out: str = "build/demo") -> int:
     """Walk the journey; returns 0 where all of it held."""
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     quick = quick or os.environ.get("QUICK", "") not in ("", "0")
-    folder = Path(out).resolve()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = fresh(Path(out).resolve())
     app = make_application()
     assert isinstance(app, QApplication)
     journey = Journey(folder, quick=quick)
@@ -392,6 +255,20 @@ def main(*, quick: bool = False, out: str = "build/demo") -> int:
         print(f"The demo broke: {error}", file=sys.stderr)
     finally:
         journey.close()
-        write_text(folder / "report.json", json.dumps(journey.report, indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / REPORT, json.dumps(journey.report, indent=1, ensure_ascii=False) + "\n")
     print(f"{len(journey.report['pictures'])} pictures and report.json are in {folder}.", file=sys.stderr)
     return 0 if journey.report["passed"] else 1
+
+
+def fresh(folder: Path) -> Path:
+    """The folder, emptied of an earlier demo.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / REPORT).is_file():
+        raise UserError(f"{folder} holds something that is no demo's.", hint="Choose an empty or a new folder.")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_text(folder / REPORT, "{}\n")  # From now on it is known as a demo's, wherever that may end.
+    return folder

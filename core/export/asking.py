@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,15 +16,11 @@ from core.data.prepare import prepare
 from core.errors import UserError
 from core.export import foreign, gguf
 from core.export.merged import Progress
+from core.export.request import LOOSE, Request, Source
 from core.export.verify import Agreement, Probe, answers, compare, within_budget
 from core.models.hold import round_weights
 from core.models.load import load
 
-if TYPE_CHECKING:
-    from core.export.job import Request, Source
-
-LOOSE = ("adapter", "lora")
-"""Exports that are loaded on top of the base model."""
 FALLBACK = "A model learns from examples, and what it has learned shows in what it says next."
 
 

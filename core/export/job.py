@@ -8,102 +8,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from core.adapters.attach import Adapters
 from core.atomic import new_folder, write_text
-from core.config.run import RunConfig
 from core.data.templates import text_of
 from core.errors import UserError
 from core.export import adapter, asking, gguf, gguf_adapter, lowrank, merged
-from core.export.asking import LOOSE
-from core.export.card import card, is_dead_path
+from core.export.card import card
 from core.export.keys import module_keys
-from core.export.merged import Onto, Progress
+from core.export.merged import Progress
+from core.export.request import LOOSE, Request, Source
 from core.export.saved import open_adapter
 from core.home import Home
 from core.layers import LayerPlan
 from core.models.catalog import describe
 from core.models.headers import read_folder
-from core.models.info import ModelInfo
 from core.models.load import resolve
 from core.room import room_for
-from core.store.rows import CheckpointRow, RunRow
 from core.store.store import Store
 from core.train.checkpoint import ADAPTER
 
-KINDS = ("adapter", "lora", "merged", "gguf")
-ONTO = get_args(Onto)
 CARD = "README.md"
 CHAT_TEMPLATE = "chat_template.jinja"
 """Where a folder keeps its chat template: it wins over one in the tokenizer's settings."""
 CARD_BYTES = 100_000
 EVERY_RANK = "every_rank"
 """What a rank schedule provides whose adapter may be cut to any rank."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be exported.
-
-    Attributes:
-        run: its id.
-        to: one of `KINDS`.
-        out: the folder to make.
-        verify: whether to compare what was written with the live model.
-        checkpoint: "best", "last", or a step.
-        rank: of a plain LoRA; else cut the adapter to this rank. None takes its own.
-        base: name of the base model for whoever opens the export; empty takes the model's own.
-        precision: what a GGUF file holds its matrices in.
-        onto: the base that is merged into where it was quantised: "trained", or the "original" one of the files.
-    """
-
-    run: str
-    to: str
-    out: Path
-    verify: bool = False
-    checkpoint: str = "best"
-    rank: int | None = None
-    base: str = ""
-    precision: str = "F16"
-    onto: Onto = "trained"
-
-    @classmethod
-    def from_body(cls, body: dict[str, Any]) -> Request:
-        """Read a job's body.
-
-        Raises:
-            UserError: it asks for a form that does not exist, or gives a path as the base model's name.
-        """
-        given = {key: body[key] for key in cls.__dataclass_fields__ if body.get(key) is not None}
-        request = cls(
-            **{**given, "out": Path(given["out"]).expanduser(), "checkpoint": str(given.get("checkpoint", "best"))}
-        )
-        if request.to not in KINDS:
-            raise UserError(f"There is no export to '{request.to}'.", hint=f"There are: {', '.join(KINDS)}.")
-        if request.onto not in ONTO:
-            raise UserError(f"Nothing can be merged onto '{request.onto}'.", hint=f"There are: {', '.join(ONTO)}.")
-        if request.rank is not None and (not isinstance(request.rank, int) or request.rank < 1):
-            raise UserError(f"The rank must be a whole number of 1 or more (got {request.rank!r}).")
-        if is_dead_path(request.base):
-            raise UserError(
-                f"'{request.base}' is a path, which means nothing on another machine.",
-                hint="Give the base model's name, such as owner/name.",
-            )
-        return request
-
-
-@dataclass(frozen=True)
-class Source:
-    """Everything that an export is made from."""
-
-    row: RunRow
-    config: RunConfig
-    step: int
-    folder: Path
-    info: ModelInfo
-    base: str
-    notes: tuple[str, ...]
 
 
 def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -216,40 +147,15 @@ def find_source(home: Home, request: Request, progress: Progress) -> Source:
     """Find the run, its checkpoint and its base model."""
     store = Store(home)
     try:
-        row, checkpoints = store.run(request.run), store.checkpoints(request.run)
+        row = store.run(request.run)
+        chosen = store.checkpoint(row.id, request.checkpoint)
     finally:
         store.close()
-    chosen = choose(request, checkpoints)
     path = row.config.model.path
     info = describe(resolve(home, path, progress))
     given = describe(path)
     base = request.base or given.name
     return Source(row, row.config, chosen.step, chosen.folder / ADAPTER, info, base, given.notes)
-
-
-def choose(request: Request, checkpoints: list[CheckpointRow]) -> CheckpointRow:
-    """The checkpoint asked for; without a held-out loss the best one is the last.
-
-    Args:
-        request: says which.
-        checkpoints: those on the disk, by step.
-
-    Raises:
-        UserError: there is none, or none of that step.
-    """
-    if not checkpoints:
-        raise UserError(f"The run {request.run} has no checkpoint to export.", hint="Let it reach one first.")
-    if request.checkpoint == "last":
-        return checkpoints[-1]
-    if request.checkpoint == "best":
-        return next((row for row in checkpoints if row.best), checkpoints[-1])
-    found = [row for row in checkpoints if str(row.step) == request.checkpoint]
-    if not found:
-        steps = ", ".join(str(row.step) for row in checkpoints)
-        raise UserError(
-            f"The run {request.run} has no checkpoint '{request.checkpoint}'.", hint=f"There are: best, last, {steps}."
-        )
-    return found[0]
 
 
 def cut(adapters: Adapters, rank: int | None) -> Adapters:

@@ -22,7 +22,6 @@ from core.figures.wire import encode
 from core.home import Home
 from core.insight import anatomy, comparing
 from core.insight.anatomy import Tick
-from core.insight.checkpoints import chosen_checkpoint
 from core.insight.opened import BaseWeights, Opened
 from core.models.catalog import describe
 from core.models.load import resolve
@@ -49,7 +48,7 @@ class Look:
             self.rows: list[RunRow] = [store.run(run) for run in body["runs"]]
             self.checkpoints = [store.checkpoints(row.id) for row in self.rows]
             which = body.get("checkpoint", "best")
-            self.chosen = [chosen_checkpoint(store, row.id, "last" if which == "all" else which) for row in self.rows]
+            self.chosen = [store.checkpoint(row.id, "last" if which == "all" else which) for row in self.rows]
         finally:
             store.close()
         self._weights: dict[str, BaseWeights] = {}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import UserError
 from core.events import Event, decode
 from core.home import Home
 from core.layers import LayerInfo
@@ -95,6 +96,27 @@ class Readings:
             for step, folder, best, moment in self._rows(query, run)
         ]
         return [row for row in rows if row.folder.is_dir()]
+
+    def checkpoint(self, run: str, which: object = "best") -> CheckpointRow:
+        """One checkpoint of a run.
+
+        Args:
+            run: its id.
+            which: "best" (the lowest held-out loss; where nothing was held out, the last), "last", or a step.
+
+        Raises:
+            UserError: there is none, or none of that step.
+        """
+        rows = self.checkpoints(run)
+        if not rows:
+            raise UserError(f"The run {run} has no checkpoint yet.", hint="Let it reach one first.")
+        if which == "best":
+            return next((row for row in rows if row.best), rows[-1])
+        found = rows[-1] if which == "last" else next((row for row in rows if str(row.step) == str(which)), None)
+        if found is None:
+            steps = ", ".join(str(row.step) for row in rows)
+            raise UserError(f"The run {run} has no checkpoint '{which}'.", hint=f"There are: best, last, {steps}.")
+        return found
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
         with translated(self.home.database):

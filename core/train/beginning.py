@@ -14,7 +14,6 @@ from core.adapters.state import SavedAdapter
 from core.config.run import AXES, RunConfig
 from core.errors import UserError
 from core.home import Home
-from core.insight.checkpoints import chosen_checkpoint
 from core.layers import LayerPlan
 from core.store.store import Store
 from core.train.checkpoint import ADAPTER
@@ -35,7 +34,7 @@ def earlier(home: Home, config: RunConfig) -> SavedAdapter | None:
         return None
     store = Store(home)
     try:
-        saved = state.read(chosen_checkpoint(store, store.run(begin).id, "best").folder / ADAPTER)
+        saved = state.read(store.checkpoint(store.run(begin).id).folder / ADAPTER)
     except UserError as error:
         raise UserError(error.text, hint=error.hint, path=PATH) from None
     finally:

@@ -14,7 +14,6 @@ from core.errors import UserError
 from core.figures import anatomy
 from core.figures.wire import encode
 from core.home import Home
-from core.insight.checkpoints import chosen_checkpoint
 from core.sink import Nowhere
 from core.store.store import Store
 from core.train.callbacks.evaluating import held_out_loss
@@ -42,7 +41,7 @@ def every_rank_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str,
     store = Store(home)
     try:
         row = store.run(body["run"])
-        checkpoint = chosen_checkpoint(store, row.id, body.get("checkpoint", "best"))
+        checkpoint = store.checkpoint(row.id, body.get("checkpoint", "best"))
     finally:
         store.close()
     if EVERY_RANK not in row.config.adapter.axis("rank_schedule").provides:

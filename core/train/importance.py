@@ -20,7 +20,6 @@ from core.config.run import RunConfig
 from core.errors import UserError
 from core.home import Home
 from core.insight.agreement import spearman_table
-from core.insight.checkpoints import chosen_checkpoint
 from core.insight.importance import SCORES
 from core.insight.importance.ablation import Ablation, by_block
 from core.insight.importance.score import Score
@@ -73,7 +72,7 @@ class Request:
         store = Store(home)
         try:
             row = store.run(body["run"])
-            found = chosen_checkpoint(store, row.id, body.get("checkpoint", "best"))
+            found = store.checkpoint(row.id, body.get("checkpoint", "best"))
         finally:
             store.close()
         return cls(row.config, scores, probe, found.folder / "adapter", found.step)

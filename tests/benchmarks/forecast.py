@@ -1,4 +1,4 @@
-"""The memory that is forecast for a run against the peak that it really takes: `python tests/benchmarks/forecast.py`.
+"""The memory that is forecast for a run against the peak that it really takes: `python -m tests.benchmarks.forecast`.
 
 Every case is a process of its own, since a process gives little memory back. It loads the model, trains two steps in
 which every token is trained and every row is full (what the forecast assumes), and reads the peak of the resident
@@ -15,9 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
 
 CASES: tuple[dict[str, Any], ...] = (
     {"train": {"batch": 1}, "data": {"max_tokens": 512}},
@@ -41,7 +38,7 @@ def main() -> int:
         path = smollm2_shape(Path(folder))
         print(f"{'case':86} {'forecast':>9} {'measured':>9} {'ratio':>6}   activations forecast")
         for case in CASES:
-            command = [sys.executable, __file__, str(path), json.dumps(case)]
+            command = [sys.executable, "-m", "tests.benchmarks.forecast", str(path), json.dumps(case)]
             ended = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **QUIET})
             if ended.returncode:
                 print(ended.stderr, file=sys.stderr)

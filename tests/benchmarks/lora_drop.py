@@ -1,6 +1,6 @@
 """Does LoRA-drop keep what LoRA learns? Both on SmolLM2 and the Devil's Dictionary, as the demo trains it:
 
-    python tests/benchmarks/lora_drop.py [--steps 48] [--seeds 0]
+    python -m tests.benchmarks.lora_drop [--steps 48] [--seeds 0]
 
 LoRA-drop runs at its defaults: a probe of 50 steps on a tenth of the examples, threshold 0.9, the other layers of a
 kind share one adapter. Reported are the lowest held-out losses, their ratio (the paper's claim: about 1), the numbers
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """Every method in one setting: SmolLM2 on the Devil's Dictionary as the demo trains it, one seed, one length.
 
-    python tests/benchmarks/methods.py [--quick] [--write] [--only lora dora ...] [--steps 6] [--rounds 4] [--shared]
+    python -m tests.benchmarks.methods [--quick] [--write] [--only lora dora ...] [--steps 6] [--rounds 4] [--shared]
 
 Each method first learns in a process of its own: trained numbers, the adapter's file, the held-out loss before and
 after, the most resident memory of that process while it trains (Python, torch and the model included), whether half the
@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
 QUIET = {
     "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "false",
     "OMP_WAIT_POLICY": "PASSIVE", "PYTHONWARNINGS": "ignore",
@@ -91,7 +90,7 @@ def measured(arguments: argparse.Namespace, kind: str) -> Any:
 
 def command(arguments: argparse.Namespace, part: str, names: list[str]) -> list[str]:
     """The command of a process that does one part."""
-    words = [sys.executable, __file__, "--part", part, "--home", arguments.home]
+    words = [sys.executable, "-m", "tests.benchmarks.methods", "--part", part, "--home", arguments.home]
     words += ["--steps", str(arguments.steps), "--rounds", str(arguments.rounds)]
     words += [f"--{flag}" for flag in ("quick", "shared") if getattr(arguments, flag)]
     return [*words, *(["--only", *names] if names else [])]

@@ -1,4 +1,4 @@
-"""How long a million rows take, and how much memory: `python tests/benchmarks/million_rows.py [--rows 1000000]`.
+"""How long a million rows take, and how much memory: `python -m tests.benchmarks.million_rows [--rows 1000000]`.
 
 Three things are measured, each in a process of its own: the look behind the Data page (counts and checks), the preview
 of the first micro-batch, and the whole reading that a run does. Printed are the seconds that passed and that were
@@ -18,9 +18,6 @@ import time
 from pathlib import Path
 
 import psutil
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
 
 WORDS = (
     "the",
@@ -59,7 +56,9 @@ def main() -> int:
         written(path, arguments.rows)
         print(f"{arguments.rows:,} rows, {path.stat().st_size / 1e6:.0f} MB", flush=True)
         for kind in KINDS:
-            subprocess.run([sys.executable, __file__, "--kind", kind, "--file", str(path)], check=True)
+            subprocess.run(
+                [sys.executable, "-m", "tests.benchmarks.million_rows", "--kind", kind, "--file", str(path)], check=True
+            )
     return 0
 
 

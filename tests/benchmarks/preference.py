@@ -1,6 +1,6 @@
 """Does DPO teach SmolLM2 what it is shown? The Devil's Dictionary is preferred to the model's own answers:
 
-    python tests/benchmarks/preference.py [--steps 40] [--pairs 120] [--seed 0]
+    python -m tests.benchmarks.preference [--steps 40] [--pairs 120] [--seed 0]
 
 For each question the better answer is the dictionary's and the worse one what the model writes itself, greedily. A
 quarter of the pairs is held out. Printed are, as one JSON document, loss, margin of the rewards (chosen less rejected)
@@ -21,7 +21,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT / "resources" / "demo" / "data" / "devil_train.jsonl"
-sys.path.insert(0, str(ROOT))
 
 KEYS = ("loss", "reward_margin", "reward_accuracy")
 HELD_OUT = ("held_out", "held_out_reward_margin", "held_out_reward_accuracy")

@@ -78,7 +78,7 @@ def test_a_checkpoint_that_is_not_there_is_refused_with_those_that_are(home: Hom
 def test_a_run_without_checkpoints_is_refused(home: Home, tmp_path: Path) -> None:
     run, _ = save_run(home, tmp_path, rank=4)
     shutil.rmtree(home.run(run) / "checkpoints")
-    with pytest.raises(UserError, match="no checkpoint to export"):
+    with pytest.raises(UserError, match="no checkpoint yet"):
         export_job(home, {"run": run, "to": "adapter", "out": str(tmp_path / "out")}, silent)
 
 

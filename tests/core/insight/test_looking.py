@@ -16,7 +16,6 @@ from core.errors import Cancelled, UserError
 from core.figures.figure import Axis, Bars, Heatmap, Lines, Scatter, Series, Table
 from core.figures.wire import decode, encode
 from core.home import Home, find_home
-from core.insight.checkpoints import chosen_checkpoint
 from core.insight.decomposition import dense_movement
 from core.insight.job import WHATS, insight_job
 from core.insight.opened import BaseWeights, Opened
@@ -62,7 +61,7 @@ def opened(made: tuple[Home, dict[str, str]], name: str) -> Opened:
     home, runs = made
     store = Store(home)
     try:
-        return Opened.at(store.run(runs[name]), chosen_checkpoint(store, runs[name], "last"))
+        return Opened.at(store.run(runs[name]), store.checkpoint(runs[name], "last"))
     finally:
         store.close()
 
