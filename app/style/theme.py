@@ -40,6 +40,7 @@ class Theme(QObject):
         self.choice: Choice = self._remembered_choice()
         self.scale = float(cast(str, settings.value("text_scale", 1.0))) if settings else 1.0
         self.tokens: Tokens = DARK
+        self._applied: tuple[Tokens, float] | None = None
         Theme._current = self
         hints = QGuiApplication.styleHints()
         hints.setColorScheme(_scheme(self.choice))
@@ -104,6 +105,9 @@ class Theme(QObject):
             self.choice == "system" and QGuiApplication.styleHints().colorScheme() != Qt.ColorScheme.Light
         )
         self.tokens = DARK if dark else LIGHT
+        if (self.tokens, self.scale) == self._applied:
+            return  # Styling a window of many widgets anew takes seconds.
+        self._applied = self.tokens, self.scale
         app.setPalette(_palette(self.tokens))
         app.setFont(self.font())
         app.setStyleSheet(sheet(self.tokens, self.text_px, self.px, self.mono_family, self._icon_url))

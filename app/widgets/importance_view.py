@@ -188,7 +188,7 @@ class ImportanceView(Panel):
         self._places = scored.places()
         colours = shades(scored.shares)
         self.map.set_shares(colours.places)
-        scale = "of the whole, by powers of ten" if colours.logarithmic else "of the whole"
+        scale = "of the whole, log" if colours.logarithmic else "of the whole"
         self.legend.set(share(colours.bottom, 1) if colours.bottom else "0", share(colours.top, 1), scale)
         self.tells.setText(scored.tells)
         first = sorted(self._places, key=lambda name: self._places[name])[:3]
