@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QSizePolicy
+
+from app.widgets.arranged import Arranged
 
 
-class Flow(QWidget):
+class Flow(Arranged):
     """Children at their preferred size, from left to right, as many to a line as fit."""
 
     def __init__(self, *, spacing: int = 8) -> None:
-        super().__init__()
-        self._children: list[QWidget] = []
+        super().__init__(QSizePolicy.Policy.Preferred)
         self._gap = spacing
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
-
-    def add(self, child: QWidget) -> None:
-        """One more."""
-        child.setParent(self)
-        self._children.append(child)
-        self.updateGeometry()
-
-    def heightForWidth(self, width: int) -> int:
-        """The height of the lines at this width."""
-        return self._arrange(width, move=False)
-
-    def sizeHint(self) -> QSize:
-        """As many lines as the present width needs."""
-        width = max(self.width(), self.minimumSizeHint().width())
-        return QSize(width, self._arrange(width, move=False))
 
     def minimumSizeHint(self) -> QSize:
         """Room for the largest child."""
@@ -40,24 +22,9 @@ class Flow(QWidget):
             least = least.expandedTo(child.sizeHint())
         return least
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Place the children anew."""
-        super().resizeEvent(event)
-        self._arrange(self.width(), move=True)
-        self.updateGeometry()
-
-    def event(self, event: QEvent) -> bool:
-        """A child of another size asks for other lines."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._arrange(self.width(), move=True)
-            self.updateGeometry()
-        return super().event(event)
-
     def _arrange(self, width: int, *, move: bool) -> int:
         x = y = height = 0
-        for child in self._children:
-            if child.isHidden() and child.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide):
-                continue  # hidden on purpose, not because nothing has been shown yet
+        for child in self._present():
             size = child.sizeHint()
             if x + size.width() > width and height:
                 x, y, height = 0, y + height + self._gap, 0
