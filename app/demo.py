@@ -38,6 +38,9 @@ REPORT = "report.json"
 AGREEMENT = 0.99
 """Share of tokens on which an exported model must agree with the trained one."""
 
+FEW_STEPS = {"train.steps": 24, "train.evaluate_every": 8, "train.checkpoint_every": 12}
+"""Of the tiny model in the quick form: enough for its loss to fall and its answers to change."""
+
 
 class Journey(Guided):
     """One walk through the window."""
@@ -75,7 +78,7 @@ class Journey(Guided):
         page = self.page(ModelPage)
         self.click(page.try_it)
         if self.quick:
-            self.window.document.update(starting_point(tiny_model()), "Starting point")
+            self.window.document.update({**starting_point(tiny_model()), **FEW_STEPS}, "Starting point")
         self.go("model")
         self.expect(lambda: self.window.document.model is not None, "the model's layers are read from its file")
         self.picture("model")
@@ -198,10 +201,9 @@ class Journey(Guided):
 
     def kill_and_resume(self) -> None:
         """A worker that is killed is seen as lost, and goes on from its checkpoint."""
-        steps = 24 if self.quick else 12
         self.window.document.update(
             {
-                "model.path": str(tiny_model()), "train.steps": steps, "train.checkpoint_every": 4,
+                "model.path": str(tiny_model()), "train.steps": 16, "train.checkpoint_every": 4,
                 "train.evaluate_every": 0, "train.prompts": (),
             },
             "A short run",

@@ -15,10 +15,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from core import VERSION
+from core.config.run import RunConfig
+from core.config.select import trained
+from core.data.files import find
 from core.errors import Cancelled, UserError
 from core.events import Noticed, RunFailed, RunFinished, RunStarted, RunStopped, StageChanged
 from core.home import Home
 from core.launch import OFFLINE, RunLock
+from core.models.catalog import describe, locate
 from core.store.rows import RunRow
 from core.store.store import Store
 from core.store.writer import Writer
@@ -66,6 +70,7 @@ def _run(row: RunRow, home: Home, sink: Sink, *, resume: bool) -> tuple[RunFinis
     sink.event(StageChanged("Starting"))
     training: Training | None = None
     try:
+        _look(row.config)
         from core.train.interrupt import listening
         from core.train.trainer import train
 
@@ -82,6 +87,17 @@ def _run(row: RunRow, home: Home, sink: Sink, *, resume: bool) -> tuple[RunFinis
         _log.exception("The run failed")
         text = f"{type(error).__name__}: {error}"
         return RunFailed(_step(row, training), text, "This is a bug in Rankloom.", traceback.format_exc()), BUG
+
+
+def _look(config: RunConfig) -> None:
+    """See that what the run stands on is there: a moment's work, and to import torch takes seconds.
+
+    Raises:
+        UserError: the model, its layers or the data are not what the configuration says.
+    """
+    trained(describe(locate(config.model.path)), config.adapter)
+    for path in filter(None, (config.data.path, config.data.held_out_path)):
+        find(path)
 
 
 def _prepared(row: RunRow, home: Home, sink: Sink, interrupt: Interrupt, *, resume: bool) -> Training:

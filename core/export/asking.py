@@ -33,18 +33,19 @@ def verify(request: Request, source: Source, written: Adapters, progress: Progre
         progress: told what is going on.
     """
     progress("Asking the trained model", None)
-    labels = read(source.folder).labels if source.config.task in JUDGING else None
+    judged = source.config.task in JUDGING
+    labels = read(source.folder).labels if judged else None
     loaded = load(source.info.path, compute=torch.float32, device="cpu", storage=source.config.storage, labels=labels)
     asked = within_budget(probes(source.config, loaded.tokenizer), source.info.vocabulary)
     live = reattach(loaded.model, source.folder, storage=source.config.storage)
     if request.to != "lora":
         for name, layer in live.layers.items():
             layer.active_rank = written.layers[name].active_rank
-    said = answers(loaded.model, asked)
+    said = answers(loaded.model, asked, judged=judged)
     del loaded, live
     progress("Asking the exported model", None)
-    heard = answers(open_export(request, source), asked)
-    return compare(said, heard, asked, judged=source.config.task in JUDGING)
+    heard = answers(open_export(request, source), asked, judged=judged)
+    return compare(said, heard, asked, judged=judged)
 
 
 def open_export(request: Request, source: Source) -> nn.Module:

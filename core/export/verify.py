@@ -8,7 +8,7 @@ adapter read from its files and added to a fresh base model.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from torch.nn import functional
 
 KEPT_BYTES = 256_000_000
 """Memory for the live model's answers."""
+AT_ONCE = 512
+"""Tokens that are asked in one go, unless one question is longer."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,34 @@ def within_budget(probes: Sequence[Probe], vocabulary: int) -> list[Probe]:
 
 
 @torch.no_grad()
-def answers(model: nn.Module, probes: Sequence[Probe]) -> list[Tensor]:
-    """A model's logits to each probe, float32 on the CPU: (tokens, vocabulary), or (1, classes) where it judges."""
+def answers(model: nn.Module, probes: Sequence[Probe], *, judged: bool = False) -> list[Tensor]:
+    """A model's logits to each probe, float32 on the CPU: (tokens, vocabulary), or (1, classes) where it judges.
+
+    A model that writes is asked several at once, because every question reads all its weights. The shorter ones are
+    filled up behind their end, where no token of theirs looks; a model that judges looks everywhere, and is asked one.
+    """
     model.eval()
     device = next(model.parameters()).device
-    found = []
-    for probe in probes:
-        logits: Tensor = model(input_ids=torch.tensor([probe.ids], device=device)).logits
-        found.append(logits.reshape(-1, logits.shape[-1]).float().cpu())
+    found: list[Tensor] = []
+    for asked in [[probe.ids] for probe in probes] if judged else _together(probes):
+        longest = max(map(len, asked))
+        rows = [[*ids, *ids[-1:] * (longest - len(ids))] for ids in asked]
+        logits: Tensor = model(input_ids=torch.tensor(rows, device=device)).logits
+        kept = [logits] if judged else [row[: len(ids)] for row, ids in zip(logits, asked, strict=True)]
+        found += [each.reshape(-1, logits.shape[-1]).float().cpu() for each in kept]
     return found
+
+
+def _together(probes: Sequence[Probe]) -> Iterator[list[tuple[int, ...]]]:
+    """The probes' tokens in their order, as many at a time as fill `AT_ONCE` tokens, and at least one."""
+    asked: list[tuple[int, ...]] = []
+    for probe in probes:
+        if asked and (len(asked) + 1) * max(map(len, (*asked, probe.ids))) > AT_ONCE:
+            yield asked
+            asked = []
+        asked.append(probe.ids)
+    if asked:
+        yield asked
 
 
 def compare(
