@@ -37,6 +37,8 @@ class Batch:
         sources: for each of those texts which example it is, and which text of that example.
         goals: float32 (rows,), what each text is judged as; None where texts are written.
         token_type_ids: int64 (rows, columns), 1 in the second sentence of a pair; None where the model knows none.
+        weights: float32 (rows, columns), how much the loss of each token counts that has a label, 0 elsewhere; None
+            where each counts 1.
     """
 
     input_ids: Tensor
@@ -49,6 +51,12 @@ class Batch:
     sources: tuple[tuple[int, int], ...] = ()
     goals: Tensor | None = None
     token_type_ids: Tensor | None = None
+    weights: Tensor | None = None
+
+    @property
+    def counted(self) -> float:
+        """What the sum of its losses is divided by for their mean: how many there are, or what they weigh together."""
+        return float(self.trained) if self.weights is None else self.weights.sum(dtype=torch.float64).item()
 
 
 class Batches:
@@ -186,7 +194,26 @@ def _laid(rows: Sequence[Sequence[int]], texts: Sequence[Tokens], pad_id: int, *
         tokens=int((belongs >= 0).sum()),
         trained=int((labels != IGNORED).sum()),
         texts=torch.from_numpy(belongs),
+        weights=_weights(rows, texts, labels),
     )
+
+
+def _weights(
+    rows: Sequence[Sequence[int]], texts: Sequence[Tokens], labels: NDArray[np.int64]
+) -> Tensor | None:  # fmt: skip
+    """How much each label counts, laid as the texts are; None where each counts 1, so that nothing is reckoned then."""
+    if all(text.weights is None for text in texts):
+        return None
+    weights = np.ones(labels.shape, dtype=np.float32)
+    for number, row in enumerate(rows):
+        at = 0
+        for text in row:
+            one = texts[text]
+            if one.weights is not None:
+                weights[number, at : at + len(one)] = one.weights
+            at += len(one)
+    learned = labels != IGNORED
+    return None if (weights[learned] == 1).all() else torch.from_numpy(np.where(learned, weights, np.float32(0)))
 
 
 def _judged(batch: Batch, examples: Sequence[Tokens]) -> Batch:

@@ -27,12 +27,14 @@ class Turn:
         content: the text, as the data has it.
         trained: whether it is an answer: what the model is to learn where only completions are trained on.
         fields: what else the message says to the chat template: `tool_calls`, `tool_call_id`, `name`.
+        weight: how much each of its tokens counts in the loss where it is learned; above 0, and 1 is the usual.
     """
 
     role: Role
     content: str
     trained: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
+    weight: float = 1.0
 
     @property
     def message(self) -> dict[str, Any]:
@@ -98,7 +100,10 @@ class Example:
 
 
 def _shown(turns: tuple[Turn, ...]) -> list[dict[str, Any]]:
-    return [{**turn.message, "trained": turn.trained} for turn in turns]
+    return [
+        {**turn.message, "trained": turn.trained} | ({} if turn.weight == 1 else {"weight": turn.weight})
+        for turn in turns
+    ]
 
 
 def place(file: str, row: int) -> str:

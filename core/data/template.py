@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from core.data.example import Example
 from core.data.labelled import labelled
 from core.data.rendering import Rendered, Renderer, Span
+from core.data.specials import beginning, id_of, special, special_words
 from core.data.tokens import Tokens
 from core.errors import UserError
 
@@ -81,11 +82,11 @@ class Encoder:
         self._train_on = train_on
         self._max_tokens = max_tokens
         self._learn_end = learn_end
-        self._marks = _special_words(tokenizer)
-        self.beginning = _beginning(tokenizer)
-        self.end = _id(tokenizer.eos_token_id)
-        self._begin = _id(tokenizer.bos_token_id)
-        self._special = _special(tokenizer)
+        self._marks = special_words(tokenizer)
+        self.beginning = beginning(tokenizer)
+        self.end = id_of(tokenizer.eos_token_id)
+        self._begin = id_of(tokenizer.bos_token_id)
+        self._special = special(tokenizer)
         self.doubled = 0
         """Examples whose begin-of-text token stood there twice, of which one was taken away."""
 
@@ -214,13 +215,36 @@ class Encoder:
         marked, closed = False, False
         for span in rendered.spans:
             marked = self._mark(trained, span, rendered.text, ids, offsets)
+        weights = self._weights(example, rendered, ids, offsets)
         if rendered.closes and rendered.spans and not marked:
             ids, trained = self._close(ids, trained)
             closed = self.end is not None
         if self._train_on == "everything":
             trained = np.ones(len(ids), dtype=np.bool_)
+        whole = len(ids)
         ids, trained = self._one_beginning(ids, trained)
-        return cut(ids, trained, example, self._max_tokens, stops=marked or closed or not rendered.spans)
+        weights = None if weights is None else weights[whole - len(ids) : whole]
+        stops = marked or closed or not rendered.spans
+        return cut(ids, trained, example, self._max_tokens, stops=stops, weights=weights)
+
+    def _weights(
+        self, example: Example, rendered: Rendered, ids: NDArray[np.int32], offsets: NDArray[np.int64]
+    ) -> NDArray[np.float32] | None:
+        """How much each token of the answers counts, (n + 1,) with that of an end that may be put behind them.
+
+        None where each counts 1, or where everything is learned alike.
+        """
+        told = [example.turns[span.turn].weight for span in rendered.spans]
+        if self._train_on == "everything" or all(weight == 1 for weight in told):
+            return None
+        weights = np.ones(len(ids) + 1, dtype=np.float32)
+        for span, weight in zip(rendered.spans, told, strict=True):
+            mine = np.zeros(len(ids), dtype=np.bool_)
+            self._mark(mine, span, rendered.text, ids, offsets)
+            weights[:-1][mine] = weight
+        if rendered.closes:
+            weights[-2:] = told[-1]
+        return weights
 
     def _mark(
         self, trained: NDArray[np.bool_], span: Span, text: str, ids: NDArray[np.int32], offsets: NDArray[np.int64]
@@ -291,7 +315,13 @@ class Encoder:
 
 
 def cut(
-    ids: NDArray[np.int32], trained: NDArray[np.bool_], example: Example, max_tokens: int, *, stops: bool = True
+    ids: NDArray[np.int32],
+    trained: NDArray[np.bool_],
+    example: Example,
+    max_tokens: int,
+    *,
+    stops: bool = True,
+    weights: NDArray[np.float32] | None = None,
 ) -> Tokens:
     """An example of at most `max_tokens`, with what was lost counted."""
     return Tokens(
@@ -302,6 +332,7 @@ def cut(
         cut=max(0, len(ids) - max_tokens),
         cut_trained=int(trained[max_tokens:].sum()),
         stops=stops,
+        weights=None if weights is None else weights[:max_tokens],
     )
 
 
@@ -356,30 +387,3 @@ def _window(ids: NDArray[np.int32], beginning: NDArray[np.int32], example: Examp
     trained = np.ones(len(beginning) + len(ids), dtype=np.bool_)
     trained[: len(beginning)] = False
     return Tokens(np.concatenate((beginning, ids)), trained, example.file, example.row)
-
-
-def _id(value: Any) -> int | None:
-    """A token's id, where the tokenizer has one such token."""
-    return value if isinstance(value, int) else None
-
-
-def _special(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.bool_]:
-    """For every id whether it is no text: those may mark the end of a turn."""
-    added = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
-    ids = sorted({*tokenizer.all_special_ids, *added})
-    special = np.zeros(max(len(tokenizer), *tokenizer.get_vocab().values(), *ids, 0) + 1, dtype=np.bool_)
-    special[ids] = True
-    return special
-
-
-def _special_words(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
-    """Finds the special words of a tokenizer in a text."""
-    words = {*tokenizer.all_special_tokens, *(t.content for t in tokenizer.added_tokens_decoder.values() if t.special)}
-    return re.compile("|".join(map(re.escape, sorted(filter(None, words), reverse=True))) or r"(?!)")
-
-
-def _beginning(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int32]:
-    """What the tokenizer puts before every text: its begin-of-text token, or nothing."""
-    called = tokenizer("a", return_offsets_mapping=True)
-    lead = next(index for index, (start, end) in enumerate(called["offset_mapping"]) if end > start)
-    return np.array(called["input_ids"][:lead], dtype=np.int32)

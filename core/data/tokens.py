@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.data.example import place
 from core.data.flat import Flat
+from core.data.weights import Weights
 
 NO_GOAL = float("nan")
 
@@ -36,6 +37,8 @@ class Tokens:
             rejected, or a pair of sentences that is judged); 0 where there is one text.
         goal: what a labelled text is judged as: the number of its class, or a value; not a number where there is none.
         stops: whether the end of the answer is learned, or there is no answer.
+        weights: how much each trained token counts in the loss, float32 (n,), to be read where it is trained; None
+            where each counts 1.
     """
 
     ids: NDArray[np.int32]
@@ -47,6 +50,7 @@ class Tokens:
     second: int = 0
     goal: float = NO_GOAL
     stops: bool = True
+    weights: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,21 +87,24 @@ class TokenList(Sequence[Tokens]):
     """Many examples as tokens, in flat arrays. `pick` gives some of them without copying."""
 
     def __init__(self, examples: Iterable[Tokens] = ()) -> None:
-        ids, trained = Flat(np.int32), Flat(np.bool_)
+        ids, trained, weights = Flat(np.int32), Flat(np.bool_), Weights()
         starts, numbers, goals = array("q", [0]), array("q"), array("d")
         self._files: list[str] = []
         for example in examples:
             ids.extend(example.ids)
             trained.extend(example.trained)
+            weights.extend(example.weights, example.trained)
             starts.append(ids.count)
             numbers.extend((self._file(example.file), example.row, example.cut, example.cut_trained))
             numbers.extend((example.second, example.stops, int(example.trained[1:].sum())))
             goals.append(example.goal)
         self._ids: NDArray[np.int32] = ids.whole()
         self._trained: NDArray[np.bool_] = trained.whole()
+        self._weights: NDArray[np.float32] | None = weights.whole()
         self._starts: NDArray[np.int64] = np.array(starts, dtype=np.int64)
         self._numbers: NDArray[np.int64] = np.array(numbers, dtype=np.int64).reshape(-1, 7)
         self._goals: NDArray[np.float64] = np.array(goals, dtype=np.float64)
+        self._counted: NDArray[np.float64] | None = weights.counted(self._numbers[:, 6])
         self._chosen: NDArray[np.int64] = np.arange(len(self._starts) - 1)
 
     def _file(self, name: str) -> int:
@@ -121,7 +128,7 @@ class TokenList(Sequence[Tokens]):
         file, row, cut, cut_trained, second, stops, _ = (int(number) for number in self._numbers[at])
         return Tokens(
             self._ids[inside], self._trained[inside], self._files[file], row, cut, cut_trained,
-            second, float(self._goals[at]), bool(stops),
+            second, float(self._goals[at]), bool(stops), None if self._weights is None else self._weights[inside],
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[Tokens]:
@@ -154,6 +161,16 @@ class TokenList(Sequence[Tokens]):
     def targets(self) -> NDArray[np.int64]:
         """What of each example gives a loss, (examples,); see `Tokens.targets`."""
         return np.where(np.isnan(self._goals), self._numbers[:, 6], 1)[self._chosen]
+
+    @property
+    def counted(self) -> NDArray[np.float64]:
+        """How much each example counts in the loss, (examples,): its targets, by weight where tokens have weights."""
+        return self.targets.astype(np.float64) if self._counted is None else self._counted[self._chosen]
+
+    @property
+    def weighted(self) -> bool:
+        """Whether any token counts other than 1, in these examples or in those that were not picked."""
+        return self._weights is not None
 
     @property
     def goals(self) -> NDArray[np.float64]:

@@ -7,6 +7,10 @@ gradient is worked out at once from the logits that are there anyway; only a (to
 That is right where the model's logits are `head(last hidden state)` and nothing else. Whether they are is asked of the
 model itself, once (`_is_plain`), not of a list of families: Gemma 2 caps its logits, Cohere and Granite scale them.
 Those go through their own forward, asked for the logits of the trained positions where it can do that.
+
+Where the data weighs its messages, a token's cross-entropy c is multiplied by its weight w, and a step's loss is
+sum(w c) / sum(w) over all trained tokens of all its micro-batches: the trainer divides by `Batch.counted` of all of
+them, so that how a step is cut into micro-batches makes no difference, and twice every weight is the same training.
 """
 
 from __future__ import annotations
@@ -32,7 +36,9 @@ GPU_CHUNK = 2**26
 
 
 class TokenLoss:
-    """Sum of the cross-entropies of a batch's trained tokens, in nats, equal to the model's own up to rounding.
+    """Sum of the cross-entropies of a batch's trained tokens, each by its weight, in nats.
+
+    Equal to the model's own up to rounding.
 
     Args:
         model: with its adapters on, on its device.
@@ -48,18 +54,19 @@ class TokenLoss:
     def __call__(self, batch: Batch) -> Tensor:
         """The sum over `batch.trained` tokens, a float32 scalar."""
         targets, keep = aligned(batch.labels.to(self.device, non_blocking=True))
+        weights = _shifted(batch.weights, keep)
         inputs = _inputs(batch, self.device)
         if self.plain and self.head is not None:
             hidden = _body(self.model)(**inputs).last_hidden_state
-            return chunked_loss(hidden, keep, targets, self.head.weight, self.head.bias)
+            return chunked_loss(hidden, keep, targets, self.head.weight, self.head.bias, weights)
         if self.keeps_logits:
             logits = self.model(**inputs, logits_to_keep=keep).logits
         else:
             logits = self.model(**inputs).logits[keep]
-        return functional.cross_entropy(logits.float().view(len(targets), -1), targets, reduction="sum")
+        return _summed(logits.float().view(len(targets), -1), targets, weights)
 
     def log_probabilities(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The log-probability of every trained token, for objectives that weigh them.
+        """The log-probability of every trained token as it is, for objectives of their own.
 
         Logits are made a chunk at a time, and again in the backward pass, so that the whole matrix is never there.
 
@@ -104,7 +111,21 @@ def aligned(labels: Tensor) -> tuple[Tensor, Tensor]:
     return shifted[keep], keep
 
 
-def chunked_loss(hidden: Tensor, keep: Tensor, targets: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _shifted(weights: Tensor | None, keep: Tensor) -> Tensor | None:
+    """How much each target counts, (n,), where positions have weights, (rows, columns)."""
+    return None if weights is None else functional.pad(weights.to(keep.device)[:, 1:], (0, 1))[keep]
+
+
+def _summed(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+    """Sum of the cross-entropies, by weight where there are weights."""
+    if weights is None:
+        return functional.cross_entropy(logits, targets, reduction="sum")
+    return torch.dot(functional.cross_entropy(logits, targets, reduction="none"), weights)
+
+
+def chunked_loss(
+    hidden: Tensor, keep: Tensor, targets: Tensor, weight: Tensor, bias: Tensor | None, weights: Tensor | None = None
+) -> Tensor:
     """Sum of the cross-entropies of `head(hidden[keep])` against `targets`.
 
     Args:
@@ -113,14 +134,23 @@ def chunked_loss(hidden: Tensor, keep: Tensor, targets: Tensor, weight: Tensor, 
         targets: (n,) token ids.
         weight: of the head, (vocabulary, width).
         bias: of the head, (vocabulary,), or None.
+        weights: how much each target counts, (n,), or None where each counts 1.
     """
-    total: Tensor = _ChunkedLoss.apply(hidden, keep, targets, weight, bias)  # type: ignore[no-untyped-call]
+    total: Tensor = _ChunkedLoss.apply(hidden, keep, targets, weight, bias, weights)  # type: ignore[no-untyped-call]
     return total
 
 
 class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, keep: Tensor, targets: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        keep: Tensor,
+        targets: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        weights: Tensor | None,
+    ) -> Tensor:
         places = keep.flatten().nonzero().squeeze(1)
         flat = hidden.reshape(-1, hidden.shape[-1])
         needs_hidden, needs_weight, needs_bias = (ctx.needs_input_grad[place] for place in (0, 3, 4))
@@ -132,10 +162,11 @@ class _ChunkedLoss(torch.autograd.Function):
             for start, end in _chunks(len(places), len(weight), hidden.device):
                 x = flat[places[start:end]].to(weight.dtype)
                 logits = functional.linear(x, weight, bias).float()
-                total += functional.cross_entropy(logits, targets[start:end], reduction="sum")
+                counts = None if weights is None else weights[start:end]
+                total += _summed(logits, targets[start:end], counts)
                 if not (needs_hidden or needs_weight or needs_bias):
                     continue
-                error = _error(logits, targets[start:end])
+                error = _error(logits, targets[start:end], counts)
                 if grad_bias is not None:
                     grad_bias += error.sum(0)
                 error = error.to(weight.dtype)
@@ -157,11 +188,13 @@ class _ChunkedLoss(torch.autograd.Function):
             None,
             None if weight is None else (weight * gradient).to(ctx.dtype),
             None if bias is None else (bias * gradient).to(ctx.dtype),
+            None,
         )
 
 
-def _error(logits: Tensor, targets: Tensor) -> Tensor:
-    """The gradient of the summed cross-entropy for the logits, (n, vocabulary): probabilities minus one at the target.
+def _error(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+    """The gradient of the summed cross-entropy for the logits, (n, vocabulary): probabilities minus one at the target,
+    by weight.
 
     Overwrites `logits`, which nobody needs any more.
     """
@@ -169,7 +202,7 @@ def _error(logits: Tensor, targets: Tensor) -> Tensor:
     logits.exp_()
     logits /= logits.sum(dim=1, keepdim=True)
     logits[torch.arange(len(targets), device=targets.device), targets] -= 1
-    return logits
+    return logits if weights is None else logits.mul_(weights[:, None])
 
 
 def _chunks(count: int, vocabulary: int, device: torch.device) -> Iterator[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """The training loop, whole, to be read from top to bottom.
 
-The loss of a step is the mean over all trained tokens of all its micro-batches, not a mean of means: a token counts the
-same in whichever batch it comes. What a method does beyond plain gradient descent happens in callbacks, at the moments
+The loss of a step is the mean over all trained tokens of all its micro-batches, by their weights where the data gives
+some, and not a mean of means: a token counts the same in whichever batch it comes. What a method does beyond plain gradient descent happens in callbacks, at the moments
 that `core.callback` lists; no method is named here.
 """
 
@@ -99,13 +99,13 @@ def _set_learning_rate(training: Training) -> float:
 def _backward(training: Training) -> tuple[Tensor, int, int]:
     """Accumulate the gradients of one step: its mean loss (a scalar on the device), tokens and trained tokens."""
     batches = training.rows.micro_batches(training.progress.step)
-    trained = sum(batch.trained for batch in batches)
+    trained, counted = sum(batch.trained for batch in batches), sum(batch.counted for batch in batches)
     loss = torch.zeros((), device=training.precision.device)
     for batch in batches:
         if not batch.trained:
             continue
         with training.precision.autocast():
-            share = training.objective(batch) / trained
+            share = training.objective(batch) / counted
         training.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
         loss += share.detach()
     if training.scaler.is_enabled():

@@ -72,7 +72,7 @@ class Measured:
     """What one optimizer step showed.
 
     Attributes:
-        loss: mean over the step's trained tokens, in nats.
+        loss: mean over the step's trained tokens, by their weights, in nats.
         gradient_norm: over all trained numbers, before clipping.
         learning_rate: after the schedule, before the ratios of the groups.
         tokens: that went through the model.
@@ -96,7 +96,7 @@ class Training:
         sink: who is told.
         precision: device and compute dtype.
         model, tokenizer, adapters, optimizer: as their names say.
-        objective: sum of the losses of a batch's trained tokens.
+        objective: sum of the losses of a batch's trained tokens, by their weights.
         rows: the training batches by step.
         held_out: the batches of the held-out loss.
         figures: what the objective's batches showed beside the loss since it was last asked.

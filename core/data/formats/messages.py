@@ -15,7 +15,7 @@ from core.data.row import Row
 class Messages(Format):
     """Chats: a list of messages with role and content, tool calls and results, rendered with the chat template.
 
-    A message with `"train": false` or `"weight": 0` is not learned.
+    A message with `"train": false` or `"weight": 0` is not learned; with `"weight": 2` its tokens count twice.
     """
 
     kind = "messages"

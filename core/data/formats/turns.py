@@ -19,6 +19,8 @@ ROLES: Mapping[str, Role] = {
 """How data names a speaker, to how chat templates do."""
 CALLERS = frozenset({"function_call", "tool_call"})
 """Those of them whose text is a call of tools, written as JSON."""
+LIGHTEST, HEAVIEST = 1e-6, 1e6
+"""Weights of messages that are learned. Beyond them a sum of losses in float32 would lose the others, or run over."""
 
 
 def turns_of(
@@ -57,24 +59,33 @@ def _turn(row: Row, message: Any, name: str, role_key: str, content_key: str, tr
     fields = fields_of(row, message, name)
     if said.strip().lower() in CALLERS and "tool_calls" not in fields:
         calls = called(row, message.get(content_key), name)
-        return Turn(role, "", _flag(row, message, name, trained), {**fields, "tool_calls": calls})
+        return _said(role, "", {**fields, "tool_calls": calls}, _weight(row, message, name, trained))
     if content_key not in message and "tool_calls" not in fields:
         raise wrong(row, f"{name} must be an object with '{role_key}' and '{content_key}'.")
     content = message.get(content_key)
     silent = content is None and "tool_calls" in fields
-    learned = _flag(row, message, name, trained and role == "assistant")
-    return Turn(role, "" if silent else _content(row, content, name), learned, fields)
+    weight = _weight(row, message, name, trained and role == "assistant")
+    return _said(role, "" if silent else _content(row, content, name), fields, weight)
 
 
-def _flag(row: Row, message: Mapping[str, Any], name: str, usual: bool) -> bool:
-    """Whether a message is learned: as it says itself (`train`, or `weight` of 0 or 1), or as is usual."""
-    for key in ("train", "weight"):
-        value = message.get(key)
-        if value is not None:
-            if value not in (0, 1):
-                raise wrong(row, f"{name} has the {key} {value!r}.", "It is 0 (not learned) or 1 (learned).")
-            return bool(value)
-    return usual
+def _said(role: Role, content: str, fields: Mapping[str, Any], weight: float) -> Turn:
+    return Turn(role, content, weight > 0, fields, weight or 1.0)
+
+
+def _weight(row: Row, message: Mapping[str, Any], name: str, usual: bool) -> float:
+    """How much a message counts, 0 where it is not learned: as it says itself (`train`, `weight`), or as is usual."""
+    train, weight = message.get("train"), message.get("weight")
+    if train is not None and train not in (0, 1):
+        raise wrong(row, f"{name} has the train {train!r}.", "It is 0 (not learned) or 1 (learned).")
+    if weight is not None and not _sound(weight):
+        hint = f"A weight is 0 (not learned) or a number from {LIGHTEST:f} to {HEAVIEST:,.0f}; 1 is the usual one."
+        raise wrong(row, f"{name} has the weight {weight!r}.", hint)
+    learned = usual or weight is not None if train is None else bool(train)
+    return float(1 if weight is None else weight) if learned else 0.0
+
+
+def _sound(weight: Any) -> bool:
+    return isinstance(weight, int | float) and (weight == 0 or LIGHTEST <= weight <= HEAVIEST)
 
 
 def _content(row: Row, content: Any, name: str) -> str:

@@ -62,12 +62,12 @@ def without(subject: Subject, groups: Iterable[Iterable[Adapted]]) -> NDArray[np
 
 
 def _loss(subject: Subject, batches: Iterable[Batch]) -> float:
-    """Mean over the trained tokens."""
+    """Mean over the trained tokens, by their weights."""
     import torch
 
-    total, trained = 0.0, 0
+    total, counted = 0.0, 0.0
     with torch.no_grad(), subject.training.precision.autocast():
         for batch in batches:
             total += float(subject.training.objective(batch))
-            trained += batch.trained
-    return total / max(1, trained)
+            counted += batch.counted
+    return total / (counted or 1)

@@ -26,7 +26,7 @@ def gradients(subject: Subject, *, over: Literal["batch", "example"]) -> NDArray
     try:
         with subject.still(), subject.training.adapters.disabled(), torch.enable_grad():
             for batch, loss in subject.forward():
-                (loss / max(1, batch.trained) if over == "batch" else loss).backward()
+                (loss / (batch.counted or 1) if over == "batch" else loss).backward()
                 counted += 1 if over == "batch" else len(batch.input_ids)
     finally:
         for handle in handles:

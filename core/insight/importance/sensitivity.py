@@ -47,7 +47,7 @@ class Sensitivity(Score):
             following = Following(subject.training.adapters, self.beta1, self.beta2)
             with subject.still():
                 for batch, loss in subject.forward():
-                    (loss / max(1, batch.trained)).backward()
+                    (loss / (batch.counted or 1)).backward()
                     following.after_update()
                     subject.training.model.zero_grad(set_to_none=True)
         return np.array([following.score(name, layer) for name, layer in subject.training.adapters.layers.items()])

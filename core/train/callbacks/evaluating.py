@@ -54,9 +54,13 @@ class Evaluating(Callback):
 
 
 def held_out_loss(training: Training, *, stop_asked: Callable[[], bool] = lambda: False) -> float | None:
-    """Mean over all trained tokens of the held-out examples, in nats; None where it was given up for a stop."""
+    """Mean over all trained tokens of the held-out examples, in nats; None where it was given up for a stop.
+
+    By the weights that the data gives them, as in training: what is measured is what is lowered, so that the two
+    curves can be laid over one another and the best checkpoint is the best at what the data asks for.
+    """
     model = training.model
-    total, trained = 0.0, 0
+    total, counted = 0.0, 0.0
     with undisturbed(), torch.no_grad(), training.precision.autocast():
         model.eval()
         try:
@@ -64,7 +68,7 @@ def held_out_loss(training: Training, *, stop_asked: Callable[[], bool] = lambda
                 if stop_asked():
                     return None
                 total += training.objective(batch).item()
-                trained += batch.trained
+                counted += batch.counted
         finally:
             model.train()
-    return total / max(1, trained)
+    return total / (counted or 1)

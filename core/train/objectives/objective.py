@@ -15,7 +15,7 @@ class Objective(Protocol):
     """The loss of a batch, and what else it shows."""
 
     def __call__(self, batch: Batch) -> Tensor:
-        """The sum of the batch's `trained` losses, a float32 scalar with its gradient."""
+        """The sum of the batch's `trained` losses, a float32 scalar with its gradient; `Batch.counted` divides it."""
 
     def figures(self, *, whole: bool) -> dict[str, float]:
         """What the batches since the last call showed beside the loss, by curve key.

@@ -109,7 +109,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("prompt-completion", {"prompt": "Q"}, "expected 'prompt' and 'completion', found 'prompt'."),
     ("prompt-completion", {"prompt": "Q", "completion": MESSAGES}, "'prompt' must be a list of messages"),
     ("text", {}, "expected 'text', found no field."),
-    ("messages", {"messages": [{**MESSAGES[1], "weight": 0.5}]}, "message 1 of 'messages' has the weight 0.5."),
+    ("messages", {"messages": [{**MESSAGES[1], "weight": -0.5}]}, "message 1 of 'messages' has the weight -0.5."),
     ("messages", {"messages": MESSAGES, "tools": [{"x": 1}]}, "a function in 'tools' has no name."),
     ("messages", {"messages": MESSAGES, "tools": "[1"}, "'tools' is not JSON (column 3"),
     (
