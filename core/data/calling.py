@@ -50,9 +50,10 @@ MANNERS: tuple[Manner, ...] = (as_object, as_text, silent_text, silent)
 
 
 def renamed(turns: Sequence[Turn]) -> list[Turn]:
-    """The turns with another name in their calls, which stands nowhere else."""
+    """The turns with another name in their calls, which stands nowhere else, and without any words beside them."""
     return [
-        replace(turn, fields={**turn.fields, "tool_calls": _renamed(turn)}) if turn.calls else turn for turn in turns
+        replace(turn, content="", fields={**turn.fields, "tool_calls": _renamed(turn)}) if turn.calls else turn
+        for turn in turns
     ]
 
 
