@@ -82,6 +82,10 @@ class Delta(Component):
         """`(B', A')` of shapes (out, r) and (r, in) with dW = scale * B' A'."""
         raise NotImplementedError
 
+    def products(self, p: Mapping[str, Tensor]) -> Sequence[tuple[Tensor, Tensor]]:
+        """`(B, A)` whose Kronecker product is dW / scale, for its singular values; empty where there are none."""
+        return (self.factors(p),)
+
     def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
         """The output of the adapter: x (..., in) to (..., out). The scale goes on the r numbers, not on the many."""
         b, a = self.factors(p)
@@ -126,6 +130,10 @@ class DenseDelta(Delta):
 
         weight = self.weight(p)
         return weight, torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
+
+    def products(self, p: Mapping[str, Tensor]) -> Sequence[tuple[Tensor, Tensor]]:
+        # Not the change and the identity: that would be more work than the change as it is.
+        return ()
 
     def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
         return x @ (self.weight(p) * scale).T

@@ -40,6 +40,7 @@ NORMS: dict[str, Axis] = {
     "relative_norm": Axis("Norm of dW / norm of W"),
     "effective_rank": Axis("Effective rank of dW", "directions"),
     "largest_singular": Axis("Largest singular value of dW"),
+    "update_size": Axis("Step / trained numbers"),
 }
 """The per-layer measurements, by key."""
 
@@ -63,6 +64,8 @@ NORMS_HELP = {
     "entropy of its singular values.",
     "largest_singular": "The strongest direction of each layer's change. Where it grows and the norm does not, one "
     "direction takes over.",
+    "update_size": "How far one step moves what the layer trains, beside its length: what starts from zero begins at "
+    "1. Rows that stay dark hardly learn; rows that stay bright jump about.",
 }
 CHANGED_HELP = (
     "How large the change of a layer's weight is beside the weight itself; the colour compares it with the end."

@@ -24,7 +24,7 @@ CURVES = (
     "loss", "held_out", "learning_rate", "gradient_norm", "tokens_per_second", "memory", "trained_tokens", "seconds",
 )  # fmt: skip
 """The scalars that every run measures."""
-VECTORS = ("delta_norm", "relative_norm", "effective_rank", "largest_singular")
+VECTORS = ("delta_norm", "relative_norm", "effective_rank", "largest_singular", "update_size")
 """The numbers per layer that every run measures."""
 
 

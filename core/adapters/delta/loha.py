@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import DenseDelta, Param
@@ -47,6 +47,9 @@ class Loha(DenseDelta):
             return super().linear(p, x, frozen, scale)
         b, a = thin(p)
         return low_rank_linear(x, frozen, a, b, scale)
+
+    def products(self, p: Mapping[str, Tensor]) -> Sequence[tuple[Tensor, Tensor]]:
+        return (thin(p),)
 
     def weight(self, p: Mapping[str, Tensor]) -> Tensor:
         return (p["b1"] @ p["a1"]) * (p["b2"] @ p["a2"])

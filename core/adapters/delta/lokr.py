@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from core.adapters.axis import DenseDelta, Param
@@ -49,6 +49,10 @@ class Lokr(DenseDelta):
 
         return torch.kron(p["c"], p["d"] if "d" in p else p["d_b"] @ p["d_a"])
 
+    def products(self, p: Mapping[str, Tensor]) -> Sequence[tuple[Tensor, Tensor]]:
+        large = _as_product(p["d"]) if "d" in p else (p["d_b"], p["d_a"])
+        return _as_product(p["c"]), large
+
     def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
         """With inputs and outputs as small matrices Y = C X Dᵀ: the change itself is never formed."""
         c = p["c"] * scale
@@ -60,6 +64,15 @@ class Lokr(DenseDelta):
         from core.adapters.fused import frozen_linear
 
         return frozen_linear(x, frozen) + self.branch(p, x, scale)
+
+
+def _as_product(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """A small matrix as a product with an identity, over its shorter side."""
+    import torch
+
+    rows, columns = matrix.shape
+    one = torch.eye(min(rows, columns), dtype=matrix.dtype, device=matrix.device)
+    return (one, matrix) if rows < columns else (matrix, one)
 
 
 def divided(size: int, factor: int) -> tuple[int, int]:

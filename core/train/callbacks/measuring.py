@@ -13,27 +13,39 @@ from core.adapters.adapted import Adapted
 from core.adapters.axis import Delta, Init, Magnitude
 from core.adapters.norms import delta_norms
 from core.callback import Callback
-from core.insight.live import spectra
+from core.insight.live import costly, spectra
+from core.train.callbacks.moves import Moves
 from core.train.memory import peak
 from core.train.training import Training
 
 SPECTRA = 100
 """How often, about, in a whole run the singular values are looked at: they cost more than norms and change slowly."""
+COSTLY_SPECTRA = 20
+"""How often where they take long, and the fewest steps between two looks: a look at dense changes is a third of a step
+of theirs, so all looks together are at most a sixtieth of the run."""
 
 
 class Measuring(Callback):
-    """Curves at every step, vectors by layer every `train.measure_every` steps and at the last, spectra more rarely."""
+    """Curves at every step, vectors by layer every `train.measure_every` steps and at the last, some more rarely."""
 
     def __init__(self, training: Training) -> None:
         self.training = training
         self.layers = list(training.adapters.layers.values())
-        self.rare = max(training.config.train.steps // SPECTRA, 1)
+        self.steps = training.config.train.steps
+        self.rare = self.rarest = max(self.steps // SPECTRA, 1)
+        self.moves: Moves | None = None
         self.base_norms: NDArray[np.float32] = np.empty(0, dtype=np.float32)
 
     def begin(self) -> None:
         """Name the layers, and measure their base weights once."""
         self.training.sink.layers([layer.plan.layer for layer in self.layers])
         self.base_norms = _base_norms(self.layers)
+        if costly(self.layers):
+            self.rarest = max(self.steps // COSTLY_SPECTRA, COSTLY_SPECTRA)
+
+    def before_optimizer(self) -> None:
+        """Keep what the step is about to change, where it is to be measured."""
+        self.moves = Moves(self.layers) if self._due(self.training.progress.step + 1, self.rare) else None
 
     def after_step(self, step: int) -> None:
         """Write the curves and vectors of the step."""
@@ -54,9 +66,14 @@ class Measuring(Callback):
         training.sink.points(step, points)
         if training.scheduled(training.config.train.measure_every):
             self._measure_layers(step)
-        if step % self.rare == 0 or step == training.config.train.steps:
+        if self.moves is not None:
+            training.sink.vector(step, "update_size", self.moves.sizes())
+        if self._due(step, self.rarest):
             for key, values in zip(("effective_rank", "largest_singular"), spectra(self.layers), strict=True):
                 training.sink.vector(step, key, values)
+
+    def _due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self.steps
 
     def _measure_layers(self, step: int) -> None:
         norms = delta_norms(self.layers)

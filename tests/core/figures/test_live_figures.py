@@ -24,7 +24,7 @@ from core.figures.live.figure import LiveFigure
 from core.figures.live.layer_bars import LayerBars
 from core.figures.live.of_run import own_figures
 from core.figures.live.spread import Spread
-from core.figures.trace import Measured, Trace
+from core.figures.trace import VECTORS, Measured, Trace
 from core.home import Home
 from core.layers import LayerInfo
 from core.store.store import Store
@@ -32,12 +32,7 @@ from core.store.writer import Writer
 from core.train.trainer import train
 from tests.core.train.small import ListSink, small_training
 
-STEPS = 4
-WITH_FIGURES = [
-    pytest.param(method.name, id=method.name)
-    for method in METHODS
-    if own_figures(RunConfig.from_dict({"adapter": {"method": method.name}}))
-]
+STEPS = 5
 
 
 @dataclass
@@ -75,7 +70,7 @@ def listed(*, count: int = 2, curves: dict[str, Any] | None = None, vectors: dic
 def trained(method: str, folder: Path) -> tuple[RunConfig, Listed]:
     """A real run of a few steps, and what it measured."""
     sink = ListSink()
-    adapter = {"method": method, "rank": 3}
+    adapter = {"method": method, "rank": 4}
     training = small_training(folder, sink=sink, steps=STEPS, adapter=adapter)
     train(training)
     found = listed(count=len(sink.names))
@@ -89,9 +84,13 @@ def trained(method: str, folder: Path) -> tuple[RunConfig, Listed]:
     return training.config, found
 
 
-@pytest.mark.parametrize("method", WITH_FIGURES)
+@pytest.mark.parametrize("method", [method.name for method in METHODS])
 def test_each_figure_of_a_method_is_made_from_what_its_run_measures(method: str, tmp_path: Path) -> None:
     config, trace = trained(method, tmp_path)
+    for key in VECTORS:
+        rows = trace.vectors[key]
+        assert np.isfinite(rows.values).all() and rows.at(np.inf).max() > 0, key
+        assert not np.array_equal(rows.values[0], rows.values[-1]), f"{key} stands still"
     if config.adapter.axis("selection").probe() is not None:  # type: ignore[attr-defined]
         names = [layer.name for layer in trace.layers]
         trace.events.append((0.0, LayersChosen({name: 1 / len(names) for name in names}, names[:2])))
@@ -100,6 +99,10 @@ def test_each_figure_of_a_method_is_made_from_what_its_run_measures(method: str,
     for figure in own_figures(config):
         for key in figure.vectors:
             assert np.isfinite(trace.vectors[key].at(np.inf)).all(), key
+        measured = [trace.vector(key).values for key in figure.vectors]
+        measured += [trace.curve(key).values for key in figure.curves]
+        moves = [len(rows) == 1 or not np.array_equal(rows[0], rows[-1]) for rows in measured]
+        assert any(moves) or not measured, f"{figure.key} stands still"
         drawn = figure.draw(trace, span=(0.0, float(STEPS)))  # type: ignore[arg-type]
         assert "nothing measured yet" not in drawn.summary()
         assert drawn.title == figure.title

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from core.adapters.attach import attach
-from core.adapters.storage import STORAGES
 from core.callback import Callback
 from core.commands import Command
 from core.config.run import RunConfig
 from core.data.batches import Batch
 from core.events import Evaluated, Event
 from core.layers import LayerInfo, LayerPlan
+from core.models.hold import hold
 from core.optim.groups import groups
 from core.train import seed
 from core.train.interrupt import Interrupt
@@ -127,12 +127,13 @@ def small_training(
     interrupt: Interrupt | None = None,
     **train: Any,
 ) -> Training:
-    """A tiny Llama with LoRA on all its linear layers, ready for `train`."""
+    """A tiny Llama with an adapter on all its linear layers, held as the run's storage says, ready for `train`."""
     config = small_config(**train)
     seed.seed_everything(config.seed)
     model = random_model("llama")
-    storage = STORAGES.default()
-    adapters = attach(model, plans(model, config), config.adapter, seed=config.seed, storage=storage)
+    chosen = plans(model, config)
+    hold(model.requires_grad_(False), [plan.layer for plan in chosen], config.storage)
+    adapters = attach(model, chosen, config.adapter, seed=config.seed, storage=config.storage)
     training = Training(
         config=config,
         folder=folder,

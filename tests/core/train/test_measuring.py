@@ -9,6 +9,7 @@ import torch
 
 from core.adapters.norms import delta_norms
 from core.callback import Callback
+from core.train.callbacks.moves import SAMPLE, sampled
 from core.train.trainer import train
 from tests.core.train.small import ListSink, small_training
 
@@ -62,6 +63,31 @@ def test_every_curve_has_a_point_at_every_step(tmp_path: Path) -> None:
         assert list(sink.curves[key]) == [1, 2, 3]
     assert sink.curves["memory"][3] > 10_000_000
     assert sink.curves["seconds"][3] > sink.curves["seconds"][1] > 0
+
+
+def test_a_step_is_measured_beside_what_it_moves(tmp_path: Path) -> None:
+    sink = ListSink()
+    training = small_training(tmp_path, sink=sink, steps=1)
+    tensors = [[tensor.data for tensor in layer.own.values()] for layer in training.adapters.layers.values()]
+    first = [[tensor.clone() for tensor in own] for own in tensors]
+
+    train(training)
+
+    moved = [
+        sum(float((a - b).square().sum()) for a, b in zip(*pair, strict=True))
+        for pair in zip(tensors, first, strict=True)
+    ]
+    length = [sum(float(tensor.square().sum()) for tensor in own) for own in tensors]
+    np.testing.assert_allclose(sink.rows["update_size"][1], np.sqrt(np.array(moved) / length), rtol=1e-5)
+
+
+def test_a_sample_of_a_large_tensor_has_every_column_alike() -> None:
+    columns = torch.arange(8.0).repeat(4096, 1)
+
+    found = sampled(columns)
+
+    assert SAMPLE / 2 < len(found) <= SAMPLE
+    assert found.long().bincount().max() - found.long().bincount().min() <= 1
 
 
 class Counting(Callback):
