@@ -14,21 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from jinja2 import TemplateError, TemplateSyntaxError
+from jinja2 import TemplateSyntaxError
 
+from core.data.calling import MANNERS, NAME, Manner, renamed, silent, silent_text
 from core.data.example import Example, Turn
-from core.data.sandbox import render
+from core.data.sandbox import REFUSALS, render
 from core.data.templates import PLAIN, text_of
+from core.data.tracing import Tracer
 from core.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-_REFUSALS = (
-    TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError,
-)  # fmt: skip
-"""What rendering raises where a template and a conversation do not go together, or the sandbox says no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +73,8 @@ class Renderer:
         self._tokenizer = tokenizer
         self.chosen = text_of(template)
         self.own_template = bool(tokenizer.chat_template) and not self.chosen
+        self._tracer = Tracer(tokenizer)
+        self._manner: Manner | None = None
 
     def render(self, example: Example) -> Rendered:
         """The text of an example and its answers.
@@ -86,6 +84,8 @@ class Renderer:
         """
         if example.style != "chat":
             return _plain(example)
+        if self._manner is None and any(turn.calls for turn in example.turns):
+            self._manner = self._fitting(example)
         text = self._text(example, example.turns)
         spans = tuple(
             Span(turn, self._start(example, turn, text, start), end, self._tail(example, turn, text, end))
@@ -110,6 +110,16 @@ class Renderer:
             return next(span.start for span in rendered.spans if span.turn == turn)
         prompt = self._prompt(example, turn)
         return len(prompt) if rendered.text.startswith(prompt) else None
+
+    def _fitting(self, example: Example) -> Manner:
+        """How the template wants calls handed over; the usual way where it writes them in none."""
+        for self._manner in MANNERS:
+            try:
+                if NAME in self._text(example, renamed(example.turns)):
+                    return self._manner
+            except UserError:  # it refuses this way of handing them over
+                continue
+        return MANNERS[0]
 
     def _answers(self, example: Example, text: str) -> dict[int, tuple[int, int]]:
         """Turn to (start, end) of every answer that is found in the text."""
@@ -137,12 +147,18 @@ class Renderer:
         end, tail = min(end, limit), min(tail, limit)
         absent = next((call["name"] for call in example.turns[turn].calls if call["name"] not in text[start:tail]), "")
         if absent:
-            raise UserError(
-                f"{example.place}: the chat template does not write calls of tools ({absent}).",
-                hint="Take a model made for tools, or choose a template that writes them (data.template).",
-                path="data.template",
-            )
+            raise self._unwritten(example, turn, absent)
         return Span(turn, start, end, tail) if example.turns[turn].trained else None
+
+    def _unwritten(self, example: Example, turn: int, name: str) -> UserError:
+        """The complaint about a call that the template leaves out."""
+        talks = self._manner in (silent, silent_text) and example.turns[turn].content
+        beside, words = ("beside words ", "Take the words out of that message, t") if talks else ("", "T")
+        return UserError(
+            f"{example.place}: the chat template does not write calls of tools {beside}({name}).",
+            hint=f"{words}ake a model made for tools, or choose a template that writes them (data.template).",
+            path="data.template",
+        )
 
     def _next(self, example: Example, turn: int, text: str) -> int:
         """Where the text of the turn behind this one begins; the end of all where nobody can tell."""
@@ -171,9 +187,10 @@ class Renderer:
         """The same by the text up to the call and the one behind it."""
         upto = _common(text, self._text(example, example.turns[: turn + 1]))
         (mark,) = _marks(1, text)
-        rest = self._text(example, [*example.turns[:turn], Turn("assistant", mark)]).partition(mark)[2]
+        before, _, rest = self._text(example, [*example.turns[:turn], Turn("assistant", mark)]).partition(mark)
         end = upto - len(rest) if text[:upto].endswith(rest) else upto
-        return _common(text, self._prompt(example, turn)), end, upto
+        start = len(before) if text.startswith(before) else _common(text, self._prompt(example, turn))
+        return start, end, upto
 
     def _alone(self, example: Example, turn: int, mark: str, text: str) -> tuple[int, int] | None:
         """Where one answer stands, by the texts with and without it, in a template that treats answers by content."""
@@ -213,16 +230,18 @@ class Renderer:
             template = self.chosen or (
                 self._tokenizer.get_chat_template(tools=list(example.tools) or None) if self.own_template else PLAIN
             )
-            text = render(
-                self._tokenizer, template, [turn.message for turn in turns], tools=example.tools, prompt=prompt
-            )
+            if not example.tools and not any([turn.fields for turn in turns]):
+                return self._tracer.render(template, turns, prompt=prompt)
+            written = self._manner or MANNERS[0]
+            messages = [written(turn.message) for turn in turns]
+            return render(self._tokenizer, template, messages, tools=example.tools, prompt=prompt)
         except TemplateSyntaxError as error:
             raise UserError(
                 f"The chat template has a mistake in line {error.lineno}: {str(error.message).rstrip('.')}.",
                 hint="Mend data.template, or leave it empty for the model's own.",
                 path="data.template",
             ) from None
-        except _REFUSALS as error:
+        except REFUSALS as error:
             whose = "chosen" if self.chosen else "model's"
             why = str(error).rstrip(".") or type(error).__name__
             raise UserError(
@@ -230,7 +249,6 @@ class Renderer:
                 hint="Change the row, or take a template that allows it.",
                 path="data.template" if self.chosen else "data.path",
             ) from None
-        return text
 
 
 def own_template(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -257,7 +275,9 @@ def _marks(count: int, text: str) -> list[str]:
 
 
 def _replaced(turns: Sequence[Turn], contents: dict[int, str]) -> list[Turn]:
-    return [replace(turn, content=contents.get(index, turn.content)) for index, turn in enumerate(turns)]
+    return [
+        replace(turn, content=contents[index]) if index in contents else turn for index, turn in enumerate(turns)
+    ]  # fmt: skip
 
 
 def _common(one: str, other: str) -> int:

@@ -14,7 +14,7 @@ from functools import cache, lru_cache, wraps
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import nodes
+from jinja2 import TemplateError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -32,6 +32,10 @@ LETTERS = 2**26
 """Characters that one rendering may write, whether they are kept or not."""
 LARGEST_NUMBER = 1_000_000
 """Numbers above this are no widths, counts or places that a template needs."""
+REFUSALS = (
+    TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError,
+)  # fmt: skip
+"""What rendering raises where a template and a conversation do not go together, or the sandbox says no."""
 _BITS = 4096
 """Binary digits of the largest whole number that a template may work out."""
 _STRETCH = frozenset({"join", "replace", "format", "format_map", "expandtabs", "indent", "wordwrap"})
@@ -55,20 +59,19 @@ def render(
     Args:
         tokenizer: for the names of its special tokens.
         template: the template's text.
-        messages: of the conversation, in plain values; nulls in them are left out.
+        messages: of the conversation, in plain values; nulls beside their texts are left out.
         tools: the functions that may be called.
         prompt: whether the answer's beginning is written behind them.
 
     Raises:
         jinja2.TemplateError: the template has a mistake, refuses the conversation or wants too much.
     """
-    compiled = _compiled(template)
+    compiled = compiled_in(BudgetedEnvironment, template)
     environment = compiled.environment
     assert isinstance(environment, BudgetedEnvironment)
     environment.begin()
-    names = {name: str(token) for name, token in tokenizer.special_tokens_map.items() if not isinstance(token, list)}
     return compiled.render(
-        **names,
+        **special_names(tokenizer),
         messages=[_message(each) for each in messages],
         tools=list(tools) or None,
         documents=None,
@@ -77,16 +80,21 @@ def render(
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Without nulls, and with what was thought under both names that templates read it by."""
-    said = {key: value for key, value in message.items() if value is not None}
+    """Without nulls but for a text that is none, and with what was thought under both names that templates read it by."""
+    said = {key: value for key, value in message.items() if value is not None or key == "content"}
     thought = said.get("reasoning_content")
     return said if thought is None else {"thinking": thought, **said}
 
 
+def special_names(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+    """The special tokens by the names that templates know them by."""
+    return {name: str(token) for name, token in tokenizer.special_tokens_map.items() if not isinstance(token, list)}
+
+
 @lru_cache(maxsize=32)
-def _compiled(template: str) -> Template:
-    environment = BudgetedEnvironment(_given())
-    return environment.from_string(template)
+def compiled_in(kind: type[BudgetedEnvironment], template: str) -> Template:
+    """A template, in an environment of its own."""
+    return kind(_given()).from_string(template)
 
 
 @cache
