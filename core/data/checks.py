@@ -18,7 +18,7 @@ from core.config.run import DataConfig
 from core.data.check_names import LEAVABLE
 from core.data.label_checks import label_problems
 from core.data.leaving import WRITTEN, told
-from core.data.oddities import EMPTY, MARKS, OUT_OF_ORDER, UNANSWERED
+from core.data.oddities import EMPTY, MARKS, OUT_OF_ORDER, SILENCED, UNANSWERED, WEIGHED
 from core.data.problem import Parts, Problem, about, counted, rows_of
 from core.data.scripts import broken_scripts
 from core.data.tokens import TokenList
@@ -71,6 +71,8 @@ def _nothing_to_learn(data: DataConfig, parts: Parts) -> Problem | None:
         )
         return Problem("data.max_tokens", text, hint, remedy={"data.max_tokens": longest}, **known)
     hint = "No row has an answer (a turn of the assistant). Set data.train_on to everything, or choose another shape."
+    if parts.reading.oddities.get(SILENCED):
+        hint = "Every answer says that it is not learned (weight 0, or train: false). Give one a weight above 0."
     return Problem("data.train_on", text, hint, remedy={"data.train_on": "everything"}, **known)
 
 
@@ -207,14 +209,30 @@ def _odd(data: DataConfig, parts: Parts) -> Iterator[Problem]:
 
 def _dominating(data: DataConfig, parts: Parts) -> Iterator[Problem]:
     """One example with so many tokens that the run learns it above all."""
-    large, targets = parts.marked("dominates"), parts.tokens.targets
+    large, counted_as = parts.marked("dominates"), parts.tokens.counted
     if len(large):
-        share = targets[large[0]] / targets.sum()
-        text = f"One example has {share:.0%} of all trained tokens ({parts.tokens[int(large[0])].place})."
+        share = counted_as[large[0]] / counted_as.sum()
+        whole = "the weight of all trained tokens" if parts.tokens.weighted else "all trained tokens"
+        text = f"One example has {share:.0%} of {whole} ({parts.tokens[int(large[0])].place})."
         hint = "It weighs that much in the loss: split it, shorten it with data.max_tokens, or do without it."
         yield about(
             parts.tokens, large, "data.path", text, hint, check="dominates", **_without(data, "dominates")
         )  # fmt: skip
+
+
+def _weights_unused(data: DataConfig, parts: Parts) -> Iterator[Problem]:
+    """Weights of messages where nobody goes by them."""
+    everything, pairs = data.train_on == "everything", parts.task == "preference"
+    some = parts.marked(WEIGHED)
+    if everything:
+        some = np.union1d(some, parts.marked(SILENCED))
+    if not len(some) or not (everything or pairs):
+        return
+    why = "everything is learned alike" if everything else "an answer is better or worse as a whole"
+    text = f"The weights of messages do not count in {counted(len(some), 'example')}: {why}."
+    hint = "Set data.train_on to completions to go by them." if everything else "Weight 0 still leaves a message out."
+    mend: dict[str, Any] = {"remedy": {"data.train_on": "completions"}, "does": "Go by them"} if everything else {}
+    yield about(parts.tokens, some, "data.train_on" if everything else "data.path", text, hint, check="weights", **mend)
 
 
 def _scripts(data: DataConfig, parts: Parts) -> Iterator[Problem]:
@@ -269,7 +287,7 @@ _ODDITIES = {
 
 _CHECKS: tuple[Callable[[DataConfig, Parts], Iterator[Problem]], ...] = (
     _end_not_trained, _template_marks, label_problems, _double_begin, _partly_empty, _truncated, _held_out, _repeated,
-    _odd, _dominating, _scripts, _no_end, _no_template, told,
+    _odd, _dominating, _weights_unused, _scripts, _no_end, _no_template, told,
 )  # fmt: skip
 
 

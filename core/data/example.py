@@ -27,7 +27,8 @@ class Turn:
         content: the text, as the data has it.
         trained: whether it is an answer: what the model is to learn where only completions are trained on.
         fields: what else the message says to the chat template: `tool_calls`, `tool_call_id`, `name`.
-        weight: how much each of its tokens counts in the loss where it is learned; above 0, and 1 is the usual.
+        weight: how much each of its tokens counts in the loss, where it is learned; 1 is the usual, and 0 what says
+            itself that it is not learned.
     """
 
     role: Role

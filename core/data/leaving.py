@@ -106,7 +106,7 @@ def _marks(reading: Reading, everything: Kept, task: str, *, ends: bool) -> dict
     found["duplicates"] = repeated(everything.fingerprints)
     found["near-duplicates"] = np.setdiff1d(repeated(near.tolist()), found["duplicates"])
     if task in WRITTEN:
-        found["dominates"] = _dominating(tokens.targets)
+        found["dominates"] = _dominating(tokens.counted)
         if ends:
             found["end-not-trained"] = np.flatnonzero(~tokens.stops & (tokens.targets > 0) & (tokens.cut[:, 0] == 0))
     elif reading.labels:
@@ -134,8 +134,8 @@ def told(data: DataConfig, parts: Parts) -> Iterator[Problem]:
         )
 
 
-def _dominating(targets: NDArray[np.int64]) -> Indices:
-    """Examples with so many tokens that the run learns them above all."""
-    if len(targets) < FEWEST:
+def _dominating(counted: NDArray[np.float64]) -> Indices:
+    """Examples with so many tokens, or such weight, that the run learns them above all."""
+    if len(counted) < FEWEST:
         return NONE
-    return np.flatnonzero((targets > DOMINATES * targets.sum()) & (targets > TIMES_MEDIAN * np.median(targets)))
+    return np.flatnonzero((counted > DOMINATES * counted.sum()) & (counted > TIMES_MEDIAN * np.median(counted)))

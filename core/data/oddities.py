@@ -11,11 +11,15 @@ EMPTY = "empty-answers"
 OUT_OF_ORDER = "roles-out-of-order"
 UNANSWERED = "unanswered"
 MARKS = "marks-in-texts"
+WEIGHED, SILENCED = "weights", "weights-of-nothing"
 
 
 def oddities(example: Example) -> Iterator[str]:
     """The names of what is odd about it."""
     turns = example.turns
+    weights = {turn.weight for turn in (*turns, *example.rejected)} - {1.0}
+    if weights:
+        yield from ([WEIGHED] if weights - {0.0} else []) + ([SILENCED] if 0.0 in weights else [])
     if example.style == "labelled":
         if not any(turn.content.strip() for turn in turns):
             yield EMPTY

@@ -59,29 +59,28 @@ def _turn(row: Row, message: Any, name: str, role_key: str, content_key: str, tr
     fields = fields_of(row, message, name)
     if said.strip().lower() in CALLERS and "tool_calls" not in fields:
         calls = called(row, message.get(content_key), name)
-        return _said(role, "", {**fields, "tool_calls": calls}, _weight(row, message, name, trained))
+        learned, weight = _learned(row, message, name, trained)
+        return Turn(role, "", learned, {**fields, "tool_calls": calls}, weight)
     if content_key not in message and "tool_calls" not in fields:
         raise wrong(row, f"{name} must be an object with '{role_key}' and '{content_key}'.")
     content = message.get(content_key)
     silent = content is None and "tool_calls" in fields
-    weight = _weight(row, message, name, trained and role == "assistant")
-    return _said(role, "" if silent else _content(row, content, name), fields, weight)
+    learned, weight = _learned(row, message, name, trained and role == "assistant")
+    return Turn(role, "" if silent else _content(row, content, name), learned, fields, weight)
 
 
-def _said(role: Role, content: str, fields: Mapping[str, Any], weight: float) -> Turn:
-    return Turn(role, content, weight > 0, fields, weight or 1.0)
-
-
-def _weight(row: Row, message: Mapping[str, Any], name: str, usual: bool) -> float:
-    """How much a message counts, 0 where it is not learned: as it says itself (`train`, `weight`), or as is usual."""
+def _learned(row: Row, message: Mapping[str, Any], name: str, usual: bool) -> tuple[bool, float]:
+    """Whether a message is learned, and its weight: as it says itself (`train`, `weight`), or as is usual."""
     train, weight = message.get("train"), message.get("weight")
     if train is not None and train not in (0, 1):
         raise wrong(row, f"{name} has the train {train!r}.", "It is 0 (not learned) or 1 (learned).")
     if weight is not None and not _sound(weight):
         hint = f"A weight is 0 (not learned) or a number from {LIGHTEST:f} to {HEAVIEST:,.0f}; 1 is the usual one."
         raise wrong(row, f"{name} has the weight {weight!r}.", hint)
-    learned = usual or weight is not None if train is None else bool(train)
-    return float(1 if weight is None else weight) if learned else 0.0
+    if train is None and weight is None:
+        return usual, 1.0
+    counts = 0.0 if train is not None and not train else 1.0 if weight is None else float(weight)
+    return counts > 0, counts
 
 
 def _sound(weight: Any) -> bool:
