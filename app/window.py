@@ -73,10 +73,11 @@ class Window(QMainWindow):
 
     def __init__(self, home: Home, settings: QSettings, theme: Theme) -> None:
         super().__init__()
+        theme.dress(self)
         self.settings = settings
         store = Store(home)
         feed, jobs = Feed(store), Jobs(home, store)
-        self.document = Document(home, taken=lambda: {row.name for row in store.runs()})
+        self.document = Document(home, taken=store.names)
         self.context = Context(
             home=home, store=store, feed=feed, jobs=jobs, actions=Actions(home, store, feed, jobs),
             document=self.document, theme=theme, settings=settings, go=self.go,

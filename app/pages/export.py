@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
@@ -21,6 +20,7 @@ from app.models.exports import kept_figure
 from app.pages.page import Page
 from app.plots.figure_panel import FigurePanel
 from app.widgets import EmptyState, Panel, StatRow, label, plain, primary
+from app.widgets.choice_box import ChoiceBox
 from app.widgets.export_choice import ExportChoice
 from app.widgets.export_result import ExportResult
 from app.widgets.job_control import JobControl
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from app.context import Context
     from core.store.rows import RunRow
 
+_OFFERED = 200
+"""Runs that can be chosen: the newest, and the one on show; an older one is put on show from the Runs page."""
 _MOST_ROOM = 1000
 """Stretch of what takes all the room that is left in a column."""
 _FIGURE_HEIGHT = 200
@@ -48,8 +50,8 @@ class ExportPage(Page):
         super().__init__(context)
         self._runs: list[RunRow] = []
         self._suggested = ""
-        self.run = QComboBox()
-        self.checkpoint = QComboBox()
+        self.run = ChoiceBox()
+        self.checkpoint = ChoiceBox()
         self.choice = ExportChoice()
         self.out = QLineEdit()
         self.verify = QCheckBox("Verify: compare its answers with the trained model's")
@@ -67,15 +69,18 @@ class ExportPage(Page):
     def shown(self) -> None:
         """Read the runs that have something to export."""
         store = self.context.store
-        chosen = self._row.id if self._row is not None else None
-        watched = self.context.feed.row
-        wanted = watched.id if watched is not None and not self.control.busy else chosen
-        self._runs = [row for row in store.runs() if row.state.checkpoint is not None]
+        chosen, watched = self._row, self.context.feed.row
+        wanted = watched if watched is not None and not self.control.busy else chosen
+        self._runs = store.runs(saved=True, most=_OFFERED)
+        older = wanted is not None and wanted.id not in {row.id for row in self._runs}
+        if wanted is not None and older and wanted.deleted is None and wanted.state.checkpoint is not None:
+            self._runs.append(wanted)
         self.run.blockSignals(True)
         self.run.clear()
         for row in self._runs:
             self.run.addItem(f"{row.name}   {row.method}   {row.model}", row.id)
-        self.run.setCurrentIndex(max(self.run.findData(wanted), 0 if self._runs else -1))
+        place = self.run.findData(wanted.id) if wanted is not None else -1
+        self.run.setCurrentIndex(max(place, 0 if self._runs else -1))
         self.run.blockSignals(False)
         self._stack.setCurrentIndex(1 if self._runs else 0)
         self._run_chosen()
@@ -122,7 +127,6 @@ class ExportPage(Page):
         grid.setVerticalSpacing(4)
         for place, (name, box) in enumerate((("Run", self.run), ("Checkpoint", self.checkpoint))):
             box.setAccessibleName(name)
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             grid.addWidget(label(name, "label"), 0, place)
             grid.addWidget(box, 1, place)
             grid.setColumnStretch(place, 3 - place)
@@ -260,7 +264,7 @@ class ExportPage(Page):
         self._result.show()
         if result.get("kept"):
             self.kept = FigurePanel(kept_figure(result["kept"]))
-            self.kept.help.hide()  # it has none, and a text that wraps would ask for the whole height of the list
+            self.kept.tell(False)  # it has none, and a text that wraps would ask for the whole height of the list
             self.kept.setMinimumHeight(self.context.theme.px(_FIGURE_HEIGHT))
             self._asked.insertWidget(1, self.kept, _MOST_ROOM)
             self.kept.show()

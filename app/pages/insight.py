@@ -77,8 +77,8 @@ class InsightPage(Page):
 
     def shown(self) -> None:
         """Offer the runs that have a checkpoint by now, also of those under way, and the configuration as it is now."""
-        begun = [row for row in self.context.store.runs() if row.phase is not Phase.QUEUED][:_OFFERED]
-        self._runs = [row for row in begun if row.state.checkpoint is not None]
+        saved = self.context.store.runs(saved=True, most=_OFFERED)
+        self._runs = [row for row in saved if row.phase is not Phase.QUEUED]
         self.ask.offer(self._runs, self._configured())
         self.anatomy.offer_runs(self._runs)
         self._source_changed()

@@ -3,6 +3,10 @@
 It follows the system's light or dark scheme unless the user chose one, scales all text with Ctrl +/-/0, and remembers
 both. Everything that paints itself asks `Theme.current()` for colours and sizes and repaints on `changed`; everything
 else is coloured by one stylesheet, chosen by dynamic properties (`kind`, `tone`, `type`) and never by its own colours.
+
+The window wears that stylesheet, and what is put into it (dialogs and menus too) is styled then, once. Worn by the
+application it would style every widget anew, with all that is inside, each time that one is put into another: a page
+took three times as long to make.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from typing import Literal, cast
 
 from PySide6.QtCore import QObject, QSettings, Qt, QTemporaryDir, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QIcon, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.style import icons
 from app.style.sheet import sheet
@@ -41,6 +45,7 @@ class Theme(QObject):
         self.scale = float(cast(str, settings.value("text_scale", 1.0))) if settings else 1.0
         self.tokens: Tokens = DARK
         self._applied: tuple[Tokens, float] | None = None
+        self._wearer: QWidget | None = None
         Theme._current = self
         hints = QGuiApplication.styleHints()
         hints.setColorScheme(_scheme(self.choice))
@@ -53,6 +58,12 @@ class Theme(QObject):
         if cls._current is None:
             cls._current = cls()
         return cls._current
+
+    def dress(self, window: QWidget) -> None:
+        """Let a window wear the stylesheet instead of the application."""
+        self._application.setStyleSheet("")
+        self._wearer = window
+        window.setStyleSheet(self._sheet())
 
     def choose(self, choice: Choice) -> None:
         """Follow the system, or stay dark or light."""
@@ -100,7 +111,7 @@ class Theme(QObject):
         """Put palette, font and stylesheet on the application and tell everybody who paints."""
         if Theme._current is not self:
             return  # Another theme has taken over; the system's change of scheme is its affair.
-        app = cast(QApplication, QApplication.instance())
+        app = self._application
         dark = self.choice == "dark" or (
             self.choice == "system" and QGuiApplication.styleHints().colorScheme() != Qt.ColorScheme.Light
         )
@@ -110,8 +121,15 @@ class Theme(QObject):
         self._applied = self.tokens, self.scale
         app.setPalette(_palette(self.tokens))
         app.setFont(self.font())
-        app.setStyleSheet(sheet(self.tokens, self.text_px, self.px, self.mono_family, self._icon_url))
+        (self._wearer or app).setStyleSheet(self._sheet())
         self.changed.emit()
+
+    @property
+    def _application(self) -> QApplication:
+        return cast(QApplication, QApplication.instance())
+
+    def _sheet(self) -> str:
+        return sheet(self.tokens, self.text_px, self.px, self.mono_family, self._icon_url)
 
     def _icon_url(self, name: str, color: str) -> str:
         """A recoloured icon as a file, because stylesheets take pictures from files only."""

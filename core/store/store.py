@@ -86,21 +86,37 @@ class Store(Readings):
         return run
 
     def runs(
-        self, *, search: str = "", deleted: bool = False, phases: Collection[Phase] = (), most: int = -1
+        self,
+        *,
+        search: str = "",
+        deleted: bool = False,
+        phases: Collection[Phase] = (),
+        saved: bool = False,
+        before: RunRow | None = None,
+        most: int = -1,
     ) -> list[RunRow]:
         """All runs, newest first: those with every word of `search` in a name, tag or note; or those in the bin.
 
         Args:
             search, deleted: see above.
             phases: only runs in one of these; empty for all.
+            saved: only runs that have a checkpoint.
+            before: only older runs than this one, the last of the portion that was read before.
             most: only so many, the newest; below 0 for all.
         """
         words = [f"%{_escaped(word)}%" for word in search.split()]
         matches = f" AND {_SEARCHED} LIKE ? ESCAPE '\\'" * len(words)
         matches += f" AND phase IN ({_marks(phases)})" if phases else ""
+        matches += " AND EXISTS (SELECT 1 FROM checkpoints WHERE run = runs.id)" if saved else ""
+        matches += " AND (created, id) < (?, ?)" if before is not None else ""
+        older = () if before is None else (before.created, before.id)
         query = f"{_RUN} WHERE deleted IS {'NOT ' if deleted else ''}NULL{matches} ORDER BY created DESC, id DESC"
         parent = self.home.bin if deleted else self.home.runs
-        return [self._row(row, parent) for row in self._rows(f"{query} LIMIT ?", *words, *phases, most)]
+        return [self._row(row, parent) for row in self._rows(f"{query} LIMIT ?", *words, *phases, *older, most)]
+
+    def names(self) -> set[str]:
+        """The names of all runs that are not in the bin."""
+        return {row[0] for row in self._rows("SELECT name FROM runs WHERE deleted IS NULL")}
 
     def run(self, run: str) -> RunRow:
         """One run.

@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.start import make_application, make_window
+from app.style.theme import Theme
 from app.window import Window
 from core.config.run import RunConfig
 from core.home import Home
@@ -46,6 +47,14 @@ def _qt_says_nothing() -> Iterator[None]:
     yield
     qInstallMessageHandler(None)
     assert [text for text in said if not any(word in text for word in QUIET)] == []
+
+
+@pytest.fixture(autouse=True)
+def _single_widgets_are_styled(qapp: QApplication) -> Iterator[None]:
+    """A window has taken the stylesheet with it: whatever is shown without one next is given a theme of its own."""
+    yield
+    if not qapp.styleSheet():
+        Theme._current = None
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from core.commands import Command
 from core.config import files
 from core.config.run import RunConfig
 from core.errors import UserError
-from core.events import Launched, Noticed, RunFailed
+from core.events import CheckpointSaved, Launched, Noticed, RunFailed
 from core.home import Home
 from core.lock import FileLock
 from core.state import Phase
@@ -287,6 +287,16 @@ def test_models_and_data_have_short_names(path: str, name: str) -> None:
 def test_only_the_newest_runs_are_read_where_so_many_are_wanted(store: Store) -> None:
     made = [store.create_run(named(name)) for name in ("a", "b", "c", "d")]
     assert [row.id for row in store.runs(most=2)] == made[:1:-1]
+
+
+def test_the_list_can_be_read_in_portions_and_for_runs_that_saved_something(store: Store) -> None:
+    made = [store.create_run(named(name)) for name in ("a", "b", "c", "d")]
+    first = store.runs(most=3)
+    assert [row.id for row in store.runs(before=first[-1])] == made[:1]
+    store.note(made[1], CheckpointSaved(2, "checkpoints/step-000002", best=True))
+    assert [row.id for row in store.runs(saved=True)] == [made[1]]
+    store.delete(made[0])
+    assert store.names() == {"b", "c", "d"}
 
 
 def test_what_was_worked_out_of_a_row_is_kept_until_the_row_changes(store: Store, home: Home) -> None:
