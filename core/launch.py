@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +51,6 @@ _GRACE = 30.0
 _SAME = 2.0
 """Seconds by which two readings of the moment at which a process began may differ, as clocks are set."""
 
-_children: list[subprocess.Popen[bytes]] = []
 _services: dict[Path, subprocess.Popen[bytes]] = {}
 
 
@@ -118,7 +118,6 @@ def launch(
     finally:
         store.close()
     _introduce(row.folder, child.pid)
-    _children.append(child)
     return child
 
 
@@ -210,17 +209,20 @@ def _words(mode: str, *words: str | Home) -> list[str]:
 
 
 def _start(words: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a process that does not depend on this one; what it prints is appended to `log`."""
-    for child in [child for child in _children if child.poll() is not None]:
-        _children.remove(child)
+    """Start a process that does not depend on this one; what it prints is appended to `log`.
+
+    A thread waits for its end, so that the system need not keep what is left of it; the thread holds nobody up.
+    """
     detached: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     environment = {**_YIELDING, **os.environ, **OFFLINE, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     with log.open("ab") as output:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             list(words), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, **detached
         )
+    threading.Thread(target=child.wait, name=f"end of {child.pid}", daemon=True).start()
+    return child
 
 
 def _note(folder: Path, pid: int, created: float, *, worker: bool) -> None:

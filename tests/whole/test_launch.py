@@ -103,7 +103,8 @@ def test_a_worker_that_dies_before_it_has_said_anything_is_lost(store: Store, mo
     assert store.run(run).phase is Phase.STARTING
 
 
-def test_a_worker_outlives_whoever_launched_it(store: Store) -> None:
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "pass"], ids=["killed", "ended"])
+def test_a_worker_outlives_whoever_launched_it_and_is_let_go_without_a_word(store: Store, end: str) -> None:
     run = store.create_run(RunConfig(name="first"))
     words = [sys.executable, str(STAND_IN), "train", run, str(store.home.root)]
     script = f"""
@@ -112,10 +113,12 @@ from pathlib import Path
 from core.home import Home
 from core.launch import launch
 launch(Home(Path({str(store.home.root)!r})), {run!r}, command={words!r})
-os.kill(os.getpid(), 9)
+{end}
 """
-    window = subprocess.run([sys.executable, "-c", script], check=False)
-    assert window.returncode != 0
+    window = subprocess.run(
+        [sys.executable, "-W", "default", "-c", script], check=False, capture_output=True, text=True
+    )
+    assert (window.returncode == 0) is (end == "pass") and window.stderr == ""
 
     wait_until(lambda: seen(store, run) is Status.RUNNING)
     pid = json.loads((store.run(run).folder / "process.json").read_text(encoding="utf-8"))["pid"]
@@ -152,6 +155,13 @@ def test_a_worker_that_cannot_be_started_is_a_failure_of_the_run(store: Store) -
 
     assert seen(store, run) is Status.FAILED and not alive(store.run(run).folder)
     assert "could not be started" in store.run(run).state.message
+
+
+def test_a_worker_that_has_ended_leaves_nothing_behind(store: Store) -> None:
+    run = store.create_run(RunConfig(name="first"))
+    child = launch(store.home, run, command=[sys.executable, "-c", "pass"])
+
+    wait_until(lambda: not psutil.pid_exists(child.pid))
 
 
 def test_terminating_ends_the_worker(store: Store) -> None:

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from core import launch as launching
 from core import queue
 from core.commands import Command
 from core.config.run import RunConfig
 from core.errors import UserError
 from core.events import RunStarted
 from core.home import Home
-from core.launch import kill, launch, observe
+from core.launch import alive, kill, launch, observe
 from core.lock import held
 from core.state import Phase, Status
 from core.store.store import Store
@@ -45,8 +44,7 @@ def store(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     yield store
     for row in store.runs():
         kill(row.folder)
-    for child in launching._children:
-        child.wait(10)
+        wait_until(lambda folder=row.folder: not alive(folder))
     store.close()
 
 
