@@ -228,3 +228,27 @@ def test_calls_of_any_content_are_learned_whole(rounds: list[tuple[str, str]], n
     written = json.dumps(call["function"], ensure_ascii=False)
     wanted = f"{rounds[0][1]}<call>{written}</call><|im_end|>Done.<|im_end|>"
     assert byte_level(TOOLS).decode(tokens.ids[tokens.trained].tolist()) == wanted
+
+
+CONCATENATES = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}"
+    "{% if m.role == 'assistant' and m.content is none %}{% for call in m.tool_calls %}"
+    "{{ '<call>' + call.function.name + ' ' + call.function.arguments + '</call>' }}{% endfor %}"
+    "{% else %}{{ m.content }}{% endif %}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<' }}{% endif %}"
+)
+"""Takes arguments as a text and a silent message as none, as DeepSeek's do; prompts end as a call begins."""
+
+
+def test_calls_are_handed_to_a_template_as_it_wants_them() -> None:
+    wanted = ['<call>look {"at": "sky"}</call><|im_end|>', "First.<|im_end|>"]
+    tokenizer = byte_level(CONCATENATES)
+    assert learned(tokenise(example("messages", messages=CALLING), tokenizer), CONCATENATES) == wanted
+    wordy = example("messages", messages=[CALLING[0], {**CALLING[1], "content": "Look."}, *CALLING[2:]])
+    encoder = Encoder(tokenizer, train_on="completions", max_tokens=99)
+    for _ in range(2):
+        with pytest.raises(UserError, match="does not write calls of tools beside words") as told:
+            encoder.encode([wordy])
+        assert told.value.hint.startswith("Take the words out of that message")
+        (tokens,) = encoder.encode([example("messages", messages=CALLING)])
+        assert learned(tokens, CONCATENATES) == wanted
