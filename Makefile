@@ -14,7 +14,7 @@ run: ready          ## open the window
 	@$(VENV) main.py
 
 test: ready lint types          ## lint, types, then the tests
-	$(ALONE) $(VENV) -m pytest
+	$(ALONE) $(VENV) -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: ready
 	$(VENV) -m ruff check .

@@ -38,8 +38,8 @@ REPORT = "report.json"
 AGREEMENT = 0.99
 """Share of tokens on which an exported model must agree with the trained one."""
 
-FEW_STEPS = {"train.steps": 24, "train.evaluate_every": 8, "train.checkpoint_every": 12}
-"""Of the tiny model in the quick form: enough for its loss to fall and its answers to change."""
+BRIEF = {"train.steps": 24, "train.batch": 4, "train.evaluate_every": 8, "train.checkpoint_every": 12}
+"""The training of the tiny model in the quick form: enough for its loss to fall and its answers to change."""
 
 
 class Journey(Guided):
@@ -78,7 +78,7 @@ class Journey(Guided):
         page = self.page(ModelPage)
         self.click(page.try_it)
         if self.quick:
-            self.window.document.update({**starting_point(tiny_model()), **FEW_STEPS}, "Starting point")
+            self.window.document.update({**starting_point(tiny_model()), **BRIEF}, "Starting point")
         self.go("model")
         self.expect(lambda: self.window.document.model is not None, "the model's layers are read from its file")
         self.picture("model")
