@@ -6,6 +6,7 @@ milliseconds and nothing here needs torch. `LayerPlan` is the same matrix once c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -83,3 +84,16 @@ class LayerPlan:
     def name(self) -> str:
         """The layer's name."""
         return self.layer.name
+
+
+def columns(layers: Sequence[LayerInfo]) -> list[str]:
+    """What stands at the head of each layer's column on a map: its role, where that tells it from its neighbours.
+
+    Where the role says nothing, or a block has several of it under different names (the norms before and after the
+    attention), the last part of its name. Experts of one name share a column.
+    """
+    names: dict[tuple[int | None, Role], set[str]] = {}
+    for layer in layers:
+        names.setdefault((layer.block, layer.role), set()).add(layer.suffix)
+    several = {role for (_, role), found in names.items() if len(found) > 1}
+    return [layer.suffix if layer.role == "other" or layer.role in several else layer.role for layer in layers]

@@ -107,6 +107,7 @@ class NumbersModel(QAbstractTableModel):
                 return row.key
             case Qt.ItemDataRole.ForegroundRole:
                 lit = self._bright is None or row.key in self._bright
+                lit = lit and (column == 0 or math.isfinite(row.values[column - 1]))
                 return Theme.current().color("text" if lit else "muted")
             case Qt.ItemDataRole.FontRole if column == 0:
                 return Theme.current().font(12, mono=True)
@@ -140,9 +141,9 @@ class NumbersModel(QAbstractTableModel):
 
 
 def written(value: float) -> str:
-    """A number in four digits; empty for none."""
+    """A number in four digits; a dash for none."""
     if not math.isfinite(value):
-        return ""
+        return "–"
     return f"{value:g}" if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
 
 

@@ -18,6 +18,7 @@ from app.widgets.method_panel import MethodPanel
 from app.widgets.rate_curve import RateCurve
 from core.adapters.names import DEFAULTS, method
 from core.config import files
+from core.config.combine import ranked
 from core.config.run import AdapterConfig, ModelConfig, RunConfig, TrainConfig
 from core.errors import UserError
 from core.problem import Problem
@@ -162,7 +163,8 @@ class MethodPage(Page):
         config = self._document.config
         self.method.show_config(config)
         self.curve.show_train(config.train)
-        self.set_subtitle(f"{config.method_label}   rank {config.adapter.rank}   {config.train.steps} steps")
+        rank = f"rank {config.adapter.rank}   " if ranked(config.adapter) else ""
+        self.set_subtitle(f"{config.method_label}   {rank}{config.train.steps} steps")
         self._check()
 
     def _check(self) -> None:

@@ -12,20 +12,22 @@ from PySide6.QtWidgets import QGridLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.pages.page import Page
-from app.plots.panels import ChangedPanel, CurvePanel, LossPanel, NormsPanel, move_together
+from app.plots.panels import ChangedPanel, CurvePanel, LossPanel, NormsPanel, keep_apart, move_together
 from app.widgets import Badge, EmptyState, Notice, danger, plain, primary
 from app.widgets.moments import Moments
 from app.widgets.run_tiles import RunTiles
-from app.widgets.status import WORDS
+from app.widgets.status import WORDS, way_on
 from app.widgets.waiting import WaitingView
 from app.words import number
 from core.commands import Command
+from core.config.combine import ranked
 from core.config.forecast import expected_peak, forecast
 from core.config.select import select
 from core.errors import UserError
 from core.events import Noticed
 from core.figures.live.of_run import own_figures
 from core.figures.live.of_task import LOSS_UNITS
+from core.figures.ticks import span
 from core.launch import LOG
 from core.models.catalog import describe
 from core.queue import before
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from core.store.rows import RunRow
 
 _ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED, Status.LOST)
-_RESUMABLE = (Status.STOPPED, Status.FAILED, Status.LOST)
 _TAIL = 4000
 """Characters of the worker's log that are shown with a failure."""
 
@@ -68,6 +69,8 @@ class RunPage(Page):
         self.starting = WaitingView("Starting the worker", "The first losses appear here as soon as they are measured.")
         self._lay_out()
         move_together([self.loss.plot, self.norms.plot, *self.curve.canvases], self._marked)
+        for chooser in (self.norms.choice, self.curve.choice):
+            chooser.currentIndexChanged.connect(self._keep_apart)
         self.moments.chosen.connect(self._show_moment)
         self.feed.run_changed.connect(self._changed)
         self.feed.watched.connect(self._watched)
@@ -141,6 +144,7 @@ class RunPage(Page):
             self.loss.unit = LOSS_UNITS[self.feed.row.config.task]
             self.norms.offer(own)
             self.curve.offer(own, self.feed.row.config.method_label)
+            self._keep_apart()
         for canvas in (self.loss.plot, self.norms.plot, *self.curve.canvases):
             canvas.set_mark(None)
             canvas.set_zoom(None)
@@ -170,19 +174,29 @@ class RunPage(Page):
         self._lower.setCurrentIndex(0 if begun or status in _ENDED else 1)
         self.starting.show_stage(self._stage(row), row.state.share)
         self.tiles.show_run(trace, row.state, status, mark=self._mark, forecast=row.state.forecast or self._forecast)
-        span = (0.0, float(row.state.steps or row.config.train.steps))
+        shown = self._span(row)
         if keys & {"all", "loss"}:
             self.moments.grow(trace.curve("loss").steps)
         if keys & {"all", "loss", "held_out", "events"}:
-            self.loss.show_trace(trace, span, anew="all" in keys)
+            self.loss.show_trace(trace, shown, anew="all" in keys)
         if keys & {"all", *self.norms.reads}:
-            self.norms.show_trace(trace, span)
+            self.norms.show_trace(trace, shown)
         if "all" in keys or ("relative_norm" in keys and self._mark is None):
             self.changed.show_trace(trace, self._mark)
         if keys & {"all", "events"}:
             self.curve.offer_samples(bool(self.context.store.samples(row.id)))
+            self._keep_apart()
         if keys & {"all", "events", *self.curve.reads}:
-            self.curve.show_trace(trace, span, self._mark)
+            self.curve.show_trace(trace, shown, self._mark)
+
+    def _span(self, row: RunRow) -> tuple[float, float] | None:
+        """The steps that the plots go over; an imported adapter has none."""
+        return span(row.state.step, row.state.steps or row.config.train.steps) if row.state.steps else None
+
+    def _keep_apart(self) -> None:
+        """The two choosers show two things; the one that was just used has its way."""
+        one, other = self.norms.choice, self.curve.choice
+        keep_apart(*((other, one) if self.sender() is other else (one, other)))
 
     def _stage(self, row: RunRow) -> str:
         """What the run is busy with before its first step, or what it waits for."""
@@ -218,8 +232,10 @@ class RunPage(Page):
         self.stop.setVisible(under_way or status is Status.STARTING or row.state.waiting)
         self.duplicate.setVisible(status in _ENDED)
         saved = row.state.checkpoint is not None
-        self.resume.setVisible(status in _RESUMABLE and (saved or status is not Status.STOPPED))
-        self.resume.setText("Resume" if saved else "Start again")
+        text, name, offered = way_on(row, status)
+        self.resume.setVisible(offered)
+        self.resume.setText(text)
+        self.resume.setToolTip(name)
         self.export.setVisible(status is Status.FINISHED and saved)
 
     def _show_notices(self, row: RunRow, status: Status) -> None:
@@ -278,7 +294,7 @@ class RunPage(Page):
         row, trace, status = self.feed.row, self.feed.trace, self.feed.status
         if row is None or trace is None or status is None:
             return
-        self.curve.show_trace(trace, (0.0, float(row.state.steps or row.config.train.steps)), step)
+        self.curve.show_trace(trace, self._span(row), step)
         self.tiles.show_run(trace, row.state, status, mark=step, forecast=row.state.forecast or self._forecast)
         self.changed.show_trace(trace, step)
 
@@ -319,7 +335,11 @@ def _subtitle(row: RunRow) -> str:
     adapter = row.config.adapter
     layers = adapter.layers
     where = layers.replace("-", " ") if isinstance(layers, str) else " ".join(dict.fromkeys(map(_suffix, layers)))
-    return "   ".join(part for part in (row.method, f"rank {adapter.rank}", where[:40], row.model, row.data) if part)
+    return "   ".join(
+        part
+        for part in (row.method, f"rank {adapter.rank}" if ranked(adapter) else "", where[:40], row.model, row.data)
+        if part
+    )
 
 
 def _suffix(name: str) -> str:

@@ -30,7 +30,7 @@ from app.plots.beside import BesideView
 from app.plots.comparison import MOST, Comparison
 from app.widgets import Button, EmptyState, Panel, danger, label, plain
 from app.widgets.run_details import RunDetails
-from app.widgets.status import WORDS
+from app.widgets.status import WORDS, way_on
 from app.words import plural, size
 from core.config.edit import replaced
 from core.errors import UserError
@@ -49,7 +49,6 @@ _ELASTIC = (1, 3, 4, 8)
 """Columns that share what room the others leave."""
 _BESIDE = 2
 """The place of the comparison among what the page shows."""
-_RESUMABLE = (Status.STOPPED, Status.FAILED, Status.LOST)
 
 
 class RunsPage(Page):
@@ -271,7 +270,10 @@ class RunsPage(Page):
         self.duplicate.setEnabled(one)
         self.compare_button.setEnabled(len(chosen) > 1)
         self.report.setEnabled(bool(chosen))
-        self.resume.setVisible(one and self.model.status(chosen[0]) in _RESUMABLE)
+        text, name, offered = way_on(chosen[0], self.model.status(chosen[0])) if one else ("", "", False)
+        self.resume.setVisible(offered)
+        self.resume.setText(text)
+        self.resume.setToolTip(name)
         self.delete.setEnabled(bool(chosen))
         self.details.setVisible(one)
         if one:

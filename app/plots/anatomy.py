@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QComboBox,
     QGridLayout,
     QHBoxLayout,
     QStackedLayout,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 from app.models.looks import EVERY_RANK, OPTIONS, WHATS, shown, steady
 from app.plots.figure_panel import FigurePanel
 from app.widgets import Chip, EmptyState, primary
+from app.widgets.choice_box import ChoiceBox
 from app.widgets.flow import Flow
 from app.widgets.job_control import JobControl
 from app.widgets.moments import Moments
@@ -47,8 +47,8 @@ class AnatomyView(QWidget):
         self._frames: list[dict[str, Any]] = []
         self.panels: dict[str, FigurePanel] = {}
         self.whats: dict[str, Chip] = {}
-        self.run, self.other, self.third = QComboBox(), QComboBox(), QComboBox()
-        self.options: dict[str, QComboBox] = {}
+        self.run, self.other, self.third = ChoiceBox(), ChoiceBox(), ChoiceBox()
+        self.options: dict[str, ChoiceBox] = {}
         self.look = primary("Look", self._look, name="Look into this run")
         self.control = JobControl(context.jobs, self, name="Progress of looking")
         self.waiting = EmptyState("", "curve")
@@ -127,7 +127,7 @@ class AnatomyView(QWidget):
             self._set_up(box, name)
             bar.addWidget(box, 2)
         for key, (name, values) in OPTIONS.items():
-            self.options[key] = box = QComboBox()
+            self.options[key] = box = ChoiceBox()
             for text, value in values.items():
                 box.addItem(text, value)
             self._set_up(box, name)
@@ -136,10 +136,9 @@ class AnatomyView(QWidget):
             bar.addWidget(widget)
         return bar
 
-    def _set_up(self, box: QComboBox, name: str) -> None:
+    def _set_up(self, box: ChoiceBox, name: str) -> None:
         box.setAccessibleName(name)
         box.setToolTip(name)
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.currentIndexChanged.connect(lambda _: self._run_changed())
 
     # Asking
@@ -257,7 +256,7 @@ class AnatomyView(QWidget):
         beside = self._beside > 1
         # Figures side by side keep one height: what is said of all of them stands below.
         for panel in reversed(self.panels.values()) if beside else self.panels.values():
-            panel.help.setVisible(panel.help.text() not in said)
+            panel.tell(panel.help.text() not in said)
             said.add(panel.help.text())
         self._arrange()
         self._stack.setCurrentIndex(1)

@@ -17,6 +17,8 @@ from core.figures.figure import Bars
 _USUAL = 10
 """Rows that share the height where it is small; a tall plot shows more."""
 _TALLEST = 28
+_SHORT = 2
+"""Letters of a unit that stands beside every number; a longer one is said once, above all."""
 _THIN = 2.0
 """Pixels of a bar that is next to nothing."""
 
@@ -27,6 +29,7 @@ class BarsPlot(QWidget):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.figure: Bars | None = None
+        self._value_width = 0
         self.setAccessibleName(name)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -62,6 +65,9 @@ class BarsPlot(QWidget):
         longest = painter.fontMetrics().horizontalAdvance(max(figure.names, key=len))
         name_width = min(longest + theme.px(14), self.width() * 0.45)
         height, seen = self._row_height(), event.rect()
+        painter.setFont(theme.font(12, 500))
+        widest = max((self._text(row) for row in range(self._rows())), key=len, default="")
+        self._value_width = max(theme.px(44), painter.fontMetrics().horizontalAdvance(widest)) + theme.px(12)
         last = min(int(seen.bottom() / height) + 1, self._rows())
         for row in range(max(int(seen.top() / height), 0), last):
             self._paint_row(painter, figure, row, name_width)
@@ -84,7 +90,7 @@ class BarsPlot(QWidget):
         theme = Theme.current()
         height = self._row_height()
         line = QRectF(0, row * height, self.width(), height)
-        value_width = theme.px(58)
+        value_width = self._value_width
         painter.setFont(theme.font(12, mono=True))
         painter.setPen(theme.color("muted"))
         name = painter.fontMetrics().elidedText(figure.names[row], Qt.TextElideMode.ElideMiddle, int(name_width))
@@ -122,7 +128,7 @@ class BarsPlot(QWidget):
         if not np.isfinite(value):
             return "–"
         digits = f"{value:.1f}" if abs(value) >= 1 else f"{value:.2g}"
-        return f"{digits} {figure.value.unit}".strip()
+        return f"{digits} {figure.value.unit}".strip() if len(figure.value.unit) <= _SHORT else digits
 
 
 def _extent(figure: Bars) -> tuple[float, float]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.plots.comparison import Comparison, names
 from app.plots.figure_panel import FigurePanel
 from app.plots.saving import save_button
 from app.widgets import Chip, EmptyState, Panel, label
+from app.widgets.choice_box import ChoiceBox
 from app.widgets.flow import Flow
 from app.widgets.words_table import WordsTable
 from core.errors import UserError
@@ -41,7 +42,7 @@ class BesideView(QWidget):
         self.runs: tuple[RunRow, ...] = ()
         self.curves = Comparison(context.store, context.settings, large=True)
         self.settings, self.answers = WordsTable("What differs"), WordsTable("Answers to the same prompts")
-        self.first, self.second, self.norm = QComboBox(), QComboBox(), QComboBox()
+        self.first, self.second, self.norm = ChoiceBox(), ChoiceBox(), ChoiceBox()
         self.map: FigurePanel | None = None
         self.nothing = EmptyState("", "table")
         self.views: dict[str, Chip] = {}
@@ -109,8 +110,8 @@ class BesideView(QWidget):
         for box, name in named:
             box.setAccessibleName(name)
             box.setToolTip(name)
-            if box is not self.norm:
-                box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            if box is self.norm:
+                box.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToContents)
             box.currentIndexChanged.connect(lambda _: self._show_view())
         row.addWidget(self.norm)
         row.addWidget(label("of", "label"))

@@ -14,6 +14,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
+from app.plots.axes import NumberAxis
 from app.plots.nothing import paint_nothing
 from app.plots.saving import saving_menu
 from app.style.theme import Theme
@@ -82,7 +83,8 @@ class Canvas(pg.PlotWidget):
 
     def __init__(self, name: str) -> None:
         self.view = View()
-        super().__init__(viewBox=self.view, enableMenu=False)
+        axes = {side: NumberAxis(side) for side in ("left", "bottom")}
+        super().__init__(viewBox=self.view, enableMenu=False, axisItems=axes)
         self.name = name
         self.figure: Figure | None = None
         self.zoom: Range | None = None
@@ -216,14 +218,11 @@ class Canvas(pg.PlotWidget):
         self._fit_y(shown)
 
     def _set_labels(self, x: Axis, y: Axis) -> None:
-        theme = Theme.current()
         self._labels = (x, y)
         for side, axis in (("bottom", x), ("left", y)):
             if axis.label:
                 item = self.getAxis(side)
-                # The figure has chosen its unit: nothing is scaled to another one.
-                item.setLabel(axis.text, siPrefixEnableRanges=(), color=theme.tokens.muted)
-                item.label.setFont(theme.font(11))
+                item.name(axis)
                 item.resizeEvent()  # it is put in the middle only then
 
     def _zoom_by_hand(self, zoom: Range | None) -> None:

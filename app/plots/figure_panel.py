@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from app.models.numbers import Row
@@ -12,6 +13,7 @@ from app.plots.heatmap import HeatmapPlot
 from app.plots.lines import LinesPlot
 from app.plots.saving import save_button
 from app.plots.scatter import MOST_POINTS, ScatterPlot
+from app.style.theme import Theme
 from app.widgets.labels import label
 from app.widgets.numbers_table import NumbersTable
 from app.widgets.panel import Panel
@@ -19,8 +21,8 @@ from app.widgets.scroll import scrolled
 from app.words import number
 from core.figures.figure import Bars, Heatmap, Lines, Scatter, Table
 
-_BESIDE_TITLE = 3
-"""Curves whose legend has room in the head of the panel; of more it has a line of its own."""
+_LEAST = 190
+"""Height that title and figure must keep for words to stand below them, in unscaled pixels."""
 Shown = Lines | Heatmap | Bars | Scatter | Table
 
 
@@ -34,6 +36,7 @@ class FigurePanel(Panel):
         self.figure = figure
         self.view = self._make(figure)
         self.help: QLabel = label("", "hint", wrap=True)
+        self._told = True
         self.readout = label("", "mono", tone="muted")
         if isinstance(self.view, HeatmapPlot):
             self.view.layer_hovered.connect(self._read)
@@ -57,7 +60,7 @@ class FigurePanel(Panel):
         self.figure = figure
         count = len(figure.names) if isinstance(figure, Scatter) else 0
         note = f"{number(MOST_POINTS)} of {number(count)} points drawn" if count > MOST_POINTS else ""
-        self.set_title(figure.title, note)
+        self.set_title(figure.title, note or _measured(figure))
         self.setAccessibleDescription(figure.summary())
         self.help.setText(figure.help)
         if isinstance(self.view, NumbersTable) and isinstance(figure, Table):
@@ -70,11 +73,27 @@ class FigurePanel(Panel):
         elif isinstance(self.view, HeatmapPlot) and isinstance(figure, Heatmap):
             self.view.show_figure(_framed(figure))
         elif isinstance(self.view, LinesPlot) and isinstance(figure, Lines):
-            self.view.show_figure(_airy(figure))
+            self.view.show_figure(airy(figure))
         elif isinstance(self.view, BarsPlot | ScatterPlot):
             self.view.show_figure(figure)  # type: ignore[arg-type]  # of this painter's kind: see `_make`
             if isinstance(self.view, BarsPlot):
                 self.view.show_all()
+
+    def tell(self, told: bool) -> None:
+        """Whether the words on how to read it stand below the figure, where there is room for them."""
+        self._told = told
+        self._place_help()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Words give way to the figure where there is little room: they are its tooltip then."""
+        super().resizeEvent(event)
+        self._place_help()
+
+    def _place_help(self) -> None:
+        left = self.height() - self.help.heightForWidth(max(self.width() - 40, 1))
+        room = left >= Theme.current().px(_LEAST)
+        self.help.setVisible(self._told and room and bool(self.help.text()))
+        self.view.setToolTip("" if room or not self.help.text() else f"<qt>{self.help.text()}</qt>")
 
     def _read(self, under: tuple[str, int, float] | None) -> None:
         """The cell under the pointer: its row, its column, its value."""
@@ -88,10 +107,8 @@ class FigurePanel(Panel):
         """The painter of this kind of figure."""
         if isinstance(figure, Lines):
             view = LinesPlot(figure.title)
-            if len(figure.series) > _BESIDE_TITLE:
-                self.add(view.legend)
-            else:
-                self.add_control(view.legend)
+            view.legend.wrap()
+            self.add(view.legend)
             view.marked.connect(view.set_mark)
             view.hovered.connect(view.set_hover)
             return view
@@ -102,6 +119,12 @@ class FigurePanel(Panel):
         return ScatterPlot(figure.title) if isinstance(figure, Scatter) else NumbersTable(figure.title)
 
 
+def _measured(figure: Shown) -> str:
+    """What the lengths of bars are, where the title does not say it."""
+    text = figure.value.text if isinstance(figure, Bars) else ""
+    return "" if text.casefold() in figure.title.casefold() else text
+
+
 def _framed(figure: Heatmap) -> Heatmap:
     """Whole cells at both ends, and a number beside each row where the figure names none."""
     ticks = figure.ticks or tuple((row, name) for row, name in enumerate(figure.rows))
@@ -110,7 +133,7 @@ def _framed(figure: Heatmap) -> Heatmap:
     return replace(figure, ticks=ticks, span=(float(figure.steps[0]) - 0.5, float(figure.steps[-1]) + 0.5))
 
 
-def _airy(figure: Lines) -> Lines:
+def airy(figure: Lines) -> Lines:
     """A little room at both ends, so that the first and the last dot are whole."""
     ends = [edge for one in figure.series if len(one.x) for edge in (float(one.x[0]), float(one.x[-1]))]
     if figure.span is not None or not ends or not any(one.style == "points" for one in figure.series):

@@ -14,6 +14,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from app.plots.axes import NumberAxis
 from app.plots.canvas import Canvas, Range
 from app.style.scales import colors
 from app.style.theme import Theme
@@ -23,7 +24,7 @@ _SMALL = 65536
 """Values that are looked at in no time."""
 
 
-class _BlockAxis(pg.AxisItem):
+class _BlockAxis(NumberAxis):
     """Labels rows with the numbers of their blocks, as many as there is room for."""
 
     def __init__(self) -> None:
@@ -68,8 +69,8 @@ class HeatmapPlot(Canvas):
         if self._labels != (figure.x, figure.y):
             self._set_labels(figure.x, figure.y)
         self._axis.labels = figure.ticks
-        names = [(float(place), name) for place, name in enumerate(figure.columns)]
-        self.getAxis("bottom").setTicks([names] if names else None)
+        bottom = self.getAxis("bottom")
+        bottom.names, bottom.whole = figure.columns, True
         self._find_range(figure)
         self.scale_bar.set(figure.value.text, *self._range(figure), middle=figure.middle is not None)
         self.scale_bar.setVisible(self._measured())
@@ -134,6 +135,8 @@ class HeatmapPlot(Canvas):
             return None
         steps = self.figure.steps
         measured = (float(steps[0]), float(steps[-1])) if len(steps) else None
+        if measured is not None and len(steps) == 1:
+            measured = (measured[0] - 0.5, measured[1] + 0.5)  # what was measured once fills the map
         span = self.figure.span
         if measured is None or span is None:
             return span or measured
@@ -185,8 +188,8 @@ class ScaleBar(QWidget):
             self.update()
 
     def sizeHint(self) -> QSize:
-        """Wide enough for a number."""
-        return QSize(Theme.current().px(76), 80)
+        """Wide enough for a number and, upright beside it, the name."""
+        return QSize(Theme.current().px(84), 80)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Paint anew."""
@@ -207,6 +210,15 @@ class ScaleBar(QWidget):
         painter.drawText(text, Qt.AlignmentFlag.AlignBottom, f"{self._ends[0]:.3g}")
         if self._middle:
             painter.drawText(text, Qt.AlignmentFlag.AlignVCenter, f"{sum(self._ends) / 2:.3g}")
+        self._paint_name(painter, bar)
+
+    def _paint_name(self, painter: QPainter, bar: QRectF) -> None:
+        """What the colours say, upright at the right edge, read as the name of the other axis is."""
+        high = Theme.current().px(16)
+        painter.translate(self.width() - high, bar.bottom())
+        painter.rotate(-90)
+        said = painter.fontMetrics().elidedText(self._name, Qt.TextElideMode.ElideRight, int(bar.height()))
+        painter.drawText(QRectF(0, 0, bar.height(), high), Qt.AlignmentFlag.AlignCenter, said)
 
 
 def _ribbon(middle: bool) -> QImage:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QContextMenuEvent, QHelpEvent, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QHelpEvent, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.plots.saving import saving_menu
@@ -11,6 +13,10 @@ from app.style.theme import Theme
 from app.widgets.focus_ring import paint_focus_ring
 from app.words import number
 from core.figures.figure import Histogram
+from core.figures.ticks import spelled, ticks
+
+_GRID = 44
+"""Pixels between two lines of the grid, at least."""
 
 
 class HistogramPlot(QWidget):
@@ -52,6 +58,7 @@ class HistogramPlot(QWidget):
             return
         area = self._area()
         most = max(max(figure.counts), 1)
+        self._paint_grid(painter, theme, area, most)
         painter.setPen(Qt.PenStyle.NoPen)
         for index, count in enumerate(figure.counts):
             left, right = self._x(figure.edges[index]), self._x(figure.edges[index + 1])
@@ -95,9 +102,33 @@ class HistogramPlot(QWidget):
         painter.setFont(theme.font(11))
         painter.setPen(theme.color("muted"))
         line = QRectF(area.left(), area.bottom() + 3, area.width(), theme.px(16))
-        painter.drawText(line, Qt.AlignmentFlag.AlignLeft, number(round(figure.edges[0])))
+        if self._each_named(painter, figure, area):
+            for left in figure.edges[:-1]:
+                bar = QRectF(self._x(left), line.top(), self._x(left + 1) - self._x(left), line.height())
+                painter.drawText(bar, Qt.AlignmentFlag.AlignHCenter, number(round(left)))
+            line.translate(0, theme.px(15))
+        else:
+            painter.drawText(line, Qt.AlignmentFlag.AlignLeft, number(round(figure.edges[0])))
+            painter.drawText(line, Qt.AlignmentFlag.AlignRight, number(round(figure.edges[-1]) - 1))
         painter.drawText(line, Qt.AlignmentFlag.AlignHCenter, figure.x.text)
-        painter.drawText(line, Qt.AlignmentFlag.AlignRight, number(round(figure.edges[-1]) - 1))
+
+    def _paint_grid(self, painter: QPainter, theme: Theme, area: QRectF, most: int) -> None:
+        """Lines across with their counts at the left, and what is counted above them."""
+        painter.setFont(theme.font(11))
+        values = [value for value in ticks(0, most, max(int(area.height() / theme.px(_GRID)), 1), whole=True) if value]
+        for value, text in zip(values, spelled(values), strict=True):
+            y = area.bottom() - area.height() * value / most
+            painter.setPen(theme.color("line"))
+            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+            painter.setPen(theme.color("muted"))
+            room = QRectF(0, y - theme.px(8), area.left() - theme.px(8), theme.px(16))
+            painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+
+    def _each_named(self, painter: QPainter, figure: Histogram, area: QRectF) -> bool:
+        """Whether every bar is of one whole number and wide enough for it."""
+        single = all(right - left == 1 for left, right in pairwise(figure.edges))
+        widest = painter.fontMetrics().horizontalAdvance(number(round(figure.edges[-1]))) + 6
+        return single and widest * len(figure.counts) <= area.width() and self.height() >= Theme.current().px(110)
 
     def _paint_mark(self, painter: QPainter, theme: Theme, figure: Histogram, area: QRectF) -> None:
         if figure.mark is None or not figure.edges[0] <= figure.mark.x < figure.edges[-1]:
@@ -113,7 +144,10 @@ class HistogramPlot(QWidget):
         painter.drawText(QRectF(left, area.top(), width, theme.px(16)), Qt.AlignmentFlag.AlignLeft, figure.mark.text)
 
     def _area(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(4, 6, -4, -Theme.current().px(20))
+        theme = Theme.current()
+        most = number(max(max(self.figure.counts), 1)) if self.figure is not None and self.figure.counts else ""
+        left = QFontMetrics(theme.font(11)).horizontalAdvance(most) + theme.px(10)
+        return QRectF(self.rect()).adjusted(left, 8, -4, -theme.px(36))
 
     def _x(self, value: float) -> float:
         assert self.figure is not None

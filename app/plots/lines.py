@@ -13,13 +13,22 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 from app.plots.canvas import Canvas, Range
 from app.style.theme import Theme
 from app.widgets import Button, label, set_property
+from app.widgets.flow import Flow
+from app.words import shortened
 from core.figures.figure import Lines, Mark, Series
+from core.figures.ticks import rounded
 
 _MOST_DOTS = 300
 """Measurements up to which a "points" curve has a dot on each."""
 _MOST_SMOOTH = 3000
 """Points up to which a curve is painted with soft edges: beyond, they cost more than they show."""
 
+_LONGEST = 30
+"""Letters of a curve's name in the legend: its tooltip has the whole."""
+_ROOM = 0.02
+"""Share of the range of y that is left free above and below, at least."""
+_SEEN = 32
+"""Points of a curve that tell whether its x counts, as steps do."""
 _BINS = 1.0
 """Pairs of lowest and highest point for a pixel; pyqtgraph's own five cost five times as much and show no more."""
 
@@ -41,6 +50,7 @@ class LinesPlot(Canvas):
         self.getPlotItem().setDownsampling(auto=True, mode="peak")
         self.getPlotItem().setClipToView(True)
         self.legend.toggled.connect(self._toggle)
+        self.view.sigResized.connect(self._fit)
         self.getAxis("left").setGrid(255)
         self.restyle()
 
@@ -80,6 +90,7 @@ class LinesPlot(Canvas):
         self.setAccessibleDescription(figure.summary())
         if self._labels != (figure.x, figure.y):
             self._set_labels(figure.x, figure.y)
+        self.getAxis("bottom").whole = all((series.x[:_SEEN] % 1 == 0).all() for series in figure.series)
         for name in set(self._curves) - {series.name for series in figure.series}:
             self.removeItem(self._curves.pop(name))
         for name in set(self._bands) - {series.name for series in figure.series if series.low is not None}:
@@ -154,7 +165,10 @@ class LinesPlot(Canvas):
         ends = [(float(s.x[0]), float(s.x[-1])) for s in self.figure.series if len(s.x)]
         if self.figure.span is not None:
             ends.append(self.figure.span)
-        return (min(start for start, _ in ends), max(end for _, end in ends)) if ends else None
+        if not ends:
+            return None
+        first, last = min(start for start, _ in ends), max(end for _, end in ends)
+        return (first, last) if first < last else (first - 0.5, last + 0.5)
 
     def _measured(self) -> bool:
         return isinstance(self.figure, Lines) and any(len(series.x) for series in self.figure.series)
@@ -169,9 +183,15 @@ class LinesPlot(Canvas):
                     lows.append(float(np.nanmin(part)))
                     highs.append(float(np.nanmax(part)))
         if lows:
-            low, high = min(lows), max(highs)
-            room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
-            self.view.setYRange(low - room, high + room, padding=0)
+            self.view.setYRange(*self._roomy(min(lows), max(highs)), padding=0)
+
+    def _roomy(self, low: float, high: float) -> Range:
+        """A little more than the range; from one number of the axis to another, where there are no powers of ten."""
+        if self._log:
+            room = (high - low) * 0.06 or 0.1
+            return low - room, high + room
+        room = (high - low) * _ROOM or abs(high) * 0.1 or 1.0
+        return rounded(low - room, high + room, self.getAxis("left").about(self.view.height()))
 
     def _toggle(self, name: str, on: bool) -> None:
         self._hidden.discard(name) if on else self._hidden.add(name)
@@ -213,13 +233,17 @@ def _new_curve(series: Series) -> pg.PlotDataItem:
 
 
 class Legend(QWidget):
-    """One entry a curve: its line, its name and its value at the marker or pointer. A click hides the curve."""
+    """One entry a curve: its line, its name and its value at the marker or pointer. A click hides the curve.
+
+    In a row of its own it breaks into lines (`wrap`).
+    """
 
     toggled = Signal(str, bool)
 
     def __init__(self, *, upright: bool = False) -> None:
         super().__init__()
         self._row: QBoxLayout = QVBoxLayout(self) if upright else QHBoxLayout(self)
+        self._flow: Flow | None = None
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(2)
         self._row.setAlignment(Qt.AlignmentFlag.AlignTop if upright else Qt.AlignmentFlag.AlignVCenter)
@@ -230,6 +254,11 @@ class Legend(QWidget):
         self._series: tuple[Series, ...] = ()
         Theme.current().changed.connect(self._recolour)
 
+    def wrap(self) -> None:
+        """Break into as many lines as it takes."""
+        self._flow = Flow(spacing=2)
+        self._row.addWidget(self._flow, 1)
+
     def show_series(self, series: Sequence[Series], hidden: set[str]) -> None:
         """Show these curves; entries are made again only where the curves are others."""
         same, before = [s.name for s in series] == list(self._entries), self._series
@@ -239,17 +268,23 @@ class Legend(QWidget):
                 self._recolour()
             return
         for entry in self._entries.values():
+            if self._flow is not None:
+                self._flow.take(entry)
             entry.hide()
             entry.deleteLater()
         self._entries = {}
         for one in series:
-            entry = Button(f" {one.name}", "ghost", name=f"Show {one.name}")
+            entry = Button(f" {shortened(one.name, _LONGEST)}", "ghost", name=f"Show {one.name}")
             entry.setCheckable(True)
             entry.setChecked(one.name not in hidden)
             entry.toggled.connect(lambda on, name=one.name: self.toggled.emit(name, on))
             set_property(entry, "legend", True)
             self._entries[one.name] = entry
-            self._row.addWidget(entry, 0, self._side)
+            if self._flow is not None:
+                self._flow.add(entry)
+                entry.show()
+            else:
+                self._row.addWidget(entry, 0, self._side)
         self._recolour()
 
     def read(self, x: float | None, values: dict[str, float], name: str = "step") -> None:
@@ -259,7 +294,8 @@ class Legend(QWidget):
             self._where.setText(where)
         for name, entry in self._entries.items():
             value = values.get(name)
-            text = f" {name}" if value is None or x is None else f" {name}  {value:.4g}"
+            said = shortened(name, _LONGEST)
+            text = f" {said}" if value is None or x is None else f" {said}  {value:.4g}"
             if entry.text() != text:
                 entry.setText(text)
 

@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedLayout, QVBoxLay
 
 from app.plots.bars import BarsPlot
 from app.plots.canvas import Canvas
+from app.plots.figure_panel import airy
 from app.plots.heatmap import HeatmapPlot
 from app.plots.histogram import HistogramPlot
 from app.plots.lines import LinesPlot
-from app.plots.powers import PowersAxis
 from app.plots.scatter import ScatterPlot
 from app.style.theme import Theme
 from app.widgets import label
@@ -43,9 +43,6 @@ class OwnFigures(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.lines, self.map = LinesPlot("Figure of the method by step"), HeatmapPlot("Map of the method by step")
-        self.lines.setAxisItems({"left": PowersAxis("left")})
-        self.lines.getAxis("left").setGrid(255)
-        self.lines.restyle()
         self._curve, self._points = LinesPlot("Figure of the method"), ScatterPlot("Points of the method")
         self._bars, self._counts = BarsPlot("Bars of the method"), HistogramPlot("Counts of the method")
         self.plot: Painter = self.lines
@@ -73,6 +70,7 @@ class OwnFigures(QWidget):
         self._stack.setCurrentIndex(place)
         if isinstance(figure, Lines) and isinstance(self.plot, LinesPlot):
             self.plot.set_log(figure.log)
+            figure = airy(figure)
         self.plot.show_figure(figure)  # type: ignore[arg-type]  # of this painter's kind
         if isinstance(self.plot, BarsPlot):
             self.plot.show_all()

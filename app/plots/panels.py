@@ -11,8 +11,8 @@ from functools import partial
 from typing import cast
 
 from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QStackedLayout, QWidget
+from PySide6.QtGui import QAction, QActionGroup, QStandardItemModel
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedLayout, QWidget
 
 from app.plots.bars import BarsPlot
 from app.plots.canvas import Canvas, Range
@@ -21,6 +21,7 @@ from app.plots.lines import LinesPlot
 from app.plots.own_figures import OwnFigures
 from app.plots.saving import add_saving, save_button, saving_menu
 from app.widgets import Button, Panel, label
+from app.widgets.choice_box import ChoiceBox
 from app.widgets.samples_view import SamplesView
 from app.words import number
 from core.figures import run as figures
@@ -29,6 +30,8 @@ from core.figures.live.layer_map import LayerMap
 from core.figures.smooth import Smoothed
 from core.figures.trace import Trace
 
+_CHOICE = 24
+"""Letters of the map's name that its chooser has room for."""
 SMOOTHINGS = {"None": 0.0, "Light": 0.7, "Medium": 0.9, "Strong": 0.97}
 
 
@@ -108,6 +111,7 @@ class NormsPanel(Panel):
         self._maps: dict[str, LayerMap] = {}
         self._trace: Trace | None = None
         self._span: Range | None = None
+        self.choice.setMinimumContentsLength(_CHOICE)
         for control in (self.readout, self.choice, save_button(self.plot, lambda: self.plot.figure)):
             self.add_control(control)
         row = QHBoxLayout()
@@ -196,7 +200,6 @@ class CurvePanel(Panel):
         self._save.clicked.connect(self._open_saving)
         self.title.hide()
         # It takes the width of the head: titles of figures are longer than names of curves.
-        self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.head.insertWidget(0, self.choice, 100)
         for control in (self.plot.legend, self._save):
             self.add_control(control)
@@ -294,8 +297,20 @@ def move_together(canvases: list[Canvas], marked: Callable[[float | None], objec
         canvas.zoomed.connect(partial(to_others, canvas, "set_zoom"))
 
 
-def _choice(name: str, items: dict[str, str]) -> QComboBox:
-    box = QComboBox()
+def keep_apart(one: ChoiceBox, other: ChoiceBox) -> None:
+    """What one of two choosers shows cannot be chosen in the other; where both show the same, the second gives way."""
+    shown = one.currentData()
+    if shown == other.currentData():
+        other.setCurrentIndex(next((at for at in range(other.count()) if other.itemData(at) not in (shown, None)), 0))
+    for box, taken in ((one, other.currentData()), (other, one.currentData())):
+        model = cast(QStandardItemModel, box.model())
+        for at in range(box.count()):
+            if box.itemData(at) is not None:
+                model.item(at).setEnabled(box.itemData(at) != taken)
+
+
+def _choice(name: str, items: dict[str, str]) -> ChoiceBox:
+    box = ChoiceBox()
     box.setAccessibleName(name)
     box.setToolTip(name)
     for key, text in items.items():
@@ -303,7 +318,7 @@ def _choice(name: str, items: dict[str, str]) -> QComboBox:
     return box
 
 
-def _refill(box: QComboBox, groups: Sequence[dict[str, str]], wanted: object) -> None:
+def _refill(box: ChoiceBox, groups: Sequence[dict[str, str]], wanted: object) -> None:
     """Offer groups of choices with a line between them, without telling anybody; the first where `wanted` is gone."""
     box.blockSignals(True)
     box.clear()

@@ -23,6 +23,11 @@ class Arranged(QWidget):
         self._children.append(child)
         self.updateGeometry()
 
+    def take(self, child: QWidget) -> None:
+        """Forget one; it is the caller's from now on."""
+        self._children.remove(child)
+        self.updateGeometry()
+
     def heightForWidth(self, width: int) -> int:
         """The height that the children need at this width."""
         return self._arrange(width, move=False)

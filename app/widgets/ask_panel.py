@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QWidget
 
 from app.forms.field import Field
 from app.forms.number import NumberEdit
 from app.widgets.bar import ProgressLine
 from app.widgets.buttons import danger, plain, primary
+from app.widgets.choice_box import ChoiceBox
 from app.widgets.labels import label
 from app.widgets.panel import Panel
 from app.words import number
@@ -37,7 +38,7 @@ class AskPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__("Measured on")
-        self.source, self.checkpoint = QComboBox(), QComboBox()
+        self.source, self.checkpoint = ChoiceBox(), ChoiceBox()
         self.every = QCheckBox("Try every linear layer")
         self.sample = NumberEdit(
             Field("sample", float, "Share of the examples", unit="%", default=10.0, low=0.0, high=100.0, open_low=True),
@@ -129,8 +130,6 @@ class AskPanel(Panel):
     def _lay_out(self) -> None:
         self.source.setAccessibleName("What to measure the layers of")
         self.checkpoint.setAccessibleName("Checkpoint")
-        for box in (self.source, self.checkpoint):
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.add(self.source)
         self._checkpoint_label = label("Checkpoint", "label")
         self.add(self._checkpoint_label)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.models.importance import BLOCKS_HELP, PAIRS_HELP, Importance, Scored, shades
 from app.models.numbers import Row, written
 from app.plots.bars import BarsPlot
 from app.plots.saving import Saved, save_button
 from app.widgets.buttons import Chip
+from app.widgets.choice_box import ChoiceBox
 from app.widgets.correlation import CorrelationGrid
 from app.widgets.flow import Flow
 from app.widgets.labels import label
@@ -55,9 +56,8 @@ class ImportanceView(Panel):
                 ("blocks", "Blocks", "Show what each block is worth"),
             )
         }
-        self.score = QComboBox()
+        self.score = ChoiceBox()
         self.score.setAccessibleName("Which score")
-        self.score.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.score.setMinimumContentsLength(16)
         self.map = LayerMap()
         self.map.read_only = True

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.layers import ROLES, LayerInfo, Role
+from core.layers import columns as columns_of
 
 _FIRST: tuple[Role, ...] = ("q", "k", "v", "qkv", "o", "gate", "up", "gate_up", "down", "fc1", "fc2")
 _ORDER = (*_FIRST, *(role for role in ROLES if role not in _FIRST))
@@ -26,7 +27,7 @@ class Grid:
     Attributes:
         layers: the adaptable layers.
         rows: the blocks from top to bottom, the last first; None for layers outside the blocks.
-        columns: the heads: a role, or the name's last part where the role says nothing.
+        columns: the heads: a role, or the name's last part; see `core.layers.columns`.
         cells: the positions in `layers` of those in each cell; several where a block has several of a role (experts).
     """
 
@@ -42,12 +43,13 @@ class Grid:
         blocks = sorted({layer.block for layer in kept if layer.block is not None}, reverse=True)
         outside = [None] if any(layer.block is None for layer in kept) else []
         rows: tuple[int | None, ...] = (*outside, *blocks)
-        heads = dict.fromkeys(_head(layer) for layer in sorted(kept, key=lambda layer: _ORDER.index(layer.role)))
-        columns = tuple(heads)
+        named = columns_of(kept)
+        order = sorted(range(len(kept)), key=lambda index: _ORDER.index(kept[index].role))
+        columns = tuple(dict.fromkeys(named[index] for index in order))
         row_of, column_of = {b: i for i, b in enumerate(rows)}, {head: i for i, head in enumerate(columns)}
         cells: dict[Cell, list[int]] = {}
         for index, layer in enumerate(kept):
-            cells.setdefault((row_of[layer.block], column_of[_head(layer)]), []).append(index)
+            cells.setdefault((row_of[layer.block], column_of[named[index]]), []).append(index)
         return cls(kept, rows, columns, {cell: tuple(found) for cell, found in cells.items()})
 
     def within(self, cell: Cell) -> tuple[int, ...]:
@@ -79,10 +81,6 @@ class Grid:
             for step in range(steps + 1)
         )
         return [cell for cell in dict.fromkeys(passed) if cell in self.cells]
-
-
-def _head(layer: LayerInfo) -> str:
-    return layer.suffix if layer.role == "other" else layer.role
 
 
 @dataclass(frozen=True)

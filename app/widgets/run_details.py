@@ -11,6 +11,7 @@ from app.widgets.labels import label
 from app.widgets.panel import Panel
 from app.widgets.stat_row import StatRow
 from app.words import number
+from core.config.combine import ranked
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -89,16 +90,18 @@ class RunDetails(Panel):
             config = run.config
         except UserError as error:
             for row in self.rows.values():
-                row.set("")
+                row.set("–")
             self.rows["Layers"].set(error.text, tone="amber")
             return
         layers = config.adapter.layers
         texts = {
-            "Rank, alpha": f"{config.adapter.rank}, {config.adapter.alpha:g}",
+            "Rank, alpha": f"{config.adapter.rank}, {config.adapter.alpha:g}" if ranked(config.adapter) else "–",
             "Layers": layers if isinstance(layers, str) else ", ".join(layers),
             "Learning rate": f"{config.train.learning_rate:g}",
             "Steps": f"{number(run.state.step)} of {number(config.train.steps)}",
-            "Trained": f"{number(run.state.trainable_parameters)} parameters" if run.state.trainable_parameters else "",
+            "Trained": f"{number(run.state.trainable_parameters)} parameters"
+            if run.state.trainable_parameters
+            else "–",
             "Seed": str(config.seed),
         }
         for key, text in texts.items():

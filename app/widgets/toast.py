@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from app.widgets.buttons import Button
 from app.widgets.labels import label
 
+_BELOW, _FREE = 12, 12
+"""Pixels below it, and those that every page leaves free at its lower edge anyway, less a gap."""
 LASTS = 8000
 """Milliseconds that it stays."""
 
 
 class Toast(QFrame):
-    """Floats over the lower edge of its parent until its time is over."""
+    """Stands below what its parent shows until its time is over; what is shown makes room, so that nothing is covered."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -45,16 +48,24 @@ class Toast(QFrame):
             self._button.setText(action[0])
             self._action = action[1]
         self.adjustSize()
-        self.place()
         self.show()
         self.raise_()
+        self.place()
         self._timer.stop() if stays else self._timer.start()
 
     def place(self) -> None:
-        """Stand in the middle of the parent's lower edge."""
+        """Stand in the middle of the parent's lower edge, with as much room as it takes."""
         parent = self.parentWidget()
-        if parent is not None:
-            self.move((parent.width() - self.width()) // 2, parent.height() - self.height() - 24)
+        if parent is not None and not self.isHidden():
+            self.move((parent.width() - self.width()) // 2, parent.height() - self.height() - _BELOW)
+            parent.setContentsMargins(0, 0, 0, max(self.height() + _BELOW - _FREE, 0))
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Give the room back."""
+        super().hideEvent(event)
+        parent = self.parentWidget()
+        if parent is not None and self.isHidden():
+            parent.setContentsMargins(0, 0, 0, 0)
 
     def _act(self) -> None:
         self.hide()

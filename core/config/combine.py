@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core.adapters import names
 from core.component import Component
-from core.config.run import AXES, RunConfig
+from core.config.run import AXES, AdapterConfig, RunConfig
 from core.problem import Problem
 
 WORDS = {
@@ -71,6 +71,11 @@ def unmet(chosen: Mapping[str, Component], facts: frozenset[str] = frozenset()) 
             yield Problem(
                 path, f"{_named(path, member)} needs {_said(word)}, which {who} {does}{why}.", _remedy(path, word)
             )
+
+
+def ranked(adapter: AdapterConfig) -> bool:
+    """Whether what is trained has a rank at all; full fine-tuning has none."""
+    return "rank" in adapter.axis("delta").provides
 
 
 def doubtful(chosen: Mapping[str, Component], facts: frozenset[str] = frozenset()) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import numpy as np
 from core.figures.figure import Axis, Bars, Floats, Heatmap, Lines, Scatter, Series, Table
 from core.figures.layer_map import layer_map
 from core.figures.run import block_ticks, short_name
-from core.layers import LayerInfo
+from core.layers import LayerInfo, columns
 
 SINGULAR = "Singular values of dW, largest first. A steep fall means that few directions do the work."
 EFFECTIVE = (
@@ -97,11 +97,12 @@ def used_map(layers: Sequence[LayerInfo], effective: Floats) -> Heatmap:
 
 def rank_table(layers: Sequence[LayerInfo], ranks: Floats) -> Table:
     """Ranks by block (down) and role (across): what AdaLoRA's budget has left, or an allocation has given."""
-    roles = list(dict.fromkeys(layer.role for layer in layers))
+    heads = columns(layers)
+    roles = list(dict.fromkeys(heads))
     blocks = sorted({-1 if layer.block is None else layer.block for layer in layers})
     table = np.full((len(blocks), len(roles)), np.nan)
-    for layer, rank in zip(layers, ranks, strict=True):
-        table[blocks.index(-1 if layer.block is None else layer.block), roles.index(layer.role)] = rank
+    for layer, head, rank in zip(layers, heads, ranks, strict=True):
+        table[blocks.index(-1 if layer.block is None else layer.block), roles.index(head)] = rank
     names = tuple("elsewhere" if block < 0 else f"block {block}" for block in blocks)
     help = "Directions that are not zero, by block and role."
     return Table("Ranks by block and role", names, tuple(Axis(role) for role in roles), table, help)

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.figures.figure import Axis, Floats, Heatmap
 from core.figures.run import short_name
-from core.layers import LayerInfo
+from core.layers import LayerInfo, columns
 
 ELSEWHERE = "–"
 """The row of what is in no block."""
@@ -18,7 +18,7 @@ def layer_map(
     title: str, layers: Sequence[LayerInfo], values: Floats, value: Axis, *, help: str, finding: str = "",
     middle: float | None = None,
 ) -> Heatmap:  # fmt: skip
-    """The map of `values`, (layers,); NaN leaves a cell empty.
+    """The map of `values`, (layers,); NaN leaves a cell empty, and of layers that share a cell the largest is shown.
 
     Args:
         title, value, help: what it is, and how to read it.
@@ -26,12 +26,14 @@ def layer_map(
         finding: the summary; by default which layers are lowest and highest.
         middle: where values lie on both sides of it.
     """
-    roles = list(dict.fromkeys(layer.role for layer in layers))
+    heads = columns(layers)
+    roles = list(dict.fromkeys(heads))
     blocks = sorted({_block(layer) for layer in layers})
     row, column = {block: at for at, block in enumerate(blocks)}, {role: at for at, role in enumerate(roles)}
     table = np.full((len(roles), len(blocks)), np.nan, dtype=np.float32)
-    for layer, number in zip(layers, values, strict=True):
-        table[column[layer.role], row[_block(layer)]] = number
+    for layer, head, number in zip(layers, heads, values, strict=True):
+        place = column[head], row[_block(layer)]
+        table[place] = np.fmax(table[place], number)  # of experts of one name the largest
     names = tuple(ELSEWHERE if block < 0 else str(block) for block in blocks)
     return Heatmap(
         title, Axis("Role"), Axis("Block"), value, names, np.arange(len(roles)), table, tuple(enumerate(names)),

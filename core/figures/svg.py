@@ -6,7 +6,7 @@ it draws stays small however long the run was: curves are thinned to what the wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from core.figures import scale
 from core.figures.figure import Axis, Bars, Figure, Floats, Heatmap, Histogram, Lines, Scatter, Series
+from core.figures.ticks import power_ticks, rounded, spelled, ticks
 
 WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 78, 18, 12, 46
 POINTS, COLUMNS, BARS = 600, 120, 28
-INSIDE, BESIDE = 5, 4
-"""Curves whose names stand inside the frame; of more they stand below it, so many in a row."""
+BESIDE, LONGEST = 4, 24
+"""Names of curves in a row below the frame, and letters of each where there are so many."""
+ROW = 12
+"""Least height of a row of a map that has a number of its own."""
 COLORS = {"blue": "#1f6fb2", "amber": "#c77700"}
 SERIES = ("#1f6fb2", "#c77700", "#2a8f5b", "#a63d7a", "#6a5acd", "#8a6d3b", "#3a9bbf", "#b5493a")
 VIRIDIS = (
@@ -62,41 +65,41 @@ def viridis(share: float) -> str:
 
 
 class _Frame:
-    """Where data lie on the paper, with ticks and labels."""
+    """Where data lie on the paper, with ticks and labels; `log` for a y axis in powers of ten."""
 
-    def __init__(self, xs: Floats, ys: Floats, x: Axis, y: Axis, *, room: float = 0.0) -> None:
+    def __init__(self, xs: Floats, ys: Floats, x: Axis, y: Axis, *, room: float = 0.0, log: bool = False) -> None:
         self.x_low, self.x_high = _extent(xs, room)
-        self.y_low, self.y_high = _extent(ys, 0.04)
+        self.log = log and bool((ys > 0).any())
+        if self.log:
+            low, high = _extent(np.log10(ys[ys > 0]), 0.04)
+            self.y_ticks = power_ticks(10**low, 10**high)
+        else:
+            low, high = rounded(*_extent(ys, 0.02))
+            self.y_ticks = ticks(low, high)
+        self.y_low, self.y_high = low, high
+        self.whole = bool((xs[np.isfinite(xs)] % 1 == 0).all())
         self.x, self.y = x, y
 
     def across(self, value: float) -> float:
         return LEFT + (value - self.x_low) / (self.x_high - self.x_low) * (WIDTH - LEFT - RIGHT)
 
     def up(self, value: float) -> float:
+        value = float(np.log10(value)) if self.log else value
         return HEIGHT - BOTTOM - (value - self.y_low) / (self.y_high - self.y_low) * (HEIGHT - TOP - BOTTOM)
 
     def parts(self) -> list[str]:
         """Grid, numbers and names of the axes."""
         bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
         found = []
-        for value in ticks(self.y_low, self.y_high):
+        for value, text in zip(self.y_ticks, spelled(self.y_ticks), strict=True):
             at = self.up(value)
             found.append(f'<path d="M{LEFT} {at:.1f}H{right}" stroke="#e4e4e4"/>')
-            found.append(_text(LEFT - 6, at + 4, f"{value:.4g}", "end"))
-        for value in ticks(self.x_low, self.x_high):
-            found.append(_text(self.across(value), bottom + 16, f"{value:.6g}", "middle"))
+            found.append(_text(LEFT - 6, at + 4, text, "end"))
+        values = ticks(self.x_low, self.x_high, whole=self.whole)
+        for value, text in zip(values, spelled(values), strict=True):
+            found.append(_text(self.across(value), bottom + 16, text, "middle"))
         found.append(f'<path d="M{LEFT} {TOP}V{bottom}H{right}" stroke="#888" fill="none"/>')
         return [*found, *_labels(self.x.text, self.y.text, HEIGHT)]
-
-
-def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers from low to high, about so many."""
-    raw = (high - low) / about
-    if not np.isfinite(raw) or raw <= 0:
-        return []
-    power = 10.0 ** np.floor(np.log10(raw))
-    step = min((factor * power for factor in (1, 2, 5, 10)), key=lambda one: abs(one - raw))
-    return [float(value) for value in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
 
 
 def _lines(figure: Lines) -> list[str]:
@@ -105,32 +108,47 @@ def _lines(figure: Lines) -> list[str]:
     frame = _Frame(
         np.concatenate([one.x for one in figure.series]),
         np.concatenate([part for one in figure.series for part in (one.y, one.low, one.high) if part is not None]),
-        figure.x, figure.y,
+        figure.x, figure.y, log=figure.log,
     )  # fmt: skip
     parts = frame.parts()
-    for place, one in enumerate(figure.series):
+    for one in figure.series:
         color = _color(one.color)
         stride = max(1, len(one.x) // POINTS)
-        style = 'stroke-dasharray="5 4"' if one.style == "dashed" else ""
-        opacity = 0.35 if one.style == "thin" else 1
         parts += _band(frame, one, stride, color)
         path = _path(frame, one.x[::stride], one.y[::stride])
-        parts.append(f'<path d="{path}" stroke="{color}" stroke-width="1.6" opacity="{opacity}" fill="none" {style}/>')
+        parts.append(f'<path d="{path}" stroke="{color}" stroke-width="1.6" fill="none" {_look(one)}/>')
         if one.style == "points" and len(one.x) <= 64:
-            good = np.isfinite(one.y)
+            good = np.isfinite(one.y) & ((one.y > 0) | (not frame.log))
             parts += [_dot(frame, x, y, color) for x, y in zip(one.x[good], one.y[good], strict=True)]
-        if len(figure.series) <= INSIDE:
-            parts.append(_text(WIDTH - RIGHT, TOP + 12 + 14 * place, one.name, "end", color))
-        else:
-            across, down = place % BESIDE, place // BESIDE
-            at = LEFT + across * (WIDTH - LEFT - RIGHT) / BESIDE
-            parts.append(_text(at, HEIGHT + 12 + 16 * down, f"— {one.name}", "start", color))
-    return parts
+    return parts + _names(figure.series)
 
 
 def _lines_height(figure: Lines) -> int:
-    """With room for the names below, where there are too many to stand inside."""
-    return HEIGHT if len(figure.series) <= INSIDE else HEIGHT + 10 + 16 * -(-len(figure.series) // BESIDE)
+    """With room for the names of the curves below."""
+    return HEIGHT + 10 + 16 * -(-len(figure.series) // _in_a_row(figure.series)) if figure.series else HEIGHT
+
+
+def _in_a_row(series: Sequence[Series]) -> int:
+    """How many names stand side by side: few where they are long."""
+    longest = max(len(one.name) for one in series)
+    return BESIDE if longest <= LONGEST else 2 if longest <= 2 * LONGEST else 1
+
+
+def _names(series: Sequence[Series]) -> list[str]:
+    """The names of the curves below the frame, each behind a stretch of its curve."""
+    parts, beside = [], _in_a_row(series)
+    for place, one in enumerate(series):
+        color, at = _color(one.color), LEFT + place % beside * (WIDTH - LEFT - RIGHT) / beside
+        y = HEIGHT + 12 + 16 * (place // beside)
+        parts.append(f'<path d="M{at:.1f} {y - 4}h16" stroke="{color}" stroke-width="2" {_look(one)}/>')
+        parts.append(_text(at + 22, y, one.name, "start"))
+    return parts
+
+
+def _look(one: Series) -> str:
+    """Dashes and faintness of a curve."""
+    dashes = 'stroke-dasharray="5 4" ' if one.style == "dashed" else ""
+    return f'{dashes}opacity="{0.35 if one.style == "thin" else 1}"'
 
 
 def _band(frame: _Frame, one: Series, stride: int, color: str) -> list[str]:
@@ -146,9 +164,10 @@ def _path(frame: _Frame, xs: Floats, ys: Floats) -> str:
     """The curve, lifted where there is no number."""
     words, pen_down = [], False
     for x, y in zip(xs, ys, strict=True):
-        if np.isfinite(y):
+        seen = bool(np.isfinite(y)) and (y > 0 or not frame.log)
+        if seen:
             words.append(f"{'L' if pen_down else 'M'}{frame.across(x):.1f} {frame.up(y):.1f}")
-        pen_down = bool(np.isfinite(y))
+        pen_down = seen
     return "".join(words)
 
 
@@ -156,11 +175,13 @@ def _scatter(figure: Scatter) -> list[str]:
     if not figure.names:
         return [_nothing()]
     frame = _Frame(figure.xs, figure.ys, figure.x, figure.y, room=0.03)
-    shares = figure.shares if len(figure.shares) else np.zeros(len(figure.xs))
+    fills = [viridis(float(share)) for share in figure.shares] or [COLORS["blue"]] * len(figure.xs)
     parts = frame.parts()
-    for name, x, y, share in zip(figure.names, figure.xs, figure.ys, shares, strict=True):
+    for name, x, y, fill in zip(figure.names, figure.xs, figure.ys, fills, strict=True):
         title = f"<title>{escape(name)}</title>"
-        parts.append(_dot(frame, x, y, viridis(float(share))).replace("/>", f">{title}</circle>"))
+        # The outline is what the brightest points are seen by on white paper.
+        dot = _dot(frame, x, y, fill).replace("/>", f' stroke="#555" stroke-width="0.5">{title}</circle>')
+        parts.append(dot)
     if figure.trend is not None:
         ends = np.array([frame.x_low, frame.x_high])
         path = _path(frame, ends, np.clip(figure.trend[0] + figure.trend[1] * ends, frame.y_low, frame.y_high))
@@ -185,12 +206,29 @@ def _heatmap(figure: Heatmap) -> list[str]:
         )
     parts.append("</g>")
     marks = figure.ticks or tuple((row, name) for row, name in enumerate(figure.rows) if len(figure.rows) <= 16)
-    for row, name in marks[:: max(1, len(marks) // 16)]:
+    for row, name in marks[:: _stride(len(marks), tall * len(figure.rows))]:
         parts.append(_text(LEFT - 6, HEIGHT - BOTTOM - (row + 0.5) * tall + 4, name, "end"))
-    for place in np.unique(np.linspace(0, len(columns) - 1, len(columns) if len(columns) <= 16 else 6).astype(int)):
-        step = figure.columns[columns[place]] if figure.columns else f"{float(figure.steps[columns[place]]):.6g}"
-        parts.append(_text(LEFT + (place + 0.5) * wide, HEIGHT - BOTTOM + 16, step, "middle"))
+    for place, text in _column_names(figure, columns):
+        parts.append(_text(LEFT + (place + 0.5) * wide, HEIGHT - BOTTOM + 16, text, "middle"))
     return [*parts, *_labels(figure.x.text, figure.y.text, HEIGHT), *_scale(figure.value.text, low, high, paint)]
+
+
+def _stride(count: int, room: float) -> int:
+    """Every how manyth of so many rows has a number, where rows are that tall together."""
+    return next((stride for stride in (1, 2, 5, 10, 20, 50) if count / stride * ROW <= room), 100)
+
+
+def _column_names(figure: Heatmap, columns: NDArray[np.int64]) -> list[tuple[int, str]]:
+    """Which columns have a name or a number below them."""
+    if figure.columns:
+        stride = max(1, -(-len(columns) // 16))
+        return [(place, figure.columns[columns[place]]) for place in range(0, len(columns), stride)]
+    steps = figure.steps[columns].astype(np.float64)
+    if len(steps) == 1:
+        return [(0, f"{steps[0]:.6g}")]
+    values = ticks(float(steps[0]), float(steps[-1]), 8, whole=True)
+    places = np.abs(steps[:, None] - np.array(values)).argmin(0)
+    return list(zip(places.tolist(), spelled(values), strict=True))
 
 
 def _scale(text: str, low: float, high: float, paint: Callable[[float], str]) -> list[str]:
@@ -212,19 +250,25 @@ def _bars(figure: Bars) -> list[str]:
         return [_nothing()]
     values = np.nan_to_num(figure.values[:count])
     begin, end = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    both = float(np.nan_to_num(figure.values).min()) < 0  # also where the first bars are all on one side
     left, room = 170, (WIDTH - 170 - 90) / ((end - begin) or 1.0)
-    zero, paint = left - begin * room, diverging if begin < 0 else viridis
+    zero, paint = left - begin * room, diverging if both else viridis
     shares = np.abs(values) / ((end - begin) or 1.0) if figure.shares is None else figure.shares[:count]
     parts = []
     for place, (name, value, share) in enumerate(zip(figure.names, values, shares, strict=False)):
         y, wide = TOP + 16 * place, float(value) * room
-        parts.append(_text(left - 8, y + 10, name, "end"))
+        parts.append(_text(left - 8, y + 10, _cut(name), "end"))
         parts.append(
             f'<path d="M{zero:.1f} {y}h{wide:.1f}v12h{-wide:.1f}z" fill="{paint(float(np.nan_to_num(share)))}"/>'
         )
         parts.append(_text(zero + max(wide, 0) + 6, y + 10, f"{value:.4g}", "start"))
     more = f" ({len(figure.names) - count} more)" if len(figure.names) > count else ""
     return [*parts, _text(left, _bars_height(figure) - 18, figure.value.text + more, "start")]
+
+
+def _cut(name: str) -> str:
+    """A name as long as there is room for beside bars: both ends of it."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 13]}…{name[-12:]}"
 
 
 def _histogram(figure: Histogram) -> list[str]:

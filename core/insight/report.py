@@ -19,6 +19,7 @@ import numpy as np
 
 from core import VERSION
 from core.atomic import new_folder
+from core.config.combine import ranked
 from core.config.files import dumps
 from core.errors import UserError
 from core.events import LayersChosen, RunStarted
@@ -104,7 +105,7 @@ def _facts(row: RunRow) -> dict[str, str]:
     facts = {
         "Run": row.id,
         "State": f"{row.phase.value}, step {said.step} of {row.config.train.steps}",
-        "Method": f"{row.method}, rank {adapter.rank}, alpha {adapter.alpha:g}",
+        "Method": f"{row.method}, rank {adapter.rank}, alpha {adapter.alpha:g}" if ranked(adapter) else row.method,
         "Model and data": f"{row.model}; {row.data}",
         "Trained numbers": f"{said.trainable_parameters:,} of {said.total_parameters:,}",
         "Loss": f"{_loss(row.first_loss)} to {_loss(row.last_loss)}",

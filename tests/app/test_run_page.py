@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from app.pages.run import RunPage
-from app.plots.powers import PowersAxis
+from app.plots.axes import NumberAxis
 from app.plots.saving import save
 from app.window import Window
 from core.commands import Command
@@ -275,7 +275,7 @@ def test_every_kind_of_own_figure_is_saved_as_picture_and_table(window: Open, se
 
 
 def test_many_powers_of_ten_are_marked_alone_and_few_with_the_numbers_between(qapp: QApplication) -> None:
-    axis = PowersAxis("left")
+    axis = NumberAxis("left")
     axis.setLogMode(False, True)
     many = [values for _, values in axis.tickValues(-6.0, 0.0, 200)]
     few = [values for _, values in axis.tickValues(0.0, 1.0, 200)]

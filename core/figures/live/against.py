@@ -25,7 +25,8 @@ class Against(LiveFigure):
     Attributes:
         across, up: vectors.
         x, y: what they are.
-        way: whether earlier moments are shown as well; the colour says how far into the run a point is.
+        way: whether earlier moments are shown as well; the colour says how far into the run a point is. Of one moment
+            all points are of one colour.
         fit: whether a line is drawn through all points, else the line y = x.
     """
 
@@ -50,7 +51,7 @@ class Against(LiveFigure):
             return Scatter(self.title, self.x, self.y, (), np.empty(0), np.empty(0), help=self.told)
         x, y = (np.concatenate([one.at(step) for step in steps]).astype(np.float64) for one in (xs, ys))
         whole = span[1] if span is not None else float(ys.last_step)
-        shares = np.repeat(np.array(steps) / max(whole, 1.0), len(trace.layers))
+        shares = np.repeat(np.array(steps) / max(whole, 1.0), len(trace.layers)) if self.way else np.empty(0)
         names = [
             f"{short_name(layer)}, step {step}" if self.way else short_name(layer)
             for step in steps
@@ -61,7 +62,7 @@ class Against(LiveFigure):
         said = f"{_trend(x[good], y[good], trend)} " if self.fit and trend else ""
         return Scatter(
             self.title, self.x, self.y, tuple(name for name, kept in zip(names, good, strict=True) if kept),
-            x[good], y[good], shares[good], trend, said + self.told,
+            x[good], y[good], shares[good] if self.way else shares, trend, said + self.told,
         )  # fmt: skip
 
 

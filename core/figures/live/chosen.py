@@ -14,7 +14,7 @@ from core.figures.live.figure import LiveFigure, Span
 if TYPE_CHECKING:
     from core.figures.trace import Trace
 
-KEPT, LEFT_OUT = 0.72, 0.18
+KEPT, LEFT_OUT = 0.72, 0.32
 """Where the two kinds of bars lie on the colour scale."""
 
 

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from core.adapters.delta import DELTAS
 from core.adapters.names import METHODS
+from core.commandline.methods import axes
 
 RESULTS = Path(__file__).resolve().parents[1] / "methods.json"
 HEAD = (
@@ -40,7 +42,7 @@ def row(label: str, values: dict[str, Any]) -> tuple[str, ...]:
     losses = said("held_out_before", "{:.3f} → ") + said("held_out", "{:.3f}") if "held_out" in values else "–"
     return (
         label,
-        said("rank", "{:.0f}"),
+        said("rank", "{:.0f}") if label in _ranked() else "–",
         said("trainable_parameters", "{:,.0f}"),
         said("adapter_bytes", "{:.2f} MB", 1e6),
         losses,
@@ -49,6 +51,11 @@ def row(label: str, values: dict[str, Any]) -> tuple[str, ...]:
         said("peft_same_rows_ratio", "{:.2f}"),
         said("peak_memory", "{:.2f} GB", 1e9),
     )
+
+
+def _ranked() -> set[str]:
+    """Labels of the methods whose change has a rank; full fine-tuning has none."""
+    return {one.label for one in METHODS if "rank" in DELTAS.parse(axes(one)["delta"]).provides}
 
 
 def caption(found: dict[str, Any]) -> str:

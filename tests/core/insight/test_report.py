@@ -15,7 +15,8 @@ from core import worker
 from core.commandline.entry import main
 from core.errors import UserError
 from core.figures.figure import Axis, Bars, Figure, Heatmap, Histogram, Lines, Scatter, Series
-from core.figures.svg import draw, ticks, viridis
+from core.figures.svg import draw, viridis
+from core.figures.ticks import ticks
 from core.home import Home
 from core.insight.report import report_job
 from core.store.store import Store
