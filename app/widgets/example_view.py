@@ -81,8 +81,10 @@ class ExampleText(QTextEdit):
         begin = cursor.atStart()
         _block(cursor, top=0 if begin else 14, first=begin)
         cursor.insertText(_SPEAKERS.get(turn["role"], turn["role"]), _heading())
+        weight = 1 if self._everything else turn.get("weight", 1)
+        said = f"learned, weight {weight:g}" if trained and weight != 1 else "learned"
         if trained or note:
-            cursor.insertText(f"   {note or 'learned'}", _heading(accent=trained))
+            cursor.insertText(f"   {note or said}", _heading(accent=trained))
         _block(cursor, top=2)
         content = _content(turn)
         cursor.insertText(content or "(nothing)", _body(trained and bool(content)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, repeat
 from typing import Any
 
 PADDING = -1
@@ -26,6 +26,7 @@ class Token:
         trained: whether it is learned.
         special: whether it is a mark rather than text.
         row, text: which row of the batch and which text it belongs to.
+        weight: how much it counts where it is learned.
     """
 
     piece: str
@@ -35,6 +36,7 @@ class Token:
     special: bool
     row: int
     text: int
+    weight: float = 1.0
 
     @property
     def shown(self) -> str:
@@ -70,9 +72,11 @@ def tokens_of(batch: Mapping[str, Any]) -> list[Token]:
     """All tokens of a micro-batch (`core.data.preview`), row after row, without padding."""
     names = ("pieces", "ids", "positions", "trained", "special", "texts")
     return [
-        Token(piece, id, position, trained, special, number, text)
+        Token(piece, id, position, trained, special, number, text, weight)
         for number, row in enumerate(batch["rows"])
-        for piece, id, position, trained, special, text in zip(*(row[name] for name in names), strict=True)
+        for (piece, id, position, trained, special, text), weight in zip(
+            zip(*(row[name] for name in names), strict=True), row.get("weights") or repeat(1.0), strict=False
+        )
         if text != PADDING
     ]
 

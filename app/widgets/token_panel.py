@@ -28,6 +28,7 @@ _WORDS = (
     ("shortest", "Shortest", "The micro-batch with the shortest example", "S"),
     ("truncated", "Next cut", "The micro-batch with the next example that is cut", "C"),
 )
+_LEARNED = "learned"
 _KEYS = "← → ↑ ↓ tokens   Ctrl+← → micro-batches   L longest   S shortest   C next cut   H held out"
 
 
@@ -130,11 +131,11 @@ class TokenPanel(Panel):
         foot = QHBoxLayout()
         foot.setSpacing(16)
         foot.addWidget(self._told, 1)
-        legend = label("learned", "hint", tone="accent")
-        font = legend.font()
+        self._legend = label(_LEARNED, "hint", tone="accent")
+        font = self._legend.font()
         font.setUnderline(True)
-        legend.setFont(font)
-        foot.addWidget(legend, 0, Qt.AlignmentFlag.AlignRight)
+        self._legend.setFont(font)
+        foot.addWidget(self._legend, 0, Qt.AlignmentFlag.AlignRight)
         foot.addWidget(label("not learned", "hint"))
         column.addLayout(foot)
         column.addWidget(ElidedLabel(_KEYS, "hint"))
@@ -157,6 +158,7 @@ class TokenPanel(Panel):
         if inquiry.state == "known" and batch is not None:
             self._after = -1 if batch["example"] is None else batch["example"]
             self._where.setText(_where(batch))
+            self._legend.setText(f"{_LEARNED}, darker where it weighs more" if _weights(batch) else _LEARNED)
             self.view.show_batch(batch)
         elif failure is not None or batch is None:
             self._where.setText("")
@@ -171,11 +173,20 @@ def _where(batch: Mapping[str, Any]) -> str:
         f"{plural(len(batch['texts']), 'example')} in {plural(len(batch['rows']) + batch['left_out'], 'row')}",
         f"{plural(batch['tokens'], 'token')}, {_learned(batch)}",
     ]
+    weights = _weights(batch)
+    if weights:
+        said.append(f"weights {min(weights):g} to {max(weights):g}")
     if batch["left_out"]:
         said.append(f"{plural(batch['left_out'], 'row')} not shown")
     if not batch["complete"]:
         said.append("from the first part of the data")
     return "   ".join(said)
+
+
+def _weights(batch: Mapping[str, Any]) -> set[float]:
+    """What the learned tokens weigh; nothing where each counts 1."""
+    columns = [(row["weights"], row["trained"]) for row in batch["rows"] if "weights" in row]
+    return {weight for column in columns for weight, learned in zip(*column, strict=True) if learned}
 
 
 def _learned(batch: Mapping[str, Any]) -> str:

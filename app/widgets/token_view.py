@@ -1,5 +1,7 @@
 """The tokens of a micro-batch as the model will see them: learned ones in colour and underlined, marks as small tags.
 
+Where the data weighs its messages, what weighs more has a darker ground and a thicker line.
+
 It paints the tokens itself and only the lines that are in sight, because a micro-batch can have thousands.
 
     pointer             tells of the token under it
@@ -34,6 +36,8 @@ from app.widgets.token_layout import PADDING, Heading, Line, Token, lay_out, tok
 from app.words import number, plural
 
 _NOTHING: Mapping[str, Any] = {"rows": (), "texts": ()}
+_GROUND = 0.4
+"""Opacity of the ground behind a token that weighs more than all others."""
 
 
 class TokenView(QAbstractScrollArea):
@@ -53,6 +57,7 @@ class TokenView(QAbstractScrollArea):
         self.current = 0
         self.hovered: int | None = None
         self._batch = _NOTHING
+        self._weighed = False
         self._widths: dict[tuple[str, bool], float] = {}
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -67,6 +72,7 @@ class TokenView(QAbstractScrollArea):
         """Show a micro-batch (`core.data.preview`), from the text that was looked for on."""
         self._batch = batch or _NOTHING
         self.tokens = tokens_of(self._batch)
+        self._weighed = any("weights" in row for row in self._batch["rows"])
         self.hovered = None
         self._place()
         wanted = self._batch.get("example")
@@ -81,6 +87,7 @@ class TokenView(QAbstractScrollArea):
         token = self.tokens[index]
         learned = "made unlikely" if self._worse(token) else "learned"
         said = learned if token.trained else "not learned"
+        said += f", weight {token.weight:g}" if token.trained and self._weighed else ""
         mark = ", a mark" if token.special else ""
         return f"“{token.shown}”   id {number(token.id)}   position {number(token.position)}   {said}{mark}"
 
@@ -180,11 +187,14 @@ class TokenView(QAbstractScrollArea):
         token = self.tokens[index]
         pointed = index == (self.current if self.hovered is None else self.hovered)
         inner = box.adjusted(0, theme.px(3), 0, -theme.px(3))
+        tone = "amber" if self._worse(token) else "accent"
+        strength = token.weight / (1 + token.weight)
+        if token.trained and self._weighed:
+            painter.fillRect(inner, theme.color(tone, _GROUND * strength))
         if pointed:
             painter.setPen(theme.color("accent") if self.hasFocus() else Qt.PenStyle.NoPen)
             painter.setBrush(theme.color("hover"))
             painter.drawRoundedRect(inner.adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
-        tone = "amber" if self._worse(token) else "accent"
         color = f"{tone}_text" if token.trained else "muted"
         if token.special:
             painter.setFont(theme.font(11, mono=True))
@@ -199,7 +209,7 @@ class TokenView(QAbstractScrollArea):
             painter.setPen(theme.color(color if not token.breaks else "faint"))
             painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, token.shown)
         if token.trained:
-            painter.setPen(QPen(theme.color(tone), 1.5))
+            painter.setPen(QPen(theme.color(tone), 3 * strength))
             line = inner.bottom() - 0.5
             painter.drawLine(QPointF(inner.left() + 0.5, line), QPointF(inner.right() - 1.5, line))
 

@@ -51,8 +51,9 @@ def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
         `example`: the number of the example that was looked for; None where a number was given.
         `complete`: whether all of the data was read. `packing`: whether texts share rows. `tokens`, `trained`: counts.
         `rows`: for each row of the batch its tokens as columns of equal length: `ids`, `pieces` (text of each token),
-        `trained` (whether its id is a target), `special`, `positions` (as the model counts them), `texts` (which of
-        `texts` it belongs to; -1 is padding). `left_out`: rows that were too many to show.
+        `trained` (whether its id is a target), `weights` (how much it counts; absent where each counts 1), `special`,
+        `positions` (as the model counts them), `texts` (which of `texts` it belongs to; -1 is padding). `left_out`:
+        rows that were too many to show.
         `texts`: for each text of the batch `example` (its number), `part` ("chosen" or "rejected" of a pair, else ""),
         `file`, `row`, `tokens`, `trained`, `cut`, `cut_trained`, and `label` where it is judged.
 
@@ -164,7 +165,7 @@ def _row(batch: Batch, number: int, pieces: _Pieces) -> dict[str, list[Any]]:
     assert batch.texts is not None
     ids: list[int] = batch.input_ids[number].tolist()
     positions = range(len(ids)) if batch.position_ids is None else batch.position_ids[number].tolist()
-    return {
+    row: dict[str, list[Any]] = {
         "ids": ids,
         "pieces": [pieces[token] for token in ids],
         "trained": (batch.labels[number] != IGNORED).tolist(),
@@ -172,6 +173,9 @@ def _row(batch: Batch, number: int, pieces: _Pieces) -> dict[str, list[Any]]:
         "positions": list(positions),
         "texts": batch.texts[number].tolist(),
     }
+    if batch.weights is not None:
+        row["weights"] = batch.weights[number].tolist()
+    return row
 
 
 def _text(examples: TokenList, source: tuple[int, int], labels: tuple[str, ...]) -> dict[str, Any]:

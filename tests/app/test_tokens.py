@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,20 @@ def test_what_is_learned_can_be_seen(view: TokenView) -> None:
         view.show_batch(shown)
         pictures.append(view.viewport().grab().toImage())
     assert pictures[0] != pictures[1]
+
+
+def test_weights_are_told_and_shaded(view: TokenView) -> None:
+    pictures = []
+    for weight in (0.25, 1.0, 4.0):
+        shown = batch()
+        for one in shown["rows"]:
+            one["weights"] = [weight] * len(one["ids"])
+        view.show_batch(shown)
+        assert view.told_of(3).endswith(f"learned, weight {weight:g}") and view.told_of(1).endswith("not learned")
+        pictures.append(view.viewport().grab().toImage())
+    assert all(one != other for one, other in pairwise([*pictures, pictures[0]]))
+    view.show_batch(batch())
+    assert view.told_of(3).endswith("   learned")
 
 
 def test_many_tokens_are_laid_out_and_the_last_is_reached(view: TokenView) -> None:
