@@ -81,7 +81,8 @@ def _run(row: RunRow, home: Home, sink: Sink, *, resume: bool) -> tuple[RunFinis
     except Cancelled:
         return RunStopped(_step(row, training)), FINISHED
     except UserError as error:
-        _log.error("%s", error)
+        # What the sentence was made of helps whoever looks into the log; what has no cause is all there is to say.
+        _log.error("%s", error, exc_info=error if error.__cause__ else None)
         return RunFailed(_step(row, training), error.text, error.hint), USERS_MISTAKE
     except Exception as error:
         _log.exception("The run failed")

@@ -44,14 +44,14 @@ def explained(doing: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         where = "The GPU's memory" if isinstance(error, torch.OutOfMemoryError) or "MPS" in str(error) else "Memory"
         raise UserError(f"{where} ran out {doing}.", hint=HINT, path="train.batch") from error
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    """torch has a class for CUDA, a plain RuntimeError for the processor and for Apple GPUs."""
+def out_of_memory(error: BaseException) -> bool:
+    """Whether that is it: torch has a class for CUDA, a plain RuntimeError for the processor and for Apple GPUs."""
     said = str(error)
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
         words in said for words in ("can't allocate memory", "not enough memory", "MPS backend out of memory")

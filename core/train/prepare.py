@@ -46,6 +46,7 @@ from core.train.objectives import OBJECTIVES
 from core.train.selecting import settled
 from core.train.starting import started
 from core.train.training import Training
+from core.train.trial import try_forward
 
 
 def prepare(
@@ -122,6 +123,8 @@ def lay(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: I
             loaded.tokenizer.chat_template = text_of(config.data.template)
         if config.train.gradient_checkpointing:
             checkpoint_gradients(loaded.model)
+        with chosen.autocast():
+            try_forward(loaded.model, info)
     packing = _packs(config, loaded.model, sink)
     return Ground(folder, sink, interrupt, info, chosen, loaded, data, candidates, packing)
 

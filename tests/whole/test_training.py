@@ -11,17 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from core import VERSION, worker
+from core.adapters.storage.held import Held
+from core.adapters.storage.nf4 import Nf4
 from core.commands import Command
 from core.errors import UserError
 from core.events import CheckpointSaved, Evaluated, Noticed, RunFailed, RunFinished, RunStarted, Sampled, StageChanged
 from core.home import Home
 from core.launch import RunLock, kill, launch, observe
+from core.models.catalog import describe
+from core.models.hold import hold
 from core.state import Status
 from core.store.store import Store
+from core.train.trial import try_forward
+from tests.tiny import random_model, tiny_model
 from tests.waiting import wait_until
-from tests.whole.small_runs import create
+from tests.whole.small_runs import create, write_examples
 
 ENDLESS = {"steps": 100_000, "checkpoint_every": 0, "evaluate_every": 0}
 
@@ -119,6 +126,32 @@ def test_what_is_wrong_in_the_world_fails_with_a_sentence(
     assert isinstance(failed, RunFailed)
     assert words in failed.text and not failed.traceback
     assert observe(store, store.run(run))[1] is Status.FAILED
+
+
+def test_a_model_that_cannot_compute_is_told_so_and_the_log_has_the_traceback(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiny_model("llama", tmp_path / "model", num_attention_heads=4, num_key_value_heads=3, head_dim=8)
+    write_examples(tmp_path / "data.jsonl")
+
+    assert worker.main(store.home, create(store, tmp_path)) == 2
+
+    (failed,) = [event for row in store.runs() for event in events(store, row.id, RunFailed)]
+    assert isinstance(failed, RunFailed) and not failed.traceback
+    assert str(tmp_path / "model") in failed.text and "model.layers.0.self_attn (LlamaAttention)" in failed.text
+    assert "config.json" in failed.hint
+    assert "in sdpa_attention_forward" in caplog.text
+
+
+def test_our_own_code_inside_a_model_stays_a_bug(tmp_path: Path) -> None:
+    info = describe(tiny_model("llama", tmp_path / "model"))
+    model = random_model("llama").requires_grad_(False)
+    hold(model, info.layers, Nf4())
+    try_forward(model, info)
+    next(module for module in model.modules() if isinstance(module, Held)).shape = torch.Size((3, 3))
+
+    with pytest.raises(RuntimeError):
+        try_forward(model, info)
 
 
 def test_a_bug_is_kept_with_its_traceback(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
