@@ -22,8 +22,9 @@ from core.data.mapping import Naming
 from core.data.oddities import MARKS, oddities
 from core.data.row import Row
 from core.data.sameness import near_key
-from core.data.template import Encoder, windows
+from core.data.template import Encoder
 from core.data.tokens import TokenList, Tokens
+from core.data.windows import windows
 
 Progress = Callable[[str, float | None], None]
 """Takes what is being done and the share of it that is done; may raise to end it."""

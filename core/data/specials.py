@@ -37,3 +37,11 @@ def beginning(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int32]:
     called = tokenizer("a", return_offsets_mapping=True)
     lead = next(index for index, (start, end) in enumerate(called["offset_mapping"]) if end > start)
     return np.array(called["input_ids"][:lead], dtype=np.int32)
+
+
+def is_direct(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokenizer hands texts on to the library behind it as they are."""
+    from transformers import PreTrainedTokenizerFast
+
+    names = ("__call__", "_encode_plus")
+    return all(getattr(type(tokenizer), name) is getattr(PreTrainedTokenizerFast, name, None) for name in names)

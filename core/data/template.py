@@ -12,7 +12,7 @@ padding token makes no difference.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from core.data.example import Example
 from core.data.labelled import labelled
+from core.data.marking import Group, Marked, marked
 from core.data.rendering import Rendered, Renderer, Span
-from core.data.specials import beginning, id_of, special, special_words
+from core.data.specials import beginning, id_of, is_direct, special, special_words
 from core.data.tokens import Tokens
 from core.errors import UserError
 
@@ -83,6 +84,7 @@ class Encoder:
         self._max_tokens = max_tokens
         self._learn_end = learn_end
         self._marks = special_words(tokenizer)
+        self._direct = is_direct(tokenizer)
         self.beginning = beginning(tokenizer)
         self.end = id_of(tokenizer.eos_token_id)
         self._begin = id_of(tokenizer.bos_token_id)
@@ -127,7 +129,7 @@ class Encoder:
         return any(self._marks.search(text) for text in texts)
 
     def encode(self, examples: Sequence[Example]) -> list[Tokens]:
-        """Examples as tokens; all of them but documents, see `windows`.
+        """Examples as tokens; all of them but documents, see `core.data.windows`.
 
         Raises:
             UserError: the chat template refuses an example, or ids are not the model's.
@@ -147,8 +149,19 @@ class Encoder:
         if self._train_on == "last-turn":
             examples = [example.of_last_turn() for example in examples]
         rendered = [self._renderer.render(example) for example in examples]
-        pieces = self._pieces(rendered)
-        return [self._tokens(*each) for each in zip(examples, rendered, pieces, strict=True)]
+        group = Group.of(self._encoded(rendered))
+        found = marked(group, rendered, self._special)
+        return [self._of_group(group, found, *each) for each in enumerate(zip(examples, rendered, strict=True))]
+
+    def _of_group(self, group: Group, found: Marked, index: int, one: tuple[Example, Rendered]) -> Tokens:
+        """An example of a group whose answers have been marked, where that was possible."""
+        (example, rendered), inside = one, group.inside(index)
+        weighed = any(example.turns[span.turn].weight != 1 for span in rendered.spans)
+        if weighed or not found.ordinary[index]:
+            return self._tokens(example, rendered, group.ids[inside], group.offsets[inside])
+        return self._whole(
+            example, rendered, group.ids[inside], found.trained[inside], marked=bool(found.closed[index])
+        )
 
     def _given(self, example: Example) -> Tokens:
         """Ids as the data has them, with one begin-of-text token where there were two."""
@@ -184,16 +197,23 @@ class Encoder:
         called = self._call(texts, specials=False, offsets=False)
         return [np.array(ids, dtype=np.int32) for ids in called["input_ids"]]
 
-    def _pieces(self, rendered: Sequence[Rendered]) -> list[tuple[Any, Any]]:
-        """Ids and offsets of every text."""
-        found: list[tuple[Any, Any]] = [([], [])] * len(rendered)
+    def _encoded(self, rendered: Sequence[Rendered]) -> list[Any]:
+        """Every text as the tokenizer has it."""
+        found: list[Any] = [None] * len(rendered)
         for specials in (False, True):
             chosen = [index for index, each in enumerate(rendered) if each.specials == specials]
             if chosen:
-                called = self._call([rendered[index].text for index in chosen], specials=specials)
-                for index, *piece in zip(chosen, called["input_ids"], called["offset_mapping"], strict=True):
-                    found[index] = (piece[0], piece[1])
+                encodings = self._encodings([rendered[index].text for index in chosen], specials=specials)
+                for index, encoding in zip(chosen, encodings, strict=True):
+                    found[index] = encoding
         return found
+
+    def _encodings(self, texts: Sequence[str], *, specials: bool) -> Sequence[Any]:
+        """What the library behind the tokenizer says of texts; without a detour where it takes none."""
+        if not self._direct:
+            return list(self._call(texts, specials=specials, offsets=False).encodings)
+        self._call(texts[:1], specials=specials, offsets=False)  # for the settings that it makes
+        return list(self.tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=specials))
 
     def _call(self, texts: Sequence[str], *, specials: bool, offsets: bool = True) -> Any:
         return self.tokenizer(
@@ -205,17 +225,32 @@ class Encoder:
             verbose=False,
         )
 
-    def _tokens(self, example: Example, rendered: Rendered, piece: tuple[Any, Any]) -> Tokens:
-        ids = np.array(piece[0], dtype=np.int32)
-        offsets = np.array(piece[1], dtype=np.int64).reshape(-1, 2)
+    def _tokens(
+        self, example: Example, rendered: Rendered, ids: NDArray[np.int32], offsets: NDArray[np.int64]
+    ) -> Tokens:
+        """One example by itself, whatever is peculiar about it."""
         borders = self._straddled(example, rendered, ids, offsets)
         if borders:
             ids, offsets = self._cut_at(rendered, borders, ids, offsets)
         trained = np.zeros(len(ids), dtype=np.bool_)
-        marked, closed = False, False
+        marked = False
         for span in rendered.spans:
             marked = self._mark(trained, span, rendered.text, ids, offsets)
         weights = self._weights(example, rendered, ids, offsets)
+        return self._whole(example, rendered, ids, trained, marked=marked, weights=weights)
+
+    def _whole(
+        self,
+        example: Example,
+        rendered: Rendered,
+        ids: NDArray[np.int32],
+        trained: NDArray[np.bool_],
+        *,
+        marked: bool,
+        weights: NDArray[np.float32] | None = None,
+    ) -> Tokens:
+        """An example with its beginning and its end, once its answers are marked."""
+        closed = False
         if rendered.closes and rendered.spans and not marked:
             ids, trained = self._close(ids, trained)
             closed = self.end is not None
@@ -330,7 +365,7 @@ def cut(
         example.file,
         example.row,
         cut=max(0, len(ids) - max_tokens),
-        cut_trained=int(trained[max_tokens:].sum()),
+        cut_trained=int(trained[max_tokens:].sum()) if len(ids) > max_tokens else 0,
         stops=stops,
         weights=None if weights is None else weights[:max_tokens],
     )
@@ -351,39 +386,3 @@ def joined(chosen: Tokens, rejected: Tokens) -> Tokens:
         second=len(chosen),
         stops=chosen.stops and rejected.stops,
     )
-
-
-def windows(
-    pairs: Iterator[tuple[Example, NDArray[np.int32]]],
-    *,
-    beginning: NDArray[np.int32],
-    end: int | None,
-    max_tokens: int,
-) -> Iterator[Tokens]:
-    """Documents cut into full windows: each begins as the tokenizer begins a text, the last ends with the end token.
-
-    Args:
-        pairs: parts of documents with their ids, in order; `Example.ends` says where a document ends.
-        beginning: what the tokenizer puts before every text.
-        end: the end-of-text token.
-        max_tokens: tokens in a window.
-    """
-    room = max_tokens - len(beginning)
-    kept = np.zeros(0, dtype=np.int32)
-    first: Example | None = None
-    for example, ids in pairs:
-        first = first or example
-        if example.ends and end is not None and len(ids) + len(kept):
-            ids = np.append(ids, np.int32(end))
-        kept = np.concatenate((kept, ids))
-        while len(kept) >= room or (example.ends and len(kept)):
-            yield _window(kept[:room], beginning, first)
-            kept, first = kept[room:], example
-        if example.ends:
-            first = None
-
-
-def _window(ids: NDArray[np.int32], beginning: NDArray[np.int32], example: Example) -> Tokens:
-    trained = np.ones(len(beginning) + len(ids), dtype=np.bool_)
-    trained[: len(beginning)] = False
-    return Tokens(np.concatenate((beginning, ids)), trained, example.file, example.row)

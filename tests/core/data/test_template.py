@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken
 
 from core.data.example import Example, Role, Turn
-from core.data.template import Encoder, tokenise, windows
+from core.data.template import Encoder, tokenise
 from core.data.tokens import Tokens
+from core.data.windows import windows
 from core.errors import UserError
 from tests.core.data.chats import (
     CHATML,
