@@ -158,7 +158,7 @@ class TokenPanel(Panel):
         if inquiry.state == "known" and batch is not None:
             self._after = -1 if batch["example"] is None else batch["example"]
             self._where.setText(_where(batch))
-            self._legend.setText(f"{_LEARNED}, darker where it weighs more" if _weights(batch) else _LEARNED)
+            self._legend.setText(f"{_LEARNED}, by weight" if _weights(batch) else _LEARNED)
             self.view.show_batch(batch)
         elif failure is not None or batch is None:
             self._where.setText("")

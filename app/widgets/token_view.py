@@ -1,6 +1,6 @@
 """The tokens of a micro-batch as the model will see them: learned ones in colour and underlined, marks as small tags.
 
-Where the data weighs its messages, what weighs more has a darker ground and a thicker line.
+Where the data weighs its messages, what weighs more has a stronger ground and a thicker line.
 
 It paints the tokens itself and only the lines that are in sight, because a micro-batch can have thousands.
 
@@ -36,7 +36,7 @@ from app.widgets.token_layout import PADDING, Heading, Line, Token, lay_out, tok
 from app.words import number, plural
 
 _NOTHING: Mapping[str, Any] = {"rows": (), "texts": ()}
-_GROUND = 0.4
+_GROUND = 0.32
 """Opacity of the ground behind a token that weighs more than all others."""
 
 
