@@ -12,6 +12,7 @@ LEAVABLE: Mapping[str, str] = {
     "roles-out-of-order": "whose roles are out of order",
     "unanswered": "that no answer ends",
     "marks-in-texts": "whose text holds special words",
+    "bytes": "with letters that the tokenizer breaks into bytes",
     "truncated": "that are longer than the longest example",
     "end-not-trained": "whose end is not learned",
     "duplicates": "that repeat an earlier one",

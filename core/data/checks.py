@@ -239,10 +239,13 @@ def _scripts(data: DataConfig, parts: Parts) -> Iterator[Problem]:
     """Languages that the tokenizer spells byte by byte."""
     if parts.encoder is None:
         return
-    for script, tokens in broken_scripts(parts.reading.first, parts.encoder.tokenizer):
-        text = f"The tokenizer breaks {script} letters into bytes: {tokens:.1f} tokens for each."
+    for script in broken_scripts(parts.tokens, parts.encoder.tokenizer):
+        some = script.where
+        text = f"The tokenizer breaks {script.name} letters into bytes in {counted(len(some), 'example')}"
+        text += f" (first: {parts.tokens[int(some[0])].place}): {script.tokens_per_letter:.1f} tokens for each."
         hint = "The model has hardly seen them; examples get long. A model made for this language learns far better."
-        yield Problem("model.path", text, hint, check="bytes")
+        mend = _without(data, "bytes") if len(some) < len(parts.tokens) else {}
+        yield about(parts.tokens, some, "model.path", text, hint, check="bytes", **mend)
 
 
 def _no_end(data: DataConfig, parts: Parts) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,11 @@ from core.data.check_names import LEAVABLE
 from core.data.problem import Indices, Parts, Problem, counted, rows_of
 from core.data.reading import Reading
 from core.data.sameness import conflicting, keys, repeated
+from core.data.scripts import broken_scripts
 from core.data.tokens import TokenList
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 DOMINATES = 0.2
 """Share of all trained tokens from which one example is said to dominate."""
@@ -58,7 +63,13 @@ class Kept:
 
 
 def kept_of(
-    reading: Reading, names: Sequence[str], task: str, *, ends: bool, beside: Kept | None = None
+    reading: Reading,
+    names: Sequence[str],
+    task: str,
+    *,
+    ends: bool,
+    beside: Kept | None = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> Kept:  # fmt: skip
     """A path's examples without those that are left out.
 
@@ -68,6 +79,7 @@ def kept_of(
         task: what the run learns.
         ends: whether the tokenizer has a token for the end of a text.
         beside: what is held out, which may be left out here.
+        tokenizer: what made the tokens.
     """
     tokens = reading.tokens
     count = len(tokens)
@@ -75,6 +87,9 @@ def kept_of(
         return Kept(tokens, [], NONE, {}, {})
     everything = Kept(tokens, keys(tokens), reading.near_keys, {}, {})
     marks = _marks(reading, everything, task, ends=ends)
+    if "bytes" in names and tokenizer is not None:
+        broken = [script.where for script in broken_scripts(tokens, tokenizer)]
+        marks["bytes"] = np.unique(np.concatenate([NONE, *broken]))
     if beside is not None:
         marks |= twins(everything, beside)
     gone = np.zeros(count, dtype=np.bool_)

@@ -103,8 +103,8 @@ def survey(
         other = read_path(data.held_out_path)
         if encoder is not None:
             other.tokens = _judged(other, task, names)
-        beside = kept_of(other, data.leave_out, task, ends=ends)
-    kept = kept_of(reading, data.leave_out, task, ends=ends, beside=beside)
+        beside = kept_of(other, data.leave_out, task, ends=ends, tokenizer=tokenizer)
+    kept = kept_of(reading, data.leave_out, task, ends=ends, beside=beside, tokenizer=tokenizer)
     if "rare-labels" in data.leave_out and names and not data.labels:
         names, (kept, beside) = _without_rare(names, kept, beside)
     train, held_out = _sides(kept, beside, data.held_out, seed)

@@ -20,6 +20,7 @@ from core.data.padding import padding
 from core.data.prepare import Prepared, survey
 from core.data.reading import Limit, Progress
 from core.data.rendering import own_template
+from core.data.spelling import BYTES
 from core.data.tokens import TokenList
 from core.errors import UserError
 from core.home import Home
@@ -219,19 +220,9 @@ class _Pieces(dict[int, str]):
         return text
 
 
-def _byte_letters() -> dict[str, int]:
-    """The letters by which byte-level vocabularies write bytes: printable ones as they are, the others from 256 on."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
-
-
-_BYTES = _byte_letters()
-
-
 def _bytes_shown(name: str) -> str:
     """A piece that is no whole letter: its whole letters, and the bytes of the broken one as `‹C3›`."""
-    if not name or any(letter not in _BYTES for letter in name):
+    if not name or any(letter not in BYTES for letter in name):
         return name
-    text = bytes(_BYTES[letter] for letter in name).decode("utf-8", errors="surrogateescape")
+    text = bytes(BYTES[letter] for letter in name).decode("utf-8", errors="surrogateescape")
     return "".join(f"‹{ord(letter) - 0xDC00:02X}›" if 0xDC80 <= ord(letter) <= 0xDCFF else letter for letter in text)

@@ -80,7 +80,7 @@ def render(
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Without nulls but for a text that is none, and with what was thought under both names that templates read it by."""
+    """Without nulls but for a text that is none; what was thought stands under both names that templates read it by."""
     said = {key: value for key, value in message.items() if value is not None or key == "content"}
     thought = said.get("reasoning_content")
     return said if thought is None else {"thinking": thought, **said}

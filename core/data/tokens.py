@@ -141,6 +141,27 @@ class TokenList(Sequence[Tokens]):
         some._chosen = self._chosen[indices]
         return some
 
+    def chunks(self, most: int) -> Iterator[tuple[int, NDArray[np.int32], NDArray[np.int64]]]:
+        """All token ids, of some examples at a time, so that no more than they take is in memory.
+
+        Args:
+            most: tokens, unless one example has more.
+
+        Yields:
+            The number of the first example, the ids of some, and where each begins in them with the end of the last.
+        """
+        ends = np.concatenate(([0], np.cumsum(self.lengths)))
+        first = 0
+        while first < len(self):
+            last = max(first + 1, int(np.searchsorted(ends, ends[first] + most, side="right")) - 1)
+            some = self._chosen[first:last]
+            if some[-1] - some[0] == last - first - 1 and (np.diff(some) == 1).all():
+                ids = self._ids[int(self._starts[some[0]]) : int(self._starts[some[-1] + 1])]
+            else:
+                ids = np.concatenate([self._ids[int(self._starts[at]) : int(self._starts[at + 1])] for at in some])
+            yield first, ids, ends[first : last + 1] - ends[first]
+            first = last
+
     def at(self, file: str, row: int) -> NDArray[np.int64]:
         """Which examples come from a row of a file; several, where a document was cut into windows."""
         files = [number for number, name in enumerate(self._files) if name == file]

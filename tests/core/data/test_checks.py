@@ -123,8 +123,14 @@ def test_held_out_rows_that_are_trained_on_are_named(tmp_path: Path) -> None:
 
 def test_letters_that_the_tokenizer_spells_in_bytes_are_told_by_script(tmp_path: Path) -> None:
     thai = {"messages": [{"role": "user", "content": "ทำไม" * 20}, {"role": "assistant", "content": "เพราะ" * 20}]}
-    problem = found(look(tmp_path, [*talks(2), thai]), "bytes")
-    assert problem.text.startswith("The tokenizer breaks Thai letters into bytes: 3.0 tokens for each.")
+    rows = [*talks(60), thai, *talks(2), thai]
+    problem = found(look(tmp_path, rows), "bytes")
+    assert problem.text == (
+        "The tokenizer breaks Thai letters into bytes in 2 examples (first: a.jsonl, row 61): 3.0 tokens for each."
+    )
+    assert (problem.count, problem.rows) == (2, ("a.jsonl, row 61", "a.jsonl, row 64"))
+    left = look(tmp_path, rows, **{key.removeprefix("data."): value for key, value in problem.remedy.items()})
+    assert left.report.left_out == 2 and found(left, "bytes").settled
     plain = look(tmp_path, [*talks(2), {"messages": [ASKED, {"role": "assistant", "content": "ж" * 20}]}])
     assert all(each.check != "bytes" for each in plain.report.problems)
 

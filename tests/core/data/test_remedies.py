@@ -110,7 +110,10 @@ def test_what_is_left_out_is_gone_from_what_is_trained_on_and_held_out(write: An
 
 
 def test_a_check_without_examples_cannot_be_left_out() -> None:
-    assert "there is no check 'bytes' with examples" in problems({"data": {"leave_out": ["bytes"]}})["data.leave_out"]
+    assert (
+        "there is no check 'no-template' with examples"
+        in problems({"data": {"leave_out": ["no-template"]}})["data.leave_out"]
+    )
     assert "above 0" in problems({"data": {"label_weights": {"a": 0}}})["data.label_weights"]
 
 
