@@ -140,8 +140,7 @@ class Journey(Guided):
     def come_back(self, run: RunRow) -> None:
         """The training outlives the window, and a new window shows it at once."""
         step = self.row().state.step
-        self.window.close()
-        self.pause(0.4)
+        self.shut()
         began = time.monotonic()
         self.window = self.open()
         self.wait(lambda: self.window.context.feed.row is not None, "the run is shown again")

@@ -140,6 +140,12 @@ class Guided:
         QTest.qWaitForWindowActive(window)
         return window
 
+    def shut(self) -> None:
+        """Close the window; it has gone like one whose process has ended."""
+        self.window.close()
+        self.window.deleteLater()
+        self.pause(0.4)
+
     @contextmanager
     def stop(self, name: str) -> Iterator[None]:
         """One part of the way; where it breaks, a picture is left."""
