@@ -50,6 +50,8 @@ class Component(Part):
     """To a word that it needs, or does not provide, the reason: the end of a sentence, without its full stop."""
     wary: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """To a word that another one provides, what the user should know of the two together, in a sentence."""
+    pace: ClassVar[float] = 1.0
+    """Its learning rate in units of plain LoRA's, as its paper has it; see `core.config.pace`."""
     shows: ClassVar[tuple[LiveFigure, ...]] = ()
     """What it shows of itself while a run goes on."""
 

@@ -21,6 +21,7 @@ from app.widgets.panel import Panel
 from core.adapters.names import DEFAULTS, METHODS, Method
 from core.component import Component
 from core.config.combine import doubtful, facts, members, unmet
+from core.config.pace import told
 from core.config.run import AXES, RunConfig
 
 _CHOICE = 300
@@ -65,7 +66,9 @@ class MethodPanel(Panel):
         name = config.method_label
         self.title.setText(f"Method: {name}")
         known = next((method for method in METHODS if method.label == name), None)
-        self.summary.setText(f"{known.summary} arXiv:{known.paper}" if known else "A combination without a name.")
+        summary = known.summary if known else "A combination without a name."
+        paper = f"arXiv:{known.paper}" if known and known.paper else ""
+        self.summary.setText(" ".join(filter(None, (summary, told(config), paper))))
         for method_name, chip in self.chips.items():
             chip.setChecked(known is not None and known.name == method_name)
         chosen, given = members(config), facts(config)

@@ -177,6 +177,9 @@ METHODS: tuple[Method, ...] = (
     ),
 )  # fmt: skip
 
+CUSTOM = "Custom"
+"""What a combination is called that nobody has named."""
+
 _BY_NAME = {method.name: method for method in METHODS}
 
 
@@ -192,7 +195,7 @@ def method(name: str) -> Method:
 
 
 def recognise(members: Mapping[str, Component], storage: str) -> str:
-    """The label of a combination, from axis name to member; "Custom" where nobody has named it.
+    """The label of a combination, from axis name to member; `CUSTOM` where nobody has named it.
 
     A name that asks for options of a member (frozen DyLoRA) is more particular, and wins.
     """
@@ -202,7 +205,7 @@ def recognise(members: Mapping[str, Component], storage: str) -> str:
         if _same_storage(method.storage or "dense", storage)
         and all(_fits(members[axis], method.axes.get(axis, default)) for axis, default in DEFAULTS.items())
     ]
-    return max(known)[1] if known else "Custom"
+    return max(known)[1] if known else CUSTOM
 
 
 def _same_storage(one: str, other: str) -> bool:

@@ -20,8 +20,11 @@ class Methods(Subcommand):
     name = "methods"
 
     def run(self, arguments: Namespace) -> Answer:
-        rows = [(method.name, method.label, trainable_formula(method), method.paper) for method in METHODS]
-        text = table(("name", "label", "trained per layer", "arXiv"), rows)
+        rows = [
+            (method.name, method.label, trainable_formula(method), f"{rate(method):g}", method.paper)
+            for method in METHODS
+        ]
+        text = table(("name", "label", "trained per layer", "rate / LoRA's", "arXiv"), rows)
         summaries = "\n".join(f"{method.label}: {method.summary}" for method in METHODS)
         return Answer([describe(method) for method in METHODS], f"{text}\n\n{summaries}")
 
@@ -33,6 +36,7 @@ def describe(method: Method) -> dict[str, Any]:
         "label": method.label,
         "axes": axes(method),
         "trainable_formula": trainable_formula(method),
+        "rate": rate(method),
         "paper": method.paper,
         "summary": method.summary,
     }
@@ -41,6 +45,14 @@ def describe(method: Method) -> dict[str, Any]:
 def axes(method: Method) -> dict[str, Any]:
     """What a method says on every one of the nine axes, as the run file would."""
     return {**DEFAULTS, **method.axes, "storage": method.storage or "dense"}
+
+
+def rate(method: Method) -> float:
+    """The learning rate that it takes, in units of plain LoRA's."""
+    from core.config.pace import pace
+    from core.config.run import RunConfig
+
+    return pace(RunConfig.from_dict({"adapter": {"method": method.name}}))
 
 
 def trainable_formula(method: Method) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.config.combine import combined
-from core.config.forecast import expected_peak, forecast
+from core.config.forecast import forecast
 from core.config.machine import free_memory, likely_device
+from core.config.pace import untouched
 from core.config.run import JUDGING, RunConfig
 from core.config.select import select, trained
 from core.errors import UserError
@@ -58,6 +59,7 @@ def _loop(config: RunConfig) -> Iterator[Problem]:
     """What the options of the training loop say together."""
     train, data = config.train, config.data
     yield from train.optimizer.objections(likely_device(train.device))
+    yield from untouched(config)
     if train.warmup >= 1 and train.warmup >= train.steps:
         text = f"The warm-up of {train.warmup:g} steps takes all {train.steps}: the learning rate never gets there."
         yield _warning("train.warmup", text, "A share such as 0.03 follows the number of steps.")
@@ -114,11 +116,10 @@ def _room(
     device = likely_device(config.train.device)
     free = free_memory(device)
     memory = forecast(info, plans, config, report)
-    expected = expected_peak(memory, config)
-    if free is None or expected <= free:
+    if free is None or memory.total <= free:
         return
     where = "the graphics card" if device == "cuda" else "this machine"
-    text = f"The run will take about {_gigabytes(expected)}, and {where} has {_gigabytes(free)} free."
+    text = f"The run will take about {_gigabytes(memory.total)}, and {where} has {_gigabytes(free)} free."
     largest = max(("weights", "activations", "logits", "optimizer"), key=lambda name: getattr(memory, name))
     yield _warning("train.batch", text, _ROOM_HINTS[largest])
 

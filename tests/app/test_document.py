@@ -51,6 +51,17 @@ def test_edits_of_one_field_melt_into_one_step() -> None:
     assert document.config == RunConfig()
 
 
+def test_the_learning_rate_goes_along_with_the_method_in_one_step_unless_it_is_given() -> None:
+    document = Document()
+    document.set("train.learning_rate", 5e-3)
+    document.update({"adapter.method": "pissa"}, "Method PiSSA")
+    assert document.config.train.learning_rate == 5e-4
+    document.undo.undo()
+    assert (document.config.adapter.method, document.config.train.learning_rate) == ("lora", 5e-3)
+    document.update({"adapter.method": "pissa", "train.learning_rate": 1e-3})
+    assert document.config.train.learning_rate == 1e-3
+
+
 def test_going_back_to_the_old_value_leaves_no_step() -> None:
     document = Document()
     document.set("adapter.rank", 16)

@@ -15,6 +15,7 @@ from torch import nn
 
 from core.adapters.adapted import Adapted
 from core.adapters.attach import Adapters, attach
+from core.adapters.init.pissa import Pissa
 from core.adapters.norms import delta_norms
 from core.adapters.storage import STORAGES
 from core.config.run import AdapterConfig, TrainConfig
@@ -119,6 +120,27 @@ def test_pissa_starts_as_the_largest_part_of_the_weight() -> None:
         values = torch.linalg.svdvals(layer.base_weight())
 
         assert torch.allclose(rest.square().sum(), values[RANK:].square().sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("fall", [0.0, 0.5, 1.0], ids=["flat", "slow", "steep"])
+def test_the_quick_search_of_pissa_finds_as_much_of_the_weight_as_the_exact_one(fall: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    u, v = (torch.linalg.qr(torch.randn(size, 60, generator=generator))[0] for size in (90, 60))
+    weight = (u * torch.arange(1.0, 61.0) ** -fall) @ v.T
+    exact = Pissa().split(weight, RANK, 2.0)
+    least = float((weight - 2.0 * exact[0] @ exact[1]).norm())
+    left = []
+    for rounds in (1, 16):
+        b, a = Pissa(iterations=rounds).split(weight, RANK, 2.0)
+        left.append(float((weight - 2.0 * b @ a).norm()))
+        assert torch.allclose(b.norm(dim=0), a.norm(dim=1), rtol=1e-4), "both factors carry half of each value"
+        again = Pissa(iterations=rounds).split(weight, RANK, 2.0)
+        assert torch.equal(again[0], b) and torch.equal(again[1], a), "the same at every call"
+
+    assert least <= left[0] * (1 + 1e-6) and left[1] <= left[0] * (1 + 1e-6)
+    assert left[1] < least * 1.001
+    if fall == 1.0:
+        assert torch.allclose(2.0 * b @ a, 2.0 * exact[0] @ exact[1], atol=1e-4)
 
 
 def test_a_rank_beyond_the_weights_own_leaves_the_rest_at_zero() -> None:

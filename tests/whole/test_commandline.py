@@ -58,6 +58,7 @@ def test_methods_says_nine_axes_a_formula_and_a_paper_for_each(capfd: Captured) 
     assert code == 0
     assert all(len(method["axes"]) == 9 for method in methods)
     assert [method["name"] for method in methods if not method["paper"]] == ["full"]  # the yardstick is nobody's paper
+    assert (found["lora"]["rate"], found["pissa"]["rate"], found["vera"]["rate"]) == (1.0, 0.1, 10.0)
     assert found["lora"]["trainable_formula"] == "r·in + out·r"
     assert found["dora"]["trainable_formula"] == "r·in + out·r + out"
 

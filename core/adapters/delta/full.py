@@ -24,6 +24,7 @@ class Full(DenseDelta):
     label = "Dense (full fine-tuning)"
     needs = frozenset({"unit_scale", "float_base"})
     provides = frozenset({"whole"})
+    pace = 0.1
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         return {"change": Param((plan.layer.out_features, plan.layer.in_features), role="weight", fill="zero")}

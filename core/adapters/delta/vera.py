@@ -35,6 +35,7 @@ class Vera(Delta):
     paper = "2310.11454"
     needs = frozenset({"unit_scale"})
     provides = frozenset({"factors", "rank", "frozen_a", "shared", "sliced"})
+    pace = 10.0
     because = MappingProxyType(
         {
             "both_factors": "its A and B are frozen and shared by all layers, and its two vectors are no such pair",

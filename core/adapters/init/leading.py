@@ -17,12 +17,13 @@ ITERATIONS = 4
 
 
 @torch.no_grad()
-def leading(matrix: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
+def leading(matrix: Tensor, width: int, iterations: int = ITERATIONS) -> tuple[Tensor, Tensor, Tensor]:
     """The largest singular values and their vectors.
 
     Args:
         matrix: (rows, columns), float32 or float64.
         width: of the subspace that is searched; at least twice what is wanted of it.
+        iterations: of the search; more come closer where the values fall slowly.
 
     Returns:
         `(u, s, vh)` of shapes (rows, k), (k,) and (k, columns), k being the width or the matrix's smaller side. Of
@@ -34,7 +35,7 @@ def leading(matrix: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
     if width < min(matrix.shape):
         with torch.random.fork_rng(devices=[matrix.device] if matrix.is_cuda else []):
             torch.manual_seed(SEED)
-            u, s, v = torch.svd_lowrank(matrix, q=width, niter=ITERATIONS)
+            u, s, v = torch.svd_lowrank(matrix, q=width, niter=iterations)
         vh = v.mT
     else:
         u, s, vh = torch.linalg.svd(matrix, full_matrices=False)

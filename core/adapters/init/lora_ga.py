@@ -27,8 +27,8 @@ class LoraGa(Offset):
     """Starts along the weight's own gradient, so that first steps go where full fine-tuning would (arXiv:2407.05000).
 
     The gradient is that of a few batches, worked out before the training. A takes the r main directions of its rows, B
-    the next r of its columns; their product is taken out of the weight, so the first output is the base model's. The
-    exported LoRA has rank 2r.
+    the next r of its columns; their product is taken out of the weight, so the first output is the base model's. Takes
+    a tenth of LoRA's learning rate. The exported LoRA has rank 2r.
     """
 
     kind = "lora-ga"

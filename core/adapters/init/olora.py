@@ -14,7 +14,7 @@ class Olora(Subtracted):
     """B starts as r orthonormal columns, A as their part of the weight: a QR decomposition (OLoRA, arXiv:2406.01775).
 
     The first output is the base model's. Quicker to work out than PiSSA, but it takes the weight's first columns as
-    they come, not its principal part. The exported LoRA has rank 2r.
+    they come, not its principal part. Takes a tenth of LoRA's learning rate. The exported LoRA has rank 2r.
     """
 
     kind = "olora"

@@ -32,6 +32,7 @@ class Offset(Init):
 
     needs = frozenset({"factors", "own_rank", "float_base", "fixed_rank", "own_layers"})
     provides = frozenset({"offset"})
+    pace = 0.1
     shows = (FROM_START,)
     because = MappingProxyType(
         {

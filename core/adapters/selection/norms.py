@@ -16,6 +16,7 @@ class Norms(Vectors):
     kind = "norms"
     label = "Norms only"
     paper = "2312.11420"
+    pace = 20.0
 
     def wanted(self, vector: LayerInfo) -> bool:
         return vector.role == "norm"

@@ -34,6 +34,7 @@ class LoraPlus(Rates):
     paper = "2402.12354"
     needs = frozenset({"pair"})
     provides = frozenset({"rates_apart"})
+    pace = 0.5
     because = MappingProxyType(
         {"pair": "without them a ratio is only another learning rate, so raise train.learning_rate instead"}
     )

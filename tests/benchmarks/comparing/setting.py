@@ -11,6 +11,7 @@ from typing import Any
 from app.starting_point import starting_point
 from core.adapters.names import METHODS, method
 from core.config.edit import replaced
+from core.config.pace import pace
 from core.config.run import RunConfig
 from core.home import Home
 from core.models.catalog import embedded_model, tiny_model
@@ -20,22 +21,11 @@ from core.train.interrupt import Interrupt
 from core.train.prepare import lay
 
 OWN: Mapping[str, Mapping[str, Any]] = {
-    # Rates as the papers have them against LoRA's: the slower factor of LoRA+ at half, vectors at ten times, all
-    # numbers of a weight and starts that are a part of it at a tenth.
-    "lora+": {"rate": 0.5},
-    "vera": {"rate": 10.0},
-    "dvora": {"rate": 10.0},
-    "qdvora": {"rate": 10.0},
-    "norm-tuning": {"rate": 2.0},
-    "full": {"rate": 0.1},
-    "pissa": {"rate": 0.1},
-    "olora": {"rate": 0.1},
-    "lora-ga": {"rate": 0.1},
     # Twice two factors: half the rank for LoRA's number of trained numbers.
     "loha": {"rank": 4},
     "lora-drop": {"adapter.selection": {"kind": "lora-drop", "probe_steps": 4, "sample_ratio": 0.2}},
 }
-"""By method: a factor on the learning rate, a rank of its own, and values by dotted path."""
+"""By method: a rank of its own, and values by dotted path."""
 ABSENT = {"bitfit": "its layers have no biases"}
 """Methods that have nothing to train in a Llama."""
 RANK, ALPHA = 8, 16.0
@@ -49,7 +39,7 @@ class Setting:
         home: where the converted model lies.
         model: the base model.
         steps: how long every method learns.
-        rate: LoRA's learning rate.
+        rate: LoRA's learning rate; each method takes it at its own pace.
         rounds: how many steps of each are timed.
         shared: whether the machine has other work: then one thread's own time is counted.
     """
@@ -65,14 +55,15 @@ class Setting:
     def config(self, name: str, *, steps: int = 0) -> RunConfig:
         """The run of a method."""
         own = dict(self.own.get(name, {}))
-        rank, rate = own.pop("rank", RANK), self.rate * own.pop("rate", 1.0)
+        rank = own.pop("rank", RANK)
+        start = RunConfig.from_dict({"adapter": {"method": name}})
+        rate = self.rate * pace(start)
         changes = {
             **starting_point(self.model), "name": name, "train.prompts": (), "adapter.method": name,
             "adapter.rank": rank, "adapter.alpha": ALPHA * rank / RANK, "train.learning_rate": rate,
             "train.steps": steps or self.steps, "train.schedule": {"kind": "constant"}, "train.warmup": 0.1,
             "train.device": "cpu", "model.compute": "float32", **own,
         }  # fmt: skip
-        start = RunConfig.from_dict({"adapter": {"method": name}})
         return replaced(start, changes)
 
     def ground(self, name: str) -> Ground:

@@ -206,7 +206,8 @@ def test_a_start_from_the_weight_goes_with_a_frozen_a_and_with_row_lengths(adapt
 @pytest.mark.parametrize("storage", ["nf4", "nf4-double", "int8"])
 @pytest.mark.parametrize("method", ["rslora", "lora+", "lora-fa", "vera", "adalora", "delta-lora", "dylora", "dora"])
 def test_every_method_that_leaves_the_base_alone_goes_over_a_quantised_one(method: str, storage: str) -> None:
-    assert checked(adapter={"method": method}, model={"storage": storage}) == ([], [])
+    adapter, train = {"method": method}, {"learning_rate": 1e-3}
+    assert checked(adapter=adapter, model={"storage": storage}, train=train) == ([], [])
 
 
 def test_an_optimizer_that_does_nothing_special_here_is_a_warning() -> None:
