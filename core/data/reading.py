@@ -198,8 +198,7 @@ def _tokens(groups: Iterator[list[Example]], encoder: Encoder, max_tokens: int) 
         beginning, end = encoder.beginning, encoder.end
         yield from windows(_documents(groups, encoder), beginning=beginning, end=end, max_tokens=max_tokens)
     else:
-        for group in groups:
-            yield from encoder.encode(group)
+        yield from encoder.encode_all(groups)
 
 
 def _documents(groups: Iterator[list[Example]], encoder: Encoder) -> Iterator[tuple[Example, NDArray[np.int32]]]:

@@ -12,7 +12,8 @@ padding token makes no difference.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.cutting import cut, joined
 from core.data.example import Example
 from core.data.labelled import labelled
 from core.data.marking import Group, Marked, marked
@@ -144,12 +146,44 @@ class Encoder:
             return [joined(*pair) for pair in zip(better, worse, strict=True)]
         return self._written(examples)
 
+    def encode_all(self, groups: Iterable[Sequence[Example]]) -> Iterator[Tokens]:
+        """As `encode`, for one group after the other: while one is tokenised, the next is read and rendered.
+
+        The library tokenises in threads of its own, and Python goes on in the meantime.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            waiting: Callable[[], list[Tokens]] | None = None
+            for group in groups:
+                following = self._begun(group, pool)
+                if waiting is not None:
+                    yield from waiting()
+                waiting = following
+            if waiting is not None:
+                yield from waiting()
+
+    def _begun(self, examples: Sequence[Example], pool: ThreadPoolExecutor) -> Callable[[], list[Tokens]]:
+        """A group on its way to tokens; what is to be called for them."""
+        if examples[0].style not in ("chat", "plain") or examples[0].rejected:
+            found = self.encode(examples)
+            return lambda: found
+        examples, rendered = self._rendered(examples)
+        encoded = pool.submit(self._encoded, rendered)
+        return lambda: self._marked(examples, rendered, encoded.result())
+
     def _written(self, examples: Sequence[Example]) -> list[Tokens]:
         """Chats and plain examples, in one call of the tokenizer."""
+        examples, rendered = self._rendered(examples)
+        return self._marked(examples, rendered, self._encoded(rendered))
+
+    def _rendered(self, examples: Sequence[Example]) -> tuple[Sequence[Example], list[Rendered]]:
+        """Examples with the answers that are to be learned, as texts."""
         if self._train_on == "last-turn":
             examples = [example.of_last_turn() for example in examples]
-        rendered = [self._renderer.render(example) for example in examples]
-        group = Group.of(self._encoded(rendered))
+        return examples, [self._renderer.render(example) for example in examples]
+
+    def _marked(self, examples: Sequence[Example], rendered: Sequence[Rendered], encoded: list[Any]) -> list[Tokens]:
+        """Examples as tokens, once their texts are tokenised."""
+        group = Group.of(encoded)
         found = marked(group, rendered, self._special)
         return [self._of_group(group, found, *each) for each in enumerate(zip(examples, rendered, strict=True))]
 
@@ -347,42 +381,3 @@ class Encoder:
 
     def _decoded(self, ids: NDArray[np.int32]) -> str:
         return str(self.tokenizer.decode(ids.tolist(), skip_special_tokens=False, clean_up_tokenization_spaces=False))
-
-
-def cut(
-    ids: NDArray[np.int32],
-    trained: NDArray[np.bool_],
-    example: Example,
-    max_tokens: int,
-    *,
-    stops: bool = True,
-    weights: NDArray[np.float32] | None = None,
-) -> Tokens:
-    """An example of at most `max_tokens`, with what was lost counted."""
-    return Tokens(
-        ids[:max_tokens],
-        trained[:max_tokens],
-        example.file,
-        example.row,
-        cut=max(0, len(ids) - max_tokens),
-        cut_trained=int(trained[max_tokens:].sum()) if len(ids) > max_tokens else 0,
-        stops=stops,
-        weights=None if weights is None else weights[:max_tokens],
-    )
-
-
-def joined(chosen: Tokens, rejected: Tokens) -> Tokens:
-    """Two answers as one example: nothing of it is learned where the cut has left one of them without a token."""
-    whole = chosen.targets and rejected.targets
-    trained = np.concatenate((chosen.trained, rejected.trained)) & bool(whole)
-    trained[:1] = trained[len(chosen) : len(chosen) + 1] = False
-    return Tokens(
-        np.concatenate((chosen.ids, rejected.ids)),
-        trained,
-        chosen.file,
-        chosen.row,
-        cut=chosen.cut + rejected.cut,
-        cut_trained=chosen.cut_trained + rejected.cut_trained,
-        second=len(chosen),
-        stops=chosen.stops and rejected.stops,
-    )
