@@ -23,7 +23,7 @@ from app.words import number, plural, shortened
 from core.config.compact import compact
 from core.config.edit import rebuilt
 from core.config.extent import extent
-from core.config.forecast import FLOAT, PROCESS, count, forecast
+from core.config.forecast import FLOAT, count, forecast
 from core.config.machine import free_memory, likely_device
 from core.config.select import select
 from core.errors import UserError
@@ -305,7 +305,7 @@ class LayersPage(Page):
             adapter.rank, adapter.alpha, own_ranks=bool(adapter.ranks), own_alphas=bool(adapter.alphas)
         )
         self.memory.show_forecast(
-            {**memory.to_dict(), "process": PROCESS[likely_device(config.train.device)]},
+            memory.to_dict(),
             self._free_memory(),
             extent(config, context=model.context, report=report),
         )

@@ -21,7 +21,7 @@ from app.widgets.waiting import WaitingView
 from app.words import number
 from core.commands import Command
 from core.config.combine import ranked
-from core.config.forecast import expected_peak, forecast
+from core.config.forecast import forecast
 from core.config.select import select
 from core.errors import UserError
 from core.events import Noticed
@@ -350,7 +350,7 @@ def _forecast(config: RunConfig) -> int | None:
     """Bytes that were to be expected; None where the model is no longer there."""
     try:
         info = describe(config.model.path)
-        return expected_peak(forecast(info, select(info.layers, config.adapter), config), config)
+        return forecast(info, select(info.layers, config.adapter), config).total
     except UserError:
         return None
 

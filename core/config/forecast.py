@@ -7,8 +7,8 @@ that full fine-tuning keeps, only those that the nonlinear parts, the attention 
 Blocks below the first adapted one keep nothing at all.
 
 Everything is rounded up rather than down: better to be told that it is tight than to be cut off in step 12. The real
-peaks beside it are printed by `tests/benchmarks/forecast.py`; the parts of a process that no run changes (Python and
-torch themselves) are not in it but in `expected_peak`.
+peaks beside it are printed by `tests/benchmarks/forecast.py`. The total is what the measured peak of a run should come
+to, so the parts of a process that no run changes (Python and torch themselves) are in it where they are measured too.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, Selection, declared
 from core.config.extent import Extent, extent
+from core.config.head import head_parameters
 from core.config.machine import Device, compute_bytes, likely_device
-from core.config.run import AdapterConfig, RunConfig
+from core.config.run import JUDGING, AdapterConfig, RunConfig
 from core.layers import LayerInfo, LayerPlan, Role
 from core.optim.optimizers import Optimizer
 
@@ -57,9 +58,21 @@ ACTIVE_EXPERTS = 8
 """Experts that a token of a mixture passes through, at most, where nothing says how many."""
 
 
+PARTS = ("weights", "adapter", "gradients", "optimizer", "activations", "logits", "process")
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that a run takes at its peak, by what they are for."""
+    """Bytes that a run takes at its peak, by what they are for.
+
+    Attributes:
+        weights: the frozen model.
+        adapter: all that is trained, a head that judges texts included; and what an adapter keeps frozen.
+        gradients, optimizer: of what is trained.
+        activations: what the backward pass finds kept.
+        logits: the loss at its peak.
+        process: Python and its libraries, where the measured peak has them in it.
+    """
 
     weights: int
     adapter: int
@@ -67,16 +80,16 @@ class Memory:
     optimizer: int
     activations: int
     logits: int
+    process: int = 0
 
     @property
     def total(self) -> int:
-        """All of it."""
-        return self.weights + self.adapter + self.gradients + self.optimizer + self.activations + self.logits
+        """All of it: what the measured peak of the run should come to."""
+        return sum(getattr(self, part) for part in PARTS)
 
     def to_dict(self) -> dict[str, int]:
         """The contract's JSON object."""
-        names = ("weights", "adapter", "gradients", "optimizer", "activations", "logits", "total")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in (*PARTS, "total")}
 
 
 def count(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> int:
@@ -103,24 +116,21 @@ def forecast(
     plans = selection.candidates(plans, info.vectors)
     device = likely_device(config.train.device)
     width = compute_bytes(config.model.compute, device)
-    trained = count(plans, config.adapter)
+    head = head_parameters(info, config, report)
+    trained = count(plans, config.adapter) + head
     optimizer = config.train.optimizer
     assert isinstance(optimizer, Optimizer)
     return Memory(
         weights=_weights(info, config, width),
-        adapter=sum(param.numel for param in _params(plans, config.adapter)) * FLOAT,
+        adapter=(sum(param.numel for param in _params(plans, config.adapter)) + head) * FLOAT,
         gradients=trained * FLOAT,
         optimizer=math.ceil(trained * optimizer.bytes_per_parameter()),
         activations=math.ceil(_activations(info, plans, config, largest, width, device) * SLACK[device])
         if plans
         else 0,
-        logits=_logits(info, largest, width, room=CHUNK[device]) if plans else 0,
+        logits=_logits(info, config, largest, width, room=CHUNK[device]) if plans else 0,
+        process=PROCESS[device],
     )
-
-
-def expected_peak(memory: Memory, config: RunConfig) -> int:
-    """What the measured peak of a run should come to: the forecast, and what the process itself takes there."""
-    return memory.total + PROCESS[likely_device(config.train.device)]
 
 
 def _params(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> Iterator[Param]:
@@ -216,11 +226,17 @@ def _inputs(info: ModelInfo, layers: Sequence[LayerInfo], width: int) -> int:
     return found * width
 
 
-def _logits(info: ModelInfo, largest: Extent, width: int, *, room: int) -> int:
-    """The loss at its peak: a chunk of trained tokens' logits three times over, and two gradients of all tokens."""
+def _logits(info: ModelInfo, config: RunConfig, largest: Extent, width: int, *, room: int) -> int:
+    """The loss at its peak: a chunk of trained tokens' logits three times over, and two gradients of all tokens.
+
+    Where texts are judged there are a few scores for each, which are nothing beside the gradients.
+    """
+    gradients = 2 * largest.tokens * info.hidden * width
+    if config.task in JUDGING:
+        return gradients
     trained = largest.trained
     rows = trained if info.model_type in FULL_LOGITS else min(trained, max(16, room // max(1, info.vocabulary)))
-    return rows * info.vocabulary * (2 * FLOAT + width) + 2 * largest.tokens * info.hidden * width
+    return rows * info.vocabulary * (2 * FLOAT + width) + gradients
 
 
 def _inner(info: ModelInfo) -> int:

@@ -62,6 +62,7 @@ def describe_folder(folder: Path) -> ModelInfo:
         experts=experts,
         notes=(*notes_of(layers, experts, family, path=folder), *_origin(folder)),
         vectors=vectors_of(family, shapes),
+        pooled=any("pooler." in name for name in shapes),
         **shape,
     )
 

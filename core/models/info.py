@@ -36,6 +36,7 @@ class ModelInfo:
         experts: experts in a block of a mixture; 0 in a dense model.
         notes: sentences the user should read beside the map.
         vectors: biases and norms, which some methods train instead of matrices.
+        pooled: whether an encoder comes with a pooler, the layer between its body and a head that judges texts.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class ModelInfo:
     experts: int = 0
     notes: tuple[str, ...] = ()
     vectors: tuple[LayerInfo, ...] = ()
+    pooled: bool = False
 
     @property
     def adaptable(self) -> tuple[LayerInfo, ...]:

@@ -16,7 +16,7 @@ from core.adapters.attach import Adapters, attach, train_head
 from core.adapters.axis import Acting
 from core.adapters.state import SavedAdapter
 from core.callback import Callback
-from core.config.forecast import expected_peak, forecast
+from core.config.forecast import forecast
 from core.config.run import JUDGING, RunConfig
 from core.config.select import trained
 from core.data.fitting import fitting
@@ -162,7 +162,7 @@ def assemble(
             total_parameters=ground.info.parameters,
             examples=len(examples),
             held_out_examples=len(data.held_out),
-            forecast=expected_peak(forecast(ground.info, plans, config, data.report.to_dict()), config),
+            forecast=forecast(ground.info, plans, config, data.report.to_dict()).total,
             scaler=torch.amp.GradScaler(ground.precision.device.type, enabled=ground.precision.scaled),
         )
     training.callbacks = callbacks(training, ground.interrupt)

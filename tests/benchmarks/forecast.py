@@ -2,8 +2,8 @@
 
 Every case is a process of its own, since a process gives little memory back. It loads the model, trains two steps in
 which every token is trained and every row is full (what the forecast assumes), and reads the peak of the resident
-memory; what Python, torch and transformers took before the model is subtracted. Needs Linux, whose kernel lets a
-process start its peak anew.
+memory; what Python, torch and transformers took before the model is subtracted, from both. Needs Linux, whose kernel
+lets a process start its peak anew.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ def main() -> int:
                 print(ended.stderr, file=sys.stderr)
                 return 1
             found = json.loads(ended.stdout.splitlines()[-1])
-            ratio = found["forecast"]["total"] / found["measured"]
+            expected = found["forecast"]["total"] - found["forecast"]["process"]
+            ratio = expected / found["measured"]
             print(
-                f"{json.dumps(case):86} {found['forecast']['total'] / 1e6:6.0f} MB {found['measured'] / 1e6:6.0f} MB "
+                f"{json.dumps(case):86} {expected / 1e6:6.0f} MB {found['measured'] / 1e6:6.0f} MB "
                 f"{ratio:6.2f}   {found['forecast']['activations'] / 1e6:6.0f} MB",
                 flush=True,
             )

@@ -63,6 +63,7 @@ def only_run(store: Store) -> str:
 
 
 def test_train_follows_a_run_to_its_end_and_reports(store: Store, tmp_path: Path) -> None:
+    checked = command("check", run_file(tmp_path))
     code, found, err = ended(command("train", run_file(tmp_path)))
     assert code == 0, err
     assert found["status"] == "finished" and found["steps"] == 6
@@ -71,7 +72,8 @@ def test_train_follows_a_run_to_its_end_and_reports(store: Store, tmp_path: Path
     assert found["tokens_per_second"] > 0 and found["peak_memory"] > 0
     assert Path(found["folder"]) == store.home.run(found["run"])
     assert "step 6: checkpoint saved" in err
-    assert store.run(found["run"]).state.forecast > PROCESS["cpu"]
+    expected = ended(checked)[1]["memory"]
+    assert store.run(found["run"]).state.forecast == expected["total"] > expected["process"] == PROCESS["cpu"]
 
 
 def test_ctrl_c_stops_with_a_checkpoint_and_resume_goes_on_from_it(store: Store, tmp_path: Path) -> None:

@@ -11,18 +11,20 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, BertConfig, BertForSequenceClassification, PreTrainedModel
 
 from core.adapters.attach import attach
 from core.adapters.storage.held import Held
 from core.config.extent import Extent, extent
 from core.config.forecast import SLACK, Memory, count, forecast
+from core.config.head import head_parameters
 from core.config.run import RunConfig
 from core.config.select import select
 from core.data.batches import Batches
 from core.data.summary import Spread
 from core.data.tokens import Tokens
 from core.models.catalog import describe
+from core.models.judging import head_size
 from core.models.load import load
 from tests.tiny import LANGUAGE_FAMILIES, tiny_model
 
@@ -189,12 +191,40 @@ def test_a_quantised_base_is_forecast_as_its_codes_and_one_layer_as_numbers(
     assert found == pytest.approx(codes + rest + largest, rel=0.01)
 
 
+def judged(task: str, labels: list[str]) -> tuple[RunConfig, dict[str, Any]]:
+    """A run that judges texts, and what is known of its data."""
+    return config_of(task=task), {"labels": dict.fromkeys(labels, 4)}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma3_text", "phi", "bert", "roberta"])
+def test_a_head_that_judges_is_counted_with_its_gradient_and_its_optimizer(family: str, tmp_path: Path) -> None:
+    info = describe(tiny_model(family, tmp_path))
+    writes = config_of()
+    plans = select(info.layers, writes.adapter)
+    for task, labels in (("sequence-classification", ["a", "b", "c"]), ("regression", [])):
+        config, report = judged(task, labels)
+        head = head_size(tmp_path, labels)
+        before, after = forecast(info, plans, writes), forecast(info, plans, config, report)
+        assert head_parameters(info, config, report) == head > 0
+        found = [getattr(after, part) - getattr(before, part) for part in ("adapter", "gradients", "optimizer")]
+        assert found == [4 * head, 4 * head, 8 * head]
+        assert after.logits < before.logits
+    assert head_parameters(info, judged("sequence-classification", [])[0]) == head_size(tmp_path, ["a", "b"])
+
+
+def test_a_pooler_of_the_folders_own_is_no_part_of_the_head(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    BertForSequenceClassification(BertConfig(vocab_size=99, **sizes)).save_pretrained(tmp_path)
+    config, report = judged("sequence-classification", ["a", "b", "c"])
+    assert head_parameters(describe(tmp_path), config, report) == head_size(tmp_path, ["a", "b", "c"]) == 99
+
+
 def test_nothing_chosen_is_the_model_alone(tmp_path: Path) -> None:
     info = describe(tiny_model("llama", tmp_path))
 
     memory = forecast(info, [], config_of())
 
-    assert memory.total == memory.weights
+    assert memory.total == memory.weights + memory.process
 
 
 def looked_at(lengths: list[int], targets: list[int]) -> dict[str, Any]:
