@@ -15,6 +15,7 @@ from core.adapters.axis import Init, Scale
 from core.adapters.sight import Sight
 from core.config.run import RunConfig
 from core.data.batches import IGNORED, Batch
+from core.data.tokens import TokenList
 from core.errors import UserError
 from core.events import Noticed
 from core.layers import LayerPlan
@@ -58,6 +59,23 @@ def started(
     for note in found.notes:
         ground.sink.event(Noticed(note))
     return found.plans, found.values
+
+
+def tried(ground: Ground, config: RunConfig, examples: TokenList, assemble: Assemble, say: Say) -> Training:
+    """A training of all candidate layers that starts as a run of them would.
+
+    A start that gives some layers no rank at all is told so little about them: they are tried too, from the delta's
+    own start.
+
+    Args:
+        ground, config, assemble, say: see `started`.
+        examples: to train on.
+    """
+    plans, values = started(ground, config, ground.candidates, assemble, say)
+    known = {plan.name: plan for plan in plans}
+    training = assemble(ground, config, [known.get(plan.name, plan) for plan in ground.candidates], examples)
+    training.adapters.take(values)
+    return training
 
 
 def sight(training: Training, batches: int, say: Say) -> Sight:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,12 @@ from core.insight.importance import SCORES
 from core.insight.importance.ablation import by_block
 from core.insight.importance.score import Score
 from core.insight.importance.subject import Subject
+from core.sink import Nowhere
 from core.store.store import Store
 from core.train.importance import importance_job
+from core.train.interrupt import Interrupt
+from core.train.prepare import assemble, lay
+from core.train.starting import tried
 from core.train.training import Training
 from tests.core.train.small import random_batch, small_training
 from tests.whole.small_runs import create, small_config
@@ -88,31 +93,62 @@ def test_the_order_of_examples_changes_no_output_score(subject: Subject) -> None
     np.testing.assert_allclose(measured("output", subject), before, rtol=1e-6)
 
 
-def test_gradient_and_fisher_are_those_of_a_weight_that_asks_for_gradients(subject: Subject) -> None:
-    layer = subject.layers[3]
-    weight = layer.base.get_parameter("weight")
-    wholes, singles = [], []
-    model = subject.training.model
+def dense(subject: Subject, place: int) -> list[list[torch.Tensor]]:
+    """Every example's gradient of the frozen weight, its loss summed over its tokens, batch by batch."""
+    weight, model = subject.layers[place].base.get_parameter("weight"), subject.training.model
+    found: list[list[torch.Tensor]] = []
     with subject.training.adapters.disabled():
         weight.requires_grad_(True)
         for batch in subject.batches:
-            (subject.training.objective(batch) / batch.trained).backward()
-            wholes.append(float(weight.grad.square().sum()))  # type: ignore[union-attr]
-            weight.grad = None
-            for row in range(len(batch.input_ids)):
-                inputs = {
-                    "input_ids": batch.input_ids[row : row + 1],
-                    "attention_mask": batch.attention_mask[row : row + 1],
-                }  # type: ignore[index]
-                logits = model(**inputs).logits[:, :-1].flatten(0, 1)
-                targets = batch.labels[row, 1:]
-                torch.nn.functional.cross_entropy(logits, targets, reduction="sum", ignore_index=-100).backward()
-                singles.append(float(weight.grad.square().sum()))  # type: ignore[union-attr]
+            found.append([])
+            for ids, mask, labels in zip(batch.input_ids, batch.attention_mask, batch.labels, strict=True):  # type: ignore[arg-type]
+                logits = model(input_ids=ids[None], attention_mask=mask[None]).logits[0, :-1]
+                torch.nn.functional.cross_entropy(logits, labels[1:], reduction="sum", ignore_index=-100).backward()
+                assert weight.grad is not None
+                found[-1].append(weight.grad.double())
                 weight.grad = None
         weight.requires_grad_(False)
+    return found
 
-    assert measured("gradient", subject)[3] == pytest.approx(np.sqrt(np.mean(wholes)), rel=1e-4)
-    assert measured("fisher", subject)[3] == pytest.approx(np.mean(singles), rel=1e-4)
+
+@pytest.mark.parametrize("place", [3, 4])
+def test_fisher_and_gradient_are_those_of_a_weight_that_asks_for_gradients(subject: Subject, place: int) -> None:
+    first, second = dense(subject, place)
+    losses = sum(batch.trained for batch in subject.batches)
+
+    squares = [float(each.square().sum()) for each in (*first, *second)]
+    agreed = float((first[0] * first[1]).sum() + (second[0] * second[1]).sum()) / 2
+
+    assert measured("fisher", subject)[place] == pytest.approx(np.mean(squares), rel=1e-4)
+    assert measured("gradient", subject)[place] == pytest.approx(4 / losses * np.sqrt(max(agreed, 0)), rel=1e-4)
+
+
+def test_examples_that_agree_have_the_gradient_of_their_mean(subject: Subject) -> None:
+    """Of an example twice, which has no noise, it is the gradient's norm; alone, it is taken as it is."""
+    place, (batch, *_) = 3, subject.batches
+    rows = [0, 0]
+    mask, trained = batch.attention_mask, int((batch.labels[0] >= 0).sum())
+    assert mask is not None
+    twice = replace(batch, input_ids=batch.input_ids[rows], labels=batch.labels[rows], trained=2 * trained)
+    once = replace(
+        batch, input_ids=batch.input_ids[:1], labels=batch.labels[:1], attention_mask=mask[:1], trained=trained
+    )
+    subject.batches = [once]
+    ((alone,),) = dense(subject, place)
+    expected = pytest.approx(float(alone.norm()) / once.trained, rel=1e-4)
+
+    assert measured("gradient", subject)[place] == expected
+    subject.batches = [twice]
+    assert measured("gradient", subject)[place] == expected
+
+
+def test_texts_that_are_judged_together_are_one_example(subject: Subject) -> None:
+    place, pair = 3, replace(subject.batches[0], sources=((5, 0), (5, 1)))
+    subject.batches = [pair]
+    ((chosen, rejected),) = dense(subject, place)
+
+    together = float((chosen + rejected).square().sum())
+    assert measured("fisher", subject)[place] == pytest.approx(together, rel=1e-4)
 
 
 def test_ablation_is_the_loss_without_a_layer_and_leaves_all_on(subject: Subject) -> None:
@@ -227,3 +263,19 @@ def test_the_command_prints_the_ranking(home: Home, tmp_path: Path, capfd: pytes
     rows = json.loads(capfd.readouterr().out)
     assert len(rows) == 14 and set(rows[0]) == {"name", "score", "share"}
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
+
+
+def test_a_probe_starts_as_the_run_would_and_tries_what_its_start_gives_nothing_too(home: Home, tmp_path: Path) -> None:
+    config = small_config(tmp_path, adapter={"method": "eva", "rank": 8})
+    ground = lay(config, home=home, folder=home.root, sink=Nowhere(), interrupt=Interrupt(), say=lambda *_: None)
+
+    layers = tried(ground, config, ground.data.train, assemble, lambda *_: None).adapters.layers
+
+    assert list(layers) == [plan.name for plan in ground.candidates]
+    ranks = [layer.plan.rank for layer in layers.values()]
+    assert len(set(ranks)) > 1, "EVA has given ranks out"
+    given = [layer for layer in layers.values() if layer.own["start_a"].any()]
+    assert len(given) > len(layers) / 2
+    for layer in given:
+        a = layer.own["a"].detach()
+        assert torch.allclose(a @ a.T, torch.eye(len(a)), atol=1e-4), "orthonormal, as random rows are not"
