@@ -16,7 +16,7 @@ from app.plots.panels import ChangedPanel, CurvePanel, LossPanel, NormsPanel, ke
 from app.widgets import Badge, EmptyState, Notice, danger, plain, primary
 from app.widgets.moments import Moments
 from app.widgets.run_tiles import RunTiles
-from app.widgets.status import WORDS, way_on
+from app.widgets.status import WORDS, offer_way_on
 from app.widgets.waiting import WaitingView
 from app.words import number
 from core.commands import Command
@@ -94,7 +94,7 @@ class RunPage(Page):
         self.checkpoint = plain("Checkpoint", lambda: self._command(Command.CHECKPOINT), name="Save a checkpoint now")
         self.pause = plain("Pause", self._pause_or_go_on)
         self.stop = danger("Stop", lambda: self._command(Command.STOP), name="Save a checkpoint, then end the run")
-        self.resume = primary("Resume", self._resume, name="Go on from the newest checkpoint")
+        self.resume = primary("Resume", self._resume)
         self.duplicate = plain("Duplicate", self._duplicate, name="Make a new configuration like this run's")
         self.export = primary("Export", lambda: self.context.go("export"))
         self.buttons = (self.sample, self.checkpoint, self.pause, self.stop, self.duplicate, self.resume, self.export)
@@ -232,10 +232,7 @@ class RunPage(Page):
         self.stop.setVisible(under_way or status is Status.STARTING or row.state.waiting)
         self.duplicate.setVisible(status in _ENDED)
         saved = row.state.checkpoint is not None
-        text, name, offered = way_on(row, status)
-        self.resume.setVisible(offered)
-        self.resume.setText(text)
-        self.resume.setToolTip(name)
+        offer_way_on(self.resume, row, status)
         self.export.setVisible(status is Status.FINISHED and saved)
 
     def _show_notices(self, row: RunRow, status: Status) -> None:

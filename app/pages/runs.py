@@ -30,7 +30,7 @@ from app.plots.beside import BesideView
 from app.plots.comparison import MOST, Comparison
 from app.widgets import Button, EmptyState, Panel, danger, label, plain
 from app.widgets.run_details import RunDetails
-from app.widgets.status import WORDS, way_on
+from app.widgets.status import WORDS, offer_way_on
 from app.words import plural, size
 from core.config.edit import replaced
 from core.errors import UserError
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _SEARCH_AFTER = 150
 _CALM = 30
 """The list is read again after so many times what reading it cost: ten thousand runs less often than ten."""
-_WIDTHS = (92, 220, 84, 170, 140, 92, 88, 112, 100)
+_WIDTHS = (88, 208, 104, 166, 136, 92, 84, 108, 100)
 _ELASTIC = (1, 3, 4, 8)
 """Columns that share what room the others leave."""
 _BESIDE = 2
@@ -270,10 +270,9 @@ class RunsPage(Page):
         self.duplicate.setEnabled(one)
         self.compare_button.setEnabled(len(chosen) > 1)
         self.report.setEnabled(bool(chosen))
-        text, name, offered = way_on(chosen[0], self.model.status(chosen[0])) if one else ("", "", False)
-        self.resume.setVisible(offered)
-        self.resume.setText(text)
-        self.resume.setToolTip(name)
+        self.resume.hide()
+        if one:
+            offer_way_on(self.resume, chosen[0], self.model.status(chosen[0]))
         self.delete.setEnabled(bool(chosen))
         self.details.setVisible(one)
         if one:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from app.context import Context
     from core.store.rows import RunRow
 
+_OPTION = 14
+"""Letters of an option that can be read whatever the runs beside it are called."""
 _ONLY_ONE_RANK = "This run was trained for its own rank only. DyLoRA trains for every rank."
 
 
@@ -131,6 +133,7 @@ class AnatomyView(QWidget):
             for text, value in values.items():
                 box.addItem(text, value)
             self._set_up(box, name)
+            box.setMinimumContentsLength(_OPTION)
             bar.addWidget(box, 1)
         for widget in (self.every, self.look, self.control.cancel):
             bar.addWidget(widget)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFontMetricsF
 
 from app.style.theme import Theme
 from core.figures.figure import Axis
 from core.figures.ticks import power_ticks, spelled, ticks
 
-_UP, _ACROSS = 38, 74
+_UP, _ACROSS = 32, 70
 """Pixels between two numbers of an axis, up and across."""
 _MOST = 6
+_HALF = 8
+"""Pixels that a number at an end of the axis goes beyond it, at most."""
 
 
 class NumberAxis(pg.AxisItem):
@@ -32,7 +34,11 @@ class NumberAxis(pg.AxisItem):
 
     def about(self, size: float) -> int:
         """How many numbers there is room for in so many pixels."""
-        return max(min(int(size / Theme.current().px(_UP if self.orientation == "left" else _ACROSS)), _MOST), 2)
+        return max(min(int(size / Theme.current().px(_UP if self.orientation == "left" else _ACROSS)), _MOST), 3)
+
+    def boundingRect(self) -> QRectF:
+        """With room for the halves of the first and the last number, which stand at the ends."""
+        return super().boundingRect().adjusted(0, -_HALF, _HALF, _HALF)
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
         """One level of ticks; on an axis in powers of ten they are given as their powers."""

@@ -58,7 +58,7 @@ class BarsPlot(QWidget):
         figure = self.figure
         if figure is None:
             return
-        if not figure.names:
+        if not np.isfinite(figure.values).any():
             paint_nothing(painter, self.rect())
             return
         painter.setFont(theme.font(12, mono=True))
@@ -93,11 +93,15 @@ class BarsPlot(QWidget):
         value_width = self._value_width
         painter.setFont(theme.font(12, mono=True))
         painter.setPen(theme.color("muted"))
-        name = painter.fontMetrics().elidedText(figure.names[row], Qt.TextElideMode.ElideMiddle, int(name_width))
+        name = painter.fontMetrics().elidedText(
+            figure.names[row], Qt.TextElideMode.ElideMiddle, int(name_width - theme.px(8))
+        )
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, name)
         painter.setFont(theme.font(12, 500))
         painter.setPen(theme.color("text"))
         painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._text(row))
+        if not np.isfinite(figure.values[row]):
+            return
         begin, end = _extent(figure)
         value = float(np.nan_to_num(figure.values[row]))
         share = figure.shares[row] if figure.shares is not None else value / end if end > 0 else 0.0
@@ -116,6 +120,13 @@ class BarsPlot(QWidget):
         theme = Theme.current()
         return min(max(self.height() / _USUAL, theme.px(19)), theme.px(_TALLEST))
 
+    @property
+    def _decimals(self) -> int:
+        """Digits behind the point, the same in every row: as many as tell the longest bars apart."""
+        top = max(map(abs, _extent(self.figure))) if self.figure is not None else 0.0
+        digits = 1 if self.figure is not None and self.figure.value.unit == "%" else 2
+        return int(np.clip(digits - np.floor(np.log10(top)), 0, 6)) if top > 0 else 1
+
     def _rows(self) -> int:
         count = len(self.figure.names) if self.figure else 0
         return min(count, int(self.height() / self._row_height()))
@@ -127,7 +138,9 @@ class BarsPlot(QWidget):
         value = figure.values[row]
         if not np.isfinite(value):
             return "–"
-        digits = f"{value:.1f}" if abs(value) >= 1 else f"{value:.2g}"
+        digits = f"{value:.{self._decimals}f}"
+        if value and not float(digits):
+            digits = f"{value:.1g}"  # next to the others next to nothing, but not nothing
         return f"{digits} {figure.value.unit}".strip() if len(figure.value.unit) <= _SHORT else digits
 
 

@@ -94,7 +94,7 @@ class Canvas(pg.PlotWidget):
         self.setAccessibleName(name)
         self.setFrameShape(self.Shape.NoFrame)
         self.getPlotItem().hideButtons()
-        self.getPlotItem().layout.setContentsMargins(0, 2, 16, 0)
+        self.getPlotItem().layout.setContentsMargins(0, 7, 16, 0)
         self.hover_line = pg.InfiniteLine(angle=90, movable=False)
         self.mark_line = pg.InfiniteLine(angle=90, movable=True)
         for line in (self.hover_line, self.mark_line):
@@ -204,6 +204,10 @@ class Canvas(pg.PlotWidget):
         """Whether the figure has anything to show."""
         return True
 
+    def _room(self) -> float:
+        """Share of the range of x that stays free at both ends while everything is shown."""
+        return 0.0
+
     def _fit_y(self, shown: Range) -> None:
         """Choose the range of y for what is shown of x."""
 
@@ -214,7 +218,8 @@ class Canvas(pg.PlotWidget):
         shown = self.zoom or extent
         if shown[1] <= shown[0]:
             shown = (shown[0], shown[0] + 1)
-        self.view.setXRange(*shown, padding=0)
+        room = self._room() * (shown[1] - shown[0]) if self.zoom is None else 0.0
+        self.view.setXRange(shown[0] - room, shown[1] + room, padding=0)
         self._fit_y(shown)
 
     def _set_labels(self, x: Axis, y: Axis) -> None:

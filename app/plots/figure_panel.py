@@ -21,6 +21,8 @@ from app.widgets.scroll import scrolled
 from app.words import number
 from core.figures.figure import Bars, Heatmap, Lines, Scatter, Table
 
+_LEGEND = 0.35
+"""Share of the height that the names of curves may take at most."""
 _LEAST = 190
 """Height that title and figure must keep for words to stand below them, in unscaled pixels."""
 Shown = Lines | Heatmap | Bars | Scatter | Table
@@ -73,7 +75,7 @@ class FigurePanel(Panel):
         elif isinstance(self.view, HeatmapPlot) and isinstance(figure, Heatmap):
             self.view.show_figure(_framed(figure))
         elif isinstance(self.view, LinesPlot) and isinstance(figure, Lines):
-            self.view.show_figure(airy(figure))
+            self.view.show_figure(figure)
         elif isinstance(self.view, BarsPlot | ScatterPlot):
             self.view.show_figure(figure)  # type: ignore[arg-type]  # of this painter's kind: see `_make`
             if isinstance(self.view, BarsPlot):
@@ -90,6 +92,9 @@ class FigurePanel(Panel):
         self._place_help()
 
     def _place_help(self) -> None:
+        if isinstance(self.view, LinesPlot):
+            legend = self.view.legend
+            legend.setVisible(legend.height_at(self.width() - 40) <= _LEGEND * self.height())
         left = self.height() - self.help.heightForWidth(max(self.width() - 40, 1))
         room = left >= Theme.current().px(_LEAST)
         self.help.setVisible(self._told and room and bool(self.help.text()))
@@ -121,8 +126,10 @@ class FigurePanel(Panel):
 
 def _measured(figure: Shown) -> str:
     """What the lengths of bars are, where the title does not say it."""
-    text = figure.value.text if isinstance(figure, Bars) else ""
-    return "" if text.casefold() in figure.title.casefold() else text
+    if not isinstance(figure, Bars):
+        return ""
+    value = figure.value
+    return value.unit if value.label.casefold() in figure.title.casefold() else value.text
 
 
 def _framed(figure: Heatmap) -> Heatmap:
@@ -131,12 +138,3 @@ def _framed(figure: Heatmap) -> Heatmap:
     if not len(figure.steps):
         return figure
     return replace(figure, ticks=ticks, span=(float(figure.steps[0]) - 0.5, float(figure.steps[-1]) + 0.5))
-
-
-def airy(figure: Lines) -> Lines:
-    """A little room at both ends, so that the first and the last dot are whole."""
-    ends = [edge for one in figure.series if len(one.x) for edge in (float(one.x[0]), float(one.x[-1]))]
-    if figure.span is not None or not ends or not any(one.style == "points" for one in figure.series):
-        return figure
-    room = 0.02 * (max(ends) - min(ends))
-    return replace(figure, span=(min(ends) - room, max(ends) + room))

@@ -20,6 +20,8 @@ from app.style.scales import colors
 from app.style.theme import Theme
 from core.figures.figure import Heatmap
 
+_TOP = 8
+"""Pixels above the inside of a plot, and so above the bar beside it."""
 _SMALL = 65536
 """Values that are looked at in no time."""
 
@@ -76,7 +78,8 @@ class HeatmapPlot(Canvas):
         self.scale_bar.setVisible(self._measured())
 
     def _measured(self) -> bool:
-        return isinstance(self.figure, Heatmap) and bool(len(self.figure.steps) and self.figure.rows)
+        known = isinstance(self.figure, Heatmap) and bool(len(self.figure.steps) and self.figure.rows)
+        return known and self._low <= self._high
 
     def _fit_y(self, shown: Range) -> None:
         if isinstance(self.figure, Heatmap) and self.figure.rows:
@@ -200,7 +203,7 @@ class ScaleBar(QWidget):
         theme = Theme.current()
         painter = QPainter(self)
         bottom = theme.px(38)
-        bar = QRectF(0, 3, theme.px(10), max(self.height() - bottom - 3, 10))
+        bar = QRectF(0, _TOP, theme.px(10), max(self.height() - bottom - _TOP, 10))
         painter.drawImage(bar, _ribbon(self._middle))
         painter.setFont(theme.font(11))
         painter.setPen(theme.color("muted"))

@@ -25,8 +25,8 @@ _MOST_SMOOTH = 3000
 
 _LONGEST = 30
 """Letters of a curve's name in the legend: its tooltip has the whole."""
-_ROOM = 0.02
-"""Share of the range of y that is left free above and below, at least."""
+_DOT = 5.0
+"""Half a dot and a little more, in pixels."""
 _SEEN = 32
 """Points of a curve that tell whether its x counts, as steps do."""
 _BINS = 1.0
@@ -114,7 +114,7 @@ class LinesPlot(Canvas):
         if curve is None:
             curve = self._curves[series.name] = _new_curve(series)
             self.addItem(curve)
-        dots = "o" if series.style == "points" and len(series.x) <= _MOST_DOTS else None
+        dots = "o" if _dotted(series) else None
         if curve.opts["symbol"] != dots:
             curve.setSymbol(dots)
         curve.setData(series.x, self._scaled(series.y), antialias=len(series.x) <= _MOST_SMOOTH)
@@ -170,6 +170,11 @@ class LinesPlot(Canvas):
         first, last = min(start for start, _ in ends), max(end for _, end in ends)
         return (first, last) if first < last else (first - 0.5, last + 0.5)
 
+    def _room(self) -> float:
+        """So that the first and the last dot are whole."""
+        dots = isinstance(self.figure, Lines) and any(map(_dotted, self.figure.series))
+        return _DOT / max(self.view.width(), 1.0) if dots else 0.0
+
     def _measured(self) -> bool:
         return isinstance(self.figure, Lines) and any(len(series.x) for series in self.figure.series)
 
@@ -190,8 +195,11 @@ class LinesPlot(Canvas):
         if self._log:
             room = (high - low) * 0.06 or 0.1
             return low - room, high + room
-        room = (high - low) * _ROOM or abs(high) * 0.1 or 1.0
-        return rounded(low - room, high + room, self.getAxis("left").about(self.view.height()))
+        if low == high:
+            low, high = low - (abs(high) * 0.1 or 1.0), high + (abs(high) * 0.1 or 1.0)
+        low, high = rounded(low, high, self.getAxis("left").about(self.view.height()))
+        room = (high - low) * _DOT / max(self.view.height(), 1.0)
+        return low - room, high + room
 
     def _toggle(self, name: str, on: bool) -> None:
         self._hidden.discard(name) if on else self._hidden.add(name)
@@ -200,6 +208,12 @@ class LinesPlot(Canvas):
         if name in self._bands:
             self._bands[name].setVisible(on)
         self._fit()
+
+
+def _dotted(series: Series) -> bool:
+    """Whether measurements have dots: where that is asked for, and where a single one would be no line."""
+    alone = len(series.x) <= _MOST_DOTS and int(np.isfinite(series.y).sum()) == 1
+    return alone or (series.style == "points" and len(series.x) <= _MOST_DOTS)
 
 
 def _new_mark() -> pg.InfiniteLine:
@@ -258,6 +272,10 @@ class Legend(QWidget):
         """Break into as many lines as it takes."""
         self._flow = Flow(spacing=2)
         self._row.addWidget(self._flow, 1)
+
+    def height_at(self, width: int) -> int:
+        """How tall it is at this width."""
+        return self._flow.heightForWidth(width) if self._flow is not None else self.sizeHint().height()
 
     def show_series(self, series: Sequence[Series], hidden: set[str]) -> None:
         """Show these curves; entries are made again only where the curves are others."""

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedLayout, QVBoxLay
 
 from app.plots.bars import BarsPlot
 from app.plots.canvas import Canvas
-from app.plots.figure_panel import airy
 from app.plots.heatmap import HeatmapPlot
 from app.plots.histogram import HistogramPlot
 from app.plots.lines import LinesPlot
@@ -70,7 +69,6 @@ class OwnFigures(QWidget):
         self._stack.setCurrentIndex(place)
         if isinstance(figure, Lines) and isinstance(self.plot, LinesPlot):
             self.plot.set_log(figure.log)
-            figure = airy(figure)
         self.plot.show_figure(figure)  # type: ignore[arg-type]  # of this painter's kind
         if isinstance(self.plot, BarsPlot):
             self.plot.show_all()

@@ -11,7 +11,7 @@ from functools import partial
 from typing import cast
 
 from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QAction, QActionGroup, QStandardItemModel
+from PySide6.QtGui import QAction, QActionGroup, QResizeEvent, QStandardItemModel
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedLayout, QWidget
 
 from app.plots.bars import BarsPlot
@@ -20,6 +20,7 @@ from app.plots.heatmap import HeatmapPlot
 from app.plots.lines import LinesPlot
 from app.plots.own_figures import OwnFigures
 from app.plots.saving import add_saving, save_button, saving_menu
+from app.style.theme import Theme
 from app.widgets import Button, Panel, label
 from app.widgets.choice_box import ChoiceBox
 from app.widgets.samples_view import SamplesView
@@ -30,7 +31,9 @@ from core.figures.live.layer_map import LayerMap
 from core.figures.smooth import Smoothed
 from core.figures.trace import Trace
 
-_CHOICE = 24
+_WITH_TITLE = 480
+"""Width from which title and chooser of the map stand side by side, in unscaled pixels."""
+_CHOICE = 20
 """Letters of the map's name that its chooser has room for."""
 SMOOTHINGS = {"None": 0.0, "Light": 0.7, "Medium": 0.9, "Strong": 0.97}
 
@@ -147,6 +150,11 @@ class NormsPanel(Panel):
             self.set_title(figure.title)
         self.plot.setToolTip(f"<qt>{figure.help}</qt>" if figure.help else "")
         self.plot.show_figure(figure)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Without the title where there is no room for it: the chooser says the same."""
+        super().resizeEvent(event)
+        self.title.setVisible(self.width() >= Theme.current().px(_WITH_TITLE))
 
     def _choose(self) -> None:
         self._settings.setValue("run/norm", self.choice.currentData())

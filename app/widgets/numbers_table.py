@@ -13,6 +13,8 @@ from app.style.theme import Theme
 
 _AIR = 26
 """Pixels beside the text of a head: its padding, and a little more."""
+_NAMES = 0.4
+"""Share of the width that the names of the rows take at most; longer ones end in an ellipsis."""
 _LONG = 11
 """Letters up to which a head stays on one line."""
 
@@ -100,6 +102,8 @@ class NumbersTable(QTableView):
         count, measure, air = len(heads), QFontMetrics(Theme.current().font(12, 500)), Theme.current().px(_AIR)
         said = [max(measure.horizontalAdvance(line) for line in head.split("\n")) + air for head in heads]
         widths = [max(said[at], self.sizeHintForColumn(at)) for at in range(count)]
+        if count > 1:
+            widths[0] = min(widths[0], int(_NAMES * self.viewport().width()))
         left = self.viewport().width() - sum(widths)
         for at, width in enumerate(widths):
             header.resizeSection(at, width + (max(left, 0) // (count - 1) if at else 0))

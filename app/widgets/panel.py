@@ -26,7 +26,7 @@ class Panel(QFrame):
         self.head = QHBoxLayout()
         self.head.setSpacing(10)
         self.title = ElidedLabel(title, "heading")
-        self.note = label(note, "hint")
+        self.note = ElidedLabel(note, "hint", whole=True)
         self.head.addWidget(self.title)
         self.head.addStretch(1)
         self.head.addWidget(self.note)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from core.state import Status
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QPushButton
+
     from core.store.rows import RunRow
 
 WORDS: dict[Status, tuple[str, str]] = {
@@ -23,12 +25,12 @@ WORDS: dict[Status, tuple[str, str]] = {
 _ENDED_EARLY = (Status.STOPPED, Status.FAILED, Status.LOST)
 
 
-def way_on(row: RunRow, status: Status) -> tuple[str, str, bool]:
-    """What a run that ended early can do, as a button: its text, its name, and whether there is such a thing.
+def offer_way_on(button: QPushButton, row: RunRow, status: Status) -> None:
+    """Let a button say what a run that ended early can do, and hide it for every other run.
 
     Without a checkpoint there is nothing to resume from: the run starts at its first step again.
     """
-    offered = status in _ENDED_EARLY
-    if row.state.checkpoint is not None:
-        return "Resume", "Go on from the newest checkpoint", offered
-    return "Start again", "Start this run again from its first step", offered
+    saved = row.state.checkpoint is not None
+    button.setVisible(status in _ENDED_EARLY)
+    button.setText("Resume" if saved else "Start again")
+    button.setToolTip("Go on from the newest checkpoint" if saved else "Start this run again from its first step")

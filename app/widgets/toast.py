@@ -18,7 +18,7 @@ LASTS = 8000
 
 
 class Toast(QFrame):
-    """Stands below what its parent shows until its time is over; what is shown makes room, so that nothing is covered."""
+    """Stands below what its parent shows until its time is over; what is shown makes room, so nothing is covered."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)

@@ -155,7 +155,7 @@ def movement(
     """
     trend = slope if all(np.isfinite(slope)) else None
     return Scatter(
-        f"Magnitude against direction, {run}", Axis("Change of direction dD"), Axis("Change of length dM"),
+        f"{run}: length against direction", Axis("Change of direction dD"), Axis("Change of length dM"),
         tuple(names), directions, magnitudes, shares, trend, MOVED, spans,
     )  # fmt: skip
 

@@ -74,7 +74,7 @@ class _Frame:
             low, high = _extent(np.log10(ys[ys > 0]), 0.04)
             self.y_ticks = power_ticks(10**low, 10**high)
         else:
-            low, high = rounded(*_extent(ys, 0.02))
+            low, high = rounded(*_extent(ys, 0.0))
             self.y_ticks = ticks(low, high)
         self.y_low, self.y_high = low, high
         self.whole = bool((xs[np.isfinite(xs)] % 1 == 0).all())
@@ -117,7 +117,7 @@ def _lines(figure: Lines) -> list[str]:
         parts += _band(frame, one, stride, color)
         path = _path(frame, one.x[::stride], one.y[::stride])
         parts.append(f'<path d="{path}" stroke="{color}" stroke-width="1.6" fill="none" {_look(one)}/>')
-        if one.style == "points" and len(one.x) <= 64:
+        if (one.style == "points" and len(one.x) <= 64) or int(np.isfinite(one.y).sum()) == 1:
             good = np.isfinite(one.y) & ((one.y > 0) | (not frame.log))
             parts += [_dot(frame, x, y, color) for x, y in zip(one.x[good], one.y[good], strict=True)]
     return parts + _names(figure.series)
@@ -241,12 +241,13 @@ def _scale(text: str, low: float, high: float, paint: Callable[[float], str]) ->
 
 
 def _bars_height(figure: Bars) -> int:
-    return 20 + 16 * min(len(figure.names), BARS) + BOTTOM
+    known = bool(np.isfinite(figure.values).any())
+    return 20 + 16 * min(len(figure.names), BARS) + BOTTOM if known else HEIGHT
 
 
 def _bars(figure: Bars) -> list[str]:
     count = min(len(figure.names), BARS)
-    if not count:
+    if not np.isfinite(figure.values).any():
         return [_nothing()]
     values = np.nan_to_num(figure.values[:count])
     begin, end = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
@@ -261,7 +262,8 @@ def _bars(figure: Bars) -> list[str]:
         parts.append(
             f'<path d="M{zero:.1f} {y}h{wide:.1f}v12h{-wide:.1f}z" fill="{paint(float(np.nan_to_num(share)))}"/>'
         )
-        parts.append(_text(zero + max(wide, 0) + 6, y + 10, f"{value:.4g}", "start"))
+        said = f"{value:.4g}" if np.isfinite(figure.values[place]) else "–"
+        parts.append(_text(zero + max(wide, 0) + 6, y + 10, said, "start"))
     more = f" ({len(figure.names) - count} more)" if len(figure.names) > count else ""
     return [*parts, _text(left, _bars_height(figure) - 18, figure.value.text + more, "start")]
 

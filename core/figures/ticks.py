@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 _LARGE, _MILLION = 1e4, 1e6
+_NOTHING = 1e-3
+"""Part of the distance between two ticks that cannot be seen."""
 _SHORTEST = 8
 """Steps that an axis goes over at least, where a run has so many."""
 _FEW, _SOME = 0.7, 3.0
@@ -38,12 +40,15 @@ def power_ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def rounded(low: float, high: float, about: int = 5) -> tuple[float, float]:
-    """The range with its ends put outwards onto ticks, so that the axis names what is highest and lowest."""
+    """The range with its ends put outwards onto ticks, so that the axis names what is highest and lowest.
+
+    What goes beyond a tick by next to nothing (a sum of shares that came out above one) does not ask for another.
+    """
     for _ in range(4):
         step = _step(low, high, about)
         if not step:
             return low, high
-        wider = float(np.floor(low / step + 1e-9) * step), float(np.ceil(high / step - 1e-9) * step)
+        wider = float(np.floor(low / step + _NOTHING) * step), float(np.ceil(high / step - _NOTHING) * step)
         if wider == (low, high):
             break
         low, high = wider
@@ -87,5 +92,5 @@ def _step(low: float, high: float, about: int, *, whole: bool = False) -> float:
     if not np.isfinite(raw) or raw <= 0:
         return 0.0
     power = 10.0 ** np.floor(np.log10(raw))
-    step = min((factor * power for factor in (1, 2, 5, 10)), key=lambda one: abs(one - raw))
+    step = min((factor * power for factor in (1, 2, 5, 10)), key=lambda one: abs(np.log(one / raw)))
     return max(float(step), 1.0) if whole else float(step)

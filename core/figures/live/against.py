@@ -60,9 +60,10 @@ class Against(LiveFigure):
         good = np.isfinite(x) & np.isfinite(y)
         trend = _fit(x[good], y[good]) if self.fit else (0.0, 1.0)
         said = f"{_trend(x[good], y[good], trend)} " if self.fit and trend else ""
+        spans = None if self.fit or not good.any() else _beside_the_line(x[good], y[good])
         return Scatter(
             self.title, self.x, self.y, tuple(name for name, kept in zip(names, good, strict=True) if kept),
-            x[good], y[good], shares[good] if self.way else shares, trend, said + self.told,
+            x[good], y[good], shares[good] if self.way else shares, trend, said + self.told, spans,
         )  # fmt: skip
 
 
@@ -70,6 +71,13 @@ def _trend(x: Floats, y: Floats, trend: tuple[float, float]) -> str:
     """The slope of the line, and how tightly the points follow it."""
     spreads = float(np.ptp(y)) > 0
     return f"Slope {trend[1]:.2g}, correlation {np.corrcoef(x, y)[0, 1] if spreads else 0.0:.2f}."
+
+
+def _beside_the_line(x: Floats, y: Floats) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Ranges in which a part of the line y = x is seen, however far below or above it all points lie."""
+    across, up = (float(x.min()), float(x.max())), (float(y.min()), float(y.max()))
+    room = 0.2 * max(across[1] - across[0], up[1] - up[0])
+    return (min(across[0], up[1]), max(across[1], up[0] + room)), (min(up[0], across[1]), max(up[1], across[0] + room))
 
 
 def _fit(x: Floats, y: Floats) -> tuple[float, float] | None:

@@ -33,7 +33,7 @@ class ByValue(LiveFigure):
     def draw(self, trace: Trace, *, span: Span | None = None, mark: float | None = None) -> Lines:
         measured, by = trace.curve(self.curve), trace.curve(self.by)
         steps, left, right = np.intersect1d(measured.steps, by.steps, return_indices=True)
-        shown = steps <= (np.inf if mark is None else mark)
+        shown = (steps <= (np.inf if mark is None else mark)) & np.isfinite(by.values[right])
         numbers, groups = measured.values[left][shown], by.values[right][shown]
         xs = np.unique(groups)
         if not len(xs):

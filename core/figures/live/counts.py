@@ -28,7 +28,8 @@ class Counts(LiveFigure):
     def draw(self, trace: Trace, *, span: Span | None = None, mark: float | None = None) -> Histogram:
         measured = trace.curve(self.curve)
         end = int(np.searchsorted(measured.steps, np.inf if mark is None else mark, side="right"))
-        values = measured.values[:end].astype(np.int64)
+        values = measured.values[:end]
+        values = values[np.isfinite(values)].astype(np.int64)
         if not len(values):
             return Histogram(self.title, self.value, Axis("Steps"), (0.0, 1.0), (0,))
         first, last = int(values.min()), int(values.max())
