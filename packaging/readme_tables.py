@@ -22,6 +22,7 @@ from core.commandline.methods import trainable_formula
 from core.component import Axis, Component
 from core.config.run import AXES
 from core.data.formats import FORMATS
+from core.insight.importance import SCORES
 from core.optim.optimizers import OPTIMIZERS
 from core.optim.schedules import SCHEDULES
 from tests.benchmarks.comparing import table as comparison
@@ -55,6 +56,15 @@ def commands() -> str:
     return _table(("command", "what it does"), rows)
 
 
+def scores() -> str:
+    """The scores of importance, and how far each finds layers of which it is known that they alone can help."""
+    rows = [
+        (f"`{score.kind}`", score.label.replace("|", r"\|"), score.finds_planted, score.found_because)
+        for score in SCORES.members
+    ]
+    return _table(("score", "name", "finds planted layers", "because"), rows)
+
+
 def measured() -> str:
     """What the benchmark of all methods found last, and on what."""
     found = comparison.read()
@@ -62,7 +72,7 @@ def measured() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "methods": methods, "axes": axes, "commands": commands, "methods measured": measured,
+    "methods": methods, "axes": axes, "scores": scores, "commands": commands, "methods measured": measured,
 }  # fmt: skip
 
 

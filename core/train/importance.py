@@ -17,6 +17,7 @@ from core.adapters import state
 from core.adapters.axis import Probe
 from core.component import Axis
 from core.config.run import RunConfig
+from core.data.tokens import TokenList
 from core.errors import UserError
 from core.home import Home
 from core.insight.agreement import spearman_table
@@ -28,14 +29,17 @@ from core.insight.keeping import shares
 from core.sink import Nowhere
 from core.store.store import Store
 from core.train import probe as probes
-from core.train.ground import Say
+from core.train.ground import Ground, Say
 from core.train.interrupt import Interrupt
 from core.train.memory import explained
 from core.train.prepare import assemble, lay
+from core.train.starting import tried
 from core.train.training import Training
 
 HELD_OUT = 128
 """Held-out examples that losses are measured on, at most: ablation asks all of them again for every layer."""
+PAIR = 2
+"""Calibration examples in a batch, at least: gradients are told from noise by comparing examples."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +109,11 @@ def importance_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str,
     config = probes.shortened(request.config, request.probe.steps)
     ground = lay(config, home=home, folder=home.root, sink=Nowhere(), interrupt=Interrupt(), say=progress)
     examples = probes.sample(ground.data.train, request.probe.sample_ratio, config.seed)
-    plans = ground.candidates if request.adapter is None else state.read(request.adapter).plans
-    training = assemble(ground, config, plans, examples)
+    training = _assembled(request, ground, config, examples, progress)
     if ground.data.held_out:
         few = ground.data.held_out[:HELD_OUT]
         training.held_out = ground.batches(config, few).evaluation(config.train.batch)
-    batches = ground.batches(config, examples, packing=False).evaluation(config.train.batch)
+    batches = ground.batches(config, examples, packing=False).evaluation(max(PAIR, config.train.batch))
     subject = Subject(training, batches, lambda share: None)
     source = _learn(request, training, subject, progress)
     with explained("while the layers were measured"):
@@ -127,6 +130,15 @@ def importance_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str,
         "examples": len(examples),
         "seconds": time.monotonic() - started,
     }
+
+
+def _assembled(request: Request, ground: Ground, config: RunConfig, examples: TokenList, progress: Say) -> Training:
+    """A run's own layers, or all candidates: as the run would start them, where a score looks at what they learn."""
+    if request.adapter is not None:
+        return assemble(ground, config, state.read(request.adapter).plans, examples)
+    if any(score.learned for score in request.scores):
+        return tried(ground, config, examples, assemble, progress)
+    return assemble(ground, config, ground.candidates, examples)
 
 
 def _learn(request: Request, training: Training, subject: Subject, progress: Say) -> str:

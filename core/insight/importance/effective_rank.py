@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from core.insight.importance.score import Score
+from core.insight.importance.score import Planted, Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,8 @@ class EffectiveRank(Score):
 
     kind = "effective-rank"
     label = "Effective rank"
+    finds_planted: ClassVar[Planted] = Planted.NOT
+    found_because: ClassVar[str] = "What follows noise uses every direction that it is given."
 
     def measure(self, subject: Subject) -> NDArray[np.float64]:
         import numpy as np

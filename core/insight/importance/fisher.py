@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from core.insight.importance.score import Score
+from core.insight.importance.score import Planted, Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,12 @@ class Fisher(Score):
     kind = "fisher"
     label = "Fisher information"
     learned: ClassVar[bool] = False
+    finds_planted: ClassVar[Planted] = Planted.NOT
+    found_because: ClassVar[str] = (
+        "Answers that nobody can foresee pull at every layer, and most where activations are large."
+    )
 
     def measure(self, subject: Subject) -> NDArray[np.float64]:
         from core.insight.importance.base_gradients import gradients
 
-        return gradients(subject, over="example")
+        return gradients(subject).of_examples()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from core.insight.importance.score import Score
+from core.insight.importance.score import Planted, Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,8 @@ class OutputRatio(Score):
 
     kind = "output-ratio"
     label = "Output beside the base's"
+    finds_planted: ClassVar[Planted] = Planted.OF_KIND
+    found_because: ClassVar[str] = "Matrices that feed a planted one are moved along with it, and so is what they say."
 
     def measure(self, subject: Subject) -> NDArray[np.float64]:
         import numpy as np

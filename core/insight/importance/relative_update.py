@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from core.insight.importance.score import Score
+from core.insight.importance.score import Planted, Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 class RelativeUpdate(Score):
     """The norm of what the adapter adds beside the norm of the base weight.
 
-    It tells which layers changed most in proportion. It cannot tell what that did, and layers of small weights win.
+    It tells which layers changed most in proportion. It cannot tell what that did: layers that gain little move
+    nearly as far, and those of small weights win.
     """
 
     kind = "relative-update"
     label = "Update beside the weight"
+    finds_planted: ClassVar[Planted] = Planted.OF_KIND
+    found_because: ClassVar[str] = (
+        "Matrices that feed a planted one are moved along with it: Adam's steps are as long for little gain."
+    )
 
     def measure(self, subject: Subject) -> NDArray[np.float64]:
         import numpy as np

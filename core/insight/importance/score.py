@@ -6,6 +6,7 @@ where it is done, in a worker.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from core.component import Component
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from core.insight.importance.subject import Subject
 
 
+class Planted(StrEnum):
+    """Where a short probe's score puts the layers of a task that no other layer can learn; from best to worst."""
+
+    FIRST = "first of all"
+    OF_KIND = "first of their kind"
+    NOT = "not reliably"
+
+
 class Score(Component):
     """A way to say how much a layer matters. The docstring says what it can tell, and what it cannot."""
 
@@ -27,6 +36,10 @@ class Score(Component):
     """Whether it looks at an adapter that has learned something: a run's, or a probe's."""
     unit: ClassVar[str] = ""
     """Of its numbers."""
+    finds_planted: ClassVar[Planted]
+    """How far it finds layers of which it is known that they alone can help; tests/core/insight/planted.py has some."""
+    found_because: ClassVar[str]
+    """Why no farther, or why so far: a sentence."""
 
     def watching(self, subject: Subject) -> Sequence[Callback]:
         """Who looks on while the adapter learns, where there is a probe; `measure` is given the same subject."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from core.callback import Callback
 from core.component import option
-from core.insight.importance.score import Score
+from core.insight.importance.score import Planted, Score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,8 @@ class Sensitivity(Score):
     kind = "sensitivity"
     label = "Sensitivity |w dL/dw|"
     paper = "2303.10512"
+    finds_planted: ClassVar[Planted] = Planted.FIRST
+    found_because: ClassVar[str] = "The loss leans on their numbers; the others are moved to little effect."
 
     beta1: float = option(0.85, "Beta 1", "Memory of the sensitivity.", ge=0, lt=1)
     beta2: float = option(0.85, "Beta 2", "Memory of its uncertainty.", ge=0, lt=1)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from core.insight.importance.score import Score
+from core.insight.importance.score import Planted, Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 class Update(Score):
     """The Frobenius norm of what the adapter adds to the weight.
 
-    It tells where the training went. It cannot tell what that did: a small change in the right
-    direction may matter more.
+    It tells where the training went. It cannot tell what that did: layers that gain little move nearly as far, and
+    a small change in the right direction may matter more.
     """
 
     kind = "update"
     label = "Size of the update"
+    finds_planted: ClassVar[Planted] = Planted.OF_KIND
+    found_because: ClassVar[str] = (
+        "Matrices that feed a planted one are moved along with it: Adam's steps are as long for little gain."
+    )
 
     def measure(self, subject: Subject) -> NDArray[np.float64]:
         from core.adapters.norms import delta_norms
