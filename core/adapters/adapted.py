@@ -149,25 +149,21 @@ class Adapted(nn.Module):
             return self.base(x)  # type: ignore[no-any-return]
         return self.magnitude.forward(self, x)
 
-    def sum(self, x: Tensor, *, bias: bool = True, weight: Tensor | None = None) -> Tensor:
-        """Base output plus scaled branch: (..., out).
-
-        Args:
-            x: (..., in).
-            bias: whether the base's bias is in it.
-            weight: what `present_weight` gives, where the caller has it at hand already.
-        """
+    def sum(self, x: Tensor, *, bias: bool = True) -> Tensor:
+        """Base output plus scaled branch for x (..., in), with the base's bias or without: (..., out)."""
         if self.fusible(x):
-            weight = self.present_weight() if weight is None else weight
-            frozen = Frozen(
-                weight,
-                bias=self.bias if bias else None,
-                again=None if "float_base" in self.storage.provides else self.base_weight,
-                carried=_together(self.carried()),
-            )
-            return self.delta.linear(self.tensors(), x, frozen, self.scale)
+            return self.delta.linear(self.tensors(), x, self.frozen(self.present_weight(), bias=bias), self.scale)
         y = self.base_output(x, bias=bias)
         return self.with_carried(y + self.branch(x).to(y.dtype), x)
+
+    def frozen(self, weight: Tensor, *, bias: bool = True) -> Frozen:
+        """All that is not trained, for the one-step form; `weight` is what `present_weight` gives."""
+        return Frozen(
+            weight,
+            bias=self.bias if bias else None,
+            again=None if "float_base" in self.storage.provides else self.base_weight,
+            carried=_together(self.carried()),
+        )
 
     def with_carried(self, y: Tensor, x: Tensor) -> Tensor:
         """y (..., out) with what the base has taken up or given up for x (..., in)."""

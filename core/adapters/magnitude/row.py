@@ -108,12 +108,18 @@ class Row(Magnitude):
     def forward(self, layer: Adapted, x: Tensor) -> Tensor:
         import torch
 
-        # Worked out once for norm and product where it is held in codes; otherwise it is at hand anyway.
-        weight = layer.present_weight() if layer.fusible(x) else None
-        gain: Tensor = layer.own["m"] / self.norm(layer, weight)
+        from core.adapters.fused import low_rank_linear
+
+        if layer.fusible(x):
+            # Worked out once for norm and product, where it is held in codes.
+            weight = layer.present_weight()
+            b, a = layer.delta.factors(layer.tensors())
+            gain: Tensor = layer.own["m"] / self.norm(layer, weight)
+            return low_rank_linear(x, layer.frozen(weight), a, b, layer.scale, gain=gain)
+        gain = layer.own["m"] / self.norm(layer)
         if layer.dropout and layer.training and not self.branch_dropout:
             return self._with_dropout(layer, x, gain)
-        z = layer.sum(x, bias=False, weight=weight)
+        z = layer.sum(x, bias=False)
         g = gain.to(z.dtype)
         return z * g if layer.bias is None else torch.addcmul(layer.bias.to(z.dtype), z, g)
 
@@ -148,7 +154,9 @@ class Row(Magnitude):
         found: Tensor | None = layer.constants.get("base_lengths")
         if found is None:
             weight = layer.base_weight().detach().to(layer.own["m"].dtype)
-            found = layer.constants["base_lengths"] = weight.norm(dim=1)
+            square = layer.constants["base_squares"] = weight.norm(dim=1).square()
+            # The root of the very square that `norm` adds to: where nothing has been added, g is exactly 1.
+            found = layer.constants["base_lengths"] = square.sqrt()
         return found
 
     def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
@@ -171,50 +179,44 @@ class Row(Magnitude):
             "direction_change": by_layer([row[1:] for row in rows], _turned),
         }
 
-    def _added(self, layer: Adapted, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """2 <W0_i, dW_i> and ||dW_i||² of every row, (out,) both; kept until the factors change, as the norm is."""
-        found = layer.derived("added", lambda: _products(layer, weight))
-        return found[0], found[1]
+    def _added(self, layer: Adapted) -> tuple[Tensor, Tensor]:
+        """2 <W0_i, dW_i> and ||dW_i||² of every row, (out,) both."""
+        import torch
+
+        with torch.no_grad():
+            (b, projected, gram), s = _parts(layer, None), layer.scale
+            return 2 * s * (projected * b).sum(1), s * s * ((b @ gram) * b).sum(1)
 
     def _norm(self, layer: Adapted, weight: Tensor | None) -> Tensor:
         import torch
 
         base = self.base_lengths(layer)
-        square = base.square()
-        cross, own = self._added(layer, weight)
-        n2 = square + cross + own
+        square = layer.constants["base_squares"]
+        (b, projected, gram), s = _parts(layer, weight), layer.scale
+        # Both terms at once: a layer's operations at this size cost more to start than to do.
+        n2 = torch.addmm(projected, b, gram, beta=2 * s, alpha=s * s).mul_(b).sum(1).add_(square)
         lost = (n2 < CANCELLED * square).nonzero().flatten()
         if lost.numel():
-            (b, a), s = layer.factors(), layer.scale
+            b, a = layer.factors()
             weight = layer.base_weight().to(b.dtype)
             n2[lost] = (weight[lost] + s * (b[lost] @ a)).square().sum(1)
-        # Where nothing has been added the base's own length is exact, and g is exactly 1 at the first step.
-        length = torch.where(n2 == square, base, n2.clamp_min(0).sqrt()).clamp_min(FLOOR)
-        return torch.where(base > 0, length, layer.own["m"])
+        return torch.where(base > 0, n2.clamp_min_(FLOOR**2).sqrt_(), layer.own["m"])
 
 
-def _products(layer: Adapted, weight: Tensor | None) -> Tensor:
-    """2 s (W0 Aᵀ * B).sum and s² ((B (A Aᵀ)) * B).sum by row, (2, out).
+def _parts(layer: Adapted, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """B (out, r), W0 Aᵀ (out, r) and A Aᵀ (r, r), kept until the factors change.
 
-    Where A is frozen W0 Aᵀ and A Aᵀ are worked out once for the whole training.
+    Where A is frozen the two products are worked out once for the whole training.
     """
-    import torch
+    lasting = None if layer.carried() else layer.delta.over_frozen(layer.tensors())
+    b, a = layer.factors() if lasting is None else lasting
 
     def seen() -> Tensor:
-        return (layer.base_weight() if weight is None else weight).to(a.dtype) @ a.T
+        # Lying, and turned: thin products are slow standing.
+        return (a @ (layer.base_weight() if weight is None else weight).to(a.dtype).T).T
 
-    lasting = None if layer.carried() else layer.delta.over_frozen(layer.tensors())
-    if lasting is None:
-        b, a = layer.factors()
-        projected, gram = seen(), a @ a.T
-    else:
-        b, a = lasting
-        projected = layer.derived("projected", seen, of=(a,))
-        gram = layer.derived("gram", lambda: a @ a.T, of=(a,))
-    s = layer.scale
-    cross = (projected * b).sum(1)
-    own = ((b @ gram) * b).sum(1)
-    return torch.stack((2 * s * cross, s * s * own))
+    of = None if lasting is None else (a,)
+    return b, layer.derived("projected", seen, of=of), layer.derived("gram", lambda: a @ a.T, of=of)
 
 
 def _turned(base: Tensor, norm: Tensor, cross: Tensor, own: Tensor) -> Tensor:
