@@ -62,7 +62,7 @@ def scores() -> str:
         (f"`{score.kind}`", score.label.replace("|", r"\|"), score.finds_planted, score.found_because)
         for score in SCORES.members
     ]
-    return _table(("score", "name", "finds planted layers", "because"), rows)
+    return _table(("score", "name", "planted layers come", "because"), rows)
 
 
 def measured() -> str:

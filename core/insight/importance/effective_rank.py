@@ -21,7 +21,7 @@ class EffectiveRank(Score):
 
     kind = "effective-rank"
     label = "Effective rank"
-    finds_planted: ClassVar[Planted] = Planted.NOT
+    finds_planted: ClassVar[Planted] = Planted.ANYWHERE
     found_because: ClassVar[str] = "What follows noise uses every direction that it is given."
 
     def measure(self, subject: Subject) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ class Fisher(Score):
     kind = "fisher"
     label = "Fisher information"
     learned: ClassVar[bool] = False
-    finds_planted: ClassVar[Planted] = Planted.NOT
+    finds_planted: ClassVar[Planted] = Planted.ANYWHERE
     found_because: ClassVar[str] = (
         "Answers that nobody can foresee pull at every layer, and most where activations are large."
     )

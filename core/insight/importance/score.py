@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Planted(StrEnum):
-    """Where a short probe's score puts the layers of a task that no other layer can learn; from best to worst."""
+    """Where a score puts layers, after a short probe, of which it is known that no others can help; best to worst."""
 
     FIRST = "first of all"
     OF_KIND = "first of their kind"
-    NOT = "not reliably"
+    ANYWHERE = "anywhere"
 
 
 class Score(Component):
@@ -40,6 +40,11 @@ class Score(Component):
     """How far it finds layers of which it is known that they alone can help; tests/core/insight/planted.py has some."""
     found_because: ClassVar[str]
     """Why no farther, or why so far: a sentence."""
+
+    @classmethod
+    def help(cls) -> str:
+        """The docstring, and how far it is to be trusted."""
+        return f"{super().help()} Where it is known which layers can help, those come {cls.finds_planted}."
 
     def watching(self, subject: Subject) -> Sequence[Callback]:
         """Who looks on while the adapter learns, where there is a probe; `measure` is given the same subject."""

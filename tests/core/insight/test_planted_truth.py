@@ -45,7 +45,7 @@ def place(plant: Plant, values: dict[str, float]) -> Planted:
     layers = [plan.layer for plan in candidates(plant)]
     if top(layers, values, 2, by_kind=False) == set(plant.names):
         return Planted.FIRST
-    return Planted.OF_KIND if top(layers, values, 1) >= set(plant.names) else Planted.NOT
+    return Planted.OF_KIND if top(layers, values, 1) >= set(plant.names) else Planted.ANYWHERE
 
 
 def loss_of(folder: Path, plans: Collection[LayerPlan]) -> float:
