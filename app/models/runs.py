@@ -42,7 +42,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("Model", lambda row: row.model, lambda row: row.model.casefold()),
     Column("Data", lambda row: row.data, lambda row: row.data.casefold()),
     Column("Best loss", lambda row: _loss(row.best_loss), lambda row: _finite(row.best_loss), True),
-    Column("Duration", lambda row: clock(row.seconds) if row.seconds else "", lambda row: row.seconds, True),
+    Column("Duration", lambda row: clock(row.seconds) if row.seconds else "–", lambda row: row.seconds, True),
     Column("Created", lambda row: when(row.created), lambda row: row.created),
     Column("Tags", lambda row: ", ".join(row.tags), lambda row: ", ".join(row.tags).casefold()),
 )
@@ -147,7 +147,7 @@ def _alignment(column: Column) -> int:
 
 
 def _loss(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}" if math.isfinite(value) else "not a number"
+    return "–" if value is None else f"{value:.3f}" if math.isfinite(value) else "not a number"
 
 
 def _finite(value: float | None) -> float:

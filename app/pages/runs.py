@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _SEARCH_AFTER = 150
 _CALM = 30
 """The list is read again after so many times what reading it cost: ten thousand runs less often than ten."""
-_WIDTHS = (88, 208, 104, 166, 136, 92, 84, 108, 100)
+_WIDTHS = (88, 204, 122, 160, 132, 88, 80, 104, 96)
 _ELASTIC = (1, 3, 4, 8)
 """Columns that share what room the others leave."""
 _BESIDE = 2

@@ -13,6 +13,8 @@ from core.figures.ticks import power_ticks, spelled, ticks
 
 _UP, _ACROSS = 32, 70
 """Pixels between two numbers of an axis, up and across."""
+_NAME, _AIR = 40, 8
+"""Pixels to which a name may be cut before names are left out, and between two of them."""
 _MOST = 6
 _HALF = 8
 """Pixels that a number at an end of the axis goes beyond it, at most."""
@@ -29,6 +31,7 @@ class NumberAxis(pg.AxisItem):
     def __init__(self, side: str) -> None:
         self.whole = False
         self.names: tuple[str, ...] = ()
+        self._each = 0.0
         self._name = Axis("")
         super().__init__(side)
 
@@ -54,7 +57,9 @@ class NumberAxis(pg.AxisItem):
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         """The numbers as they are read."""
         if self.names:
-            return [self.names[round(value)] for value in values]
+            measure = QFontMetricsF(Theme.current().font(11))
+            cut = Qt.TextElideMode.ElideMiddle
+            return [measure.elidedText(self.names[round(value)], cut, self._each) for value in values]
         return spelled([10**value for value in values] if self.logMode else list(values))
 
     def name(self, axis: Axis) -> None:
@@ -69,10 +74,12 @@ class NumberAxis(pg.AxisItem):
         super().resizeEvent(event)
 
     def _places(self, size: float) -> list[float]:
-        """All names, or every second, third ... so that none touches the next."""
+        """All names, cut where they are long; where not even that has room, every second, third ..."""
         measure = QFontMetricsF(Theme.current().font(11))
-        widest = max(measure.horizontalAdvance(name) for name in self.names) + 8
-        stride = max(int(np.ceil(widest * len(self.names) / max(size, 1.0))), 1)
+        room = max(size, 1.0) / len(self.names)
+        widest = min(max(measure.horizontalAdvance(name) for name in self.names), Theme.current().px(_NAME)) + _AIR
+        stride = max(int(np.ceil(widest / room)), 1)
+        self._each = stride * room - _AIR
         return [float(place) for place in range(0, len(self.names), stride)]
 
     def _say_name(self) -> None:

@@ -124,8 +124,9 @@ class BarsPlot(QWidget):
     def _decimals(self) -> int:
         """Digits behind the point, the same in every row: as many as tell the longest bars apart."""
         top = max(map(abs, _extent(self.figure))) if self.figure is not None else 0.0
-        digits = 1 if self.figure is not None and self.figure.value.unit == "%" else 2
-        return int(np.clip(digits - np.floor(np.log10(top)), 0, 6)) if top > 0 else 1
+        percent = self.figure is not None and self.figure.value.unit == "%"
+        least = 1 if percent else 0
+        return int(np.clip((1 if percent else 2) - np.floor(np.log10(top)), least, 6)) if top > 0 else 1
 
     def _rows(self) -> int:
         count = len(self.figure.names) if self.figure else 0

@@ -106,7 +106,7 @@ QPushButton[kind="chip"] {{ border-radius: {px(16)}px; background: {t.panel}; co
     padding: {px(5)}px {px(16)}px; min-height: {px(20)}px; }}
 QPushButton[kind="chip"]:hover {{ color: {t.text}; background: {t.raised}; }}
 QPushButton[kind="chip"]:checked {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.accent}; }}
-QPushButton[kind="chip"]:focus {{ border: 1px solid {t.accent}; color: {t.text}; }}
+QPushButton[kind="chip"]:focus {{ border: 1px solid {t.text}; color: {t.text}; }}
 QPushButton[kind="chip"]:disabled {{ color: {t.faint}; }}
 QPushButton::menu-indicator {{ width: 0px; height: 0px; }}
 QToolButton {{ background: transparent; border: 1px solid transparent; border-radius: 6px; padding: {px(3)}px; }}

@@ -7,7 +7,7 @@ from typing import Literal
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from app.style.theme import Theme
 
@@ -93,3 +93,10 @@ class Chip(Button):
         super().__init__(text, "chip", name=name, do=do)
         self.setCheckable(True)
         self.setChecked(checked)
+        self.clicked.connect(self._follow)
+
+    def _follow(self) -> None:
+        """Take the keyboard's place from another of the group: a ring left there would look like a second choice."""
+        focused = QApplication.focusWidget()
+        if isinstance(focused, Chip) and focused.group() is not None and focused.group() is self.group():
+            self.setFocus()

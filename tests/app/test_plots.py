@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QStyleOptionComboBox, QWidget
 
 from app.plots.bars import BarsPlot
 from app.plots.canvas import Canvas
@@ -21,6 +21,7 @@ from app.plots.lines import LinesPlot
 from app.plots.panels import move_together
 from app.plots.saving import save
 from app.plots.scatter import ScatterPlot
+from app.widgets.choice_box import ChoiceBox
 from core.errors import UserError
 from core.figures.figure import Axis, Bars, Figure, Heatmap, Lines, Scatter, Series
 
@@ -218,3 +219,26 @@ def test_a_plot_of_nothing_hides_its_axes_and_says_so(qapp: QApplication, plot: 
     shown.show_figure(full)
     assert shown.getAxis("left").isVisible()
     shown.deleteLater()
+
+
+def test_a_choice_that_is_too_long_for_its_box_ends_in_an_ellipsis(shown: list[QWidget]) -> None:
+    box = ChoiceBox()
+    box.addItems(["short", "a name that is much longer than there is room for"])
+    box.resize(140, 30)
+    put(shown, box)
+    box.resize(140, 30)
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    assert box._cut(option) == "short"
+    box.setCurrentIndex(1)
+    box.initStyleOption(option)
+    assert box._cut(option).endswith("…") and box._cut(option).startswith("a n")
+
+
+def test_a_single_measurement_has_a_dot(shown: list[QWidget]) -> None:
+    plot = LinesPlot("Loss")
+    put(shown, plot)
+    plot.show_figure(lines(1))
+    assert plot._curves["train"].opts["symbol"] == "o"
+    plot.show_figure(lines(3))
+    assert plot._curves["train"].opts["symbol"] is None

@@ -90,6 +90,7 @@ def test_a_hidden_page_paints_nothing_and_catches_up_when_shown(window: Open, se
     run = seeded(alive=True).begin().advance(10)
     page = opened(window)
     shown = cast(Window, page.window())
+    shown.page("runs")
     shown.go("runs")
     run.advance(30)
     page.feed.look()
@@ -281,3 +282,42 @@ def test_many_powers_of_ten_are_marked_alone_and_few_with_the_numbers_between(qa
     few = [values for _, values in axis.tickValues(0.0, 1.0, 200)]
     assert all(float(value).is_integer() for values in many for value in values)
     assert any(not float(value).is_integer() for values in few for value in values)
+
+
+def test_what_one_chooser_shows_cannot_be_chosen_in_the_other(window: Open, seeded: Make) -> None:
+    seeded("vera", config=seed.config("vera", method="vera")).begin().advance(5).finish()
+    page = opened(window)
+    norms, own = page.norms.choice, page.curve.choice
+    assert own.currentData() == "vera-b"
+    assert not norms.model().item(norms.findData("vera-b")).isEnabled()
+    norms.setCurrentIndex(norms.findData("vera-d"))
+    assert own.currentData() == "vera-b"
+    assert not own.model().item(own.findData("vera-d")).isEnabled()
+    assert norms.model().item(norms.findData("delta_norm")).isEnabled()
+
+
+def test_a_run_that_failed_without_a_checkpoint_can_only_start_again(window: Open, seeded: Make) -> None:
+    seeded().begin().advance(3).fail("There is not enough memory.", "Make the batch smaller.")
+    page = opened(window)
+    assert {"Start again", "Duplicate"} <= set(buttons(page)) and "Resume" not in buttons(page)
+
+
+def test_plots_of_a_young_run_go_over_its_first_steps_only(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True).begin().advance(2)
+    page = opened(window)
+    assert page.loss.plot.figure.span == (0.0, 13.0) == page.norms.plot.figure.span
+    run.advance(60)
+    page.feed.look()
+    assert page.loss.plot.figure.span == (0.0, 200.0)
+
+
+def test_a_word_at_the_lower_edge_covers_nothing_of_the_page(window: Open, seeded: Make) -> None:
+    seeded().begin().advance(20).finish()
+    page = opened(window)
+    shown = cast(Window, page.window())
+    shown._toast.say("Something happened.")
+    QApplication.processEvents()
+    low = page.moments.mapTo(shown, page.moments.rect().bottomLeft()).y()
+    assert low < shown._toast.mapTo(shown, shown._toast.rect().topLeft()).y()
+    shown._toast.hide()
+    assert shown._toast.parentWidget().contentsMargins().bottom() == 0

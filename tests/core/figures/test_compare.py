@@ -113,3 +113,16 @@ def test_the_two_sides_are_told_apart_without_red_and_green() -> None:
     seen = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
     assert np.abs(np.diff((linear @ seen.T)[:, 2])) > 0.3
     assert diverging(0.0) != diverging(1.0)
+
+
+def test_layers_of_one_role_that_are_called_differently_have_columns_of_their_own_on_a_map() -> None:
+    norms = [
+        LayerInfo(f"model.layers.{block}.{name}.weight", "norm", block, 8, 1, "vector")
+        for block in range(2)
+        for name in ("input_layernorm", "post_attention_layernorm")
+    ]
+    experts = [LayerInfo(f"model.layers.0.experts.{place}.up_proj", "up", 0, 8, 8) for place in range(2)]
+    found = layer_map("T", [*norms, *experts], np.array([1.0, 2, 3, 4, 6, 5]), Axis("V"), help="")
+    assert found.columns == ("input_layernorm", "post_attention_layernorm", "up")
+    assert found.values[:2].T.tolist() == [[1, 2], [3, 4]]
+    assert found.values[2, 0] == 6
