@@ -4,6 +4,7 @@
       rankloom.db      what happened: runs, events, curves, jobs (`core.store`)
       runs/<id>/       one run: run.yaml, worker.log, lock, checkpoints/, events.jsonl where the database failed
       models/          models converted from GGUF files
+      prepared/        tokens of data that was read before (`core.data.kept`); may be deleted at any time
       bin/<id>/        deleted runs, until the bin is emptied
 
 The home is handed around as a value; nothing below the command line and the window looks at the environment for it.
@@ -42,6 +43,11 @@ class Home:
     def models(self) -> Path:
         """The folder of converted models."""
         return self.root / "models"
+
+    @property
+    def prepared(self) -> Path:
+        """The folder of data that was read before."""
+        return self.root / "prepared"
 
     @property
     def bin(self) -> Path:

@@ -138,4 +138,5 @@ def read_data(home: Home, config: RunConfig) -> Prepared:
         lambda text, share: None,
         task=config.task,
         vocabulary=info.vocabulary,
+        home=home,
     )

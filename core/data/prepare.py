@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.config.run import DataConfig
 from core.data.goals import classes, names_of, values
+from core.data.kept import Keeper
 from core.data.leaving import Kept, kept_of, twins
 from core.data.reading import Limit, Progress, Reading, read
 from core.data.sameness import groups
+from core.data.shelf import Shelf
 from core.data.split import split
 from core.data.summary import Parts, Report, blocking, report
 from core.data.template import Encoder
 from core.data.tokens import TokenList
 from core.errors import UserError
+from core.home import Home
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -47,6 +51,7 @@ def prepare(
     *,
     task: str = "causal-lm",
     vocabulary: int = 0,
+    home: Home | None = None,
 ) -> Prepared:
     """Everything that a run trains on and measures with.
 
@@ -57,11 +62,12 @@ def prepare(
         progress: told how far it is.
         task: what the run learns.
         vocabulary: tokens that the model knows; 0 where nobody can tell.
+        home: where tokens are kept for the next time; None keeps nothing.
 
     Raises:
         UserError: a row that cannot be read, or a problem that no run can start with.
     """
-    prepared = survey(data, tokenizer, seed, progress or _silent, task=task, vocabulary=vocabulary)
+    prepared = survey(data, tokenizer, seed, progress or _silent, task=task, vocabulary=vocabulary, home=home)
     worst = blocking(prepared.report.problems)
     if worst:
         raise UserError(worst.text, hint=worst.hint, path=worst.path)
@@ -78,6 +84,7 @@ def survey(
     task: str = "causal-lm",
     vocabulary: int = 0,
     context: int = 0,
+    home: Home | None = None,
 ) -> Prepared:
     """As `prepare`, but what blocks a run is only reported, and no more of it than `limit` is read.
 
@@ -91,7 +98,10 @@ def survey(
         )  # fmt: skip
 
     def read_path(path: str) -> Reading:
-        return read(path, data, task=task, encoder=encoder, progress=progress, limit=limit)
+        anew = partial(read, path, data, task=task, encoder=encoder, progress=progress, limit=limit)
+        if home is None or encoder is None:
+            return anew()
+        return Keeper(Shelf(home.prepared), data, task, encoder, limit).read(path, progress, anew)
 
     reading = read_path(data.path)
     names = names_of(reading.labels, data.labels) if task == "sequence-classification" else ()

@@ -69,7 +69,7 @@ def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     model = resolve(home, Path(config.model.path), progress)
     tokenizer = load_tokenizer(model)
     prepared = survey(
-        fitting(config.data, describe(model)), tokenizer, config.seed, progress, limit=Limit(), task=config.task
+        fitting(config.data, describe(model)), tokenizer, config.seed, progress, Limit(), task=config.task, home=home
     )
     held_out, example = _looked_for(prepared, body)
     examples = prepared.held_out if held_out else prepared.train

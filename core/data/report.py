@@ -22,7 +22,7 @@ def inspect_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     """Look at a run's data for the window.
 
     Args:
-        home: for models that have to be converted first.
+        home: for models that have to be converted first, and for tokens that are kept.
         body: `config`: the run file's mapping, of which `seed`, `task`, `model` and `data` are read. Without a model
             there are no token counts.
         progress: told how far it is.
@@ -44,6 +44,6 @@ def inspect_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     info = describe(model)
     found = survey(
         fitting(config.data, info), load_tokenizer(model), config.seed, progress, limit=Limit(), task=config.task,
-        vocabulary=info.vocabulary, context=room(info),
+        vocabulary=info.vocabulary, context=room(info), home=home,
     )  # fmt: skip
     return found.report.to_dict()

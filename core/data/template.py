@@ -347,7 +347,7 @@ class Encoder:
         begin = self._begin
         if begin is not None and len(ids) and ids[0] == begin and begin != self.end:
             twice = len(ids) > 1 and ids[1] == begin
-            self.doubled += twice
+            self.doubled += int(twice)
             ids, trained = (ids[1:], trained[1:]) if twice else (ids, trained)
             trained[0] = False
         return ids, trained

@@ -8,9 +8,9 @@ data larger than memory can be trained on.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,6 +140,23 @@ class TokenList(Sequence[Tokens]):
         some.__dict__.update(self.__dict__)
         some._chosen = self._chosen[indices]
         return some
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Where the tokens of each example begin, and the end of the last, those not picked included."""
+        return self._starts
+
+    def parts(self) -> dict[str, Any]:
+        """Everything that it consists of, by name: for `of_parts`. Nothing may have been picked."""
+        return {name.removeprefix("_"): part for name, part in vars(self).items() if name != "_chosen"}
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, Any]) -> TokenList:
+        """The examples that have given these parts."""
+        whole = cls.__new__(cls)
+        whole.__dict__.update({f"_{name}": part for name, part in parts.items()})
+        whole._chosen = np.arange(len(whole._starts) - 1)
+        return whole
 
     def chunks(self, most: int) -> Iterator[tuple[int, NDArray[np.int32], NDArray[np.int64]]]:
         """All token ids, of some examples at a time, so that no more than they take is in memory.

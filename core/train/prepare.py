@@ -111,7 +111,7 @@ def lay(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: I
     say("Reading the data", None)
     data = prepare_data(
         fitting(config.data, info), load_tokenizer(path), config.seed, progress=say, task=config.task,
-        vocabulary=info.vocabulary,
+        vocabulary=info.vocabulary, home=home,
     )  # fmt: skip
     with explained("while the model was loaded"):
         say("Loading the model", None)
