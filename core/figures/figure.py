@@ -198,9 +198,9 @@ class Bars:
 
     def summary(self) -> str:
         """One sentence: the first bars."""
-        if not self.names:
+        if not np.isfinite(self.values).any():
             return f"{self.title}: nothing measured yet."
-        first = ", ".join(f"{n} {v:.3g}" for n, v in list(zip(self.names, self.values, strict=True))[:3])
+        first = ", ".join(f"{n} {_number(v, 3)}" for n, v in list(zip(self.names, self.values, strict=True))[:3])
         return f"{self.title}, in {self.value.text}: {first}."
 
 
@@ -295,7 +295,8 @@ class Table:
         if not self.rows:
             return f"{self.title}: nothing measured yet."
         first = ", ".join(
-            f"{column.label.lower()} {value:.4g}" for column, value in zip(self.columns, self.values[0], strict=True)
+            f"{column.label.lower()} {_number(value, 4)}"
+            for column, value in zip(self.columns, self.values[0], strict=True)
         )
         return f"{self.title}, {_rows(len(self.rows))}; {self.rows[0]}: {first}."
 
@@ -332,6 +333,11 @@ class Words:
 
 Figure = Lines | Heatmap | Bars | Scatter | Histogram
 """What has a painter; a `Table` is shown as one."""
+
+
+def _number(value: float, digits: int) -> str:
+    """A number as it is read out."""
+    return f"{value:.{digits}g}" if np.isfinite(value) else "unknown"
 
 
 def _rows(count: int) -> str:
