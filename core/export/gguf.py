@@ -17,31 +17,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from core.adapters.attach import Adapters
 from core.errors import UserError
-from core.export import gguf_vocabulary, merged, shards
+from core.export import merged, shards
+from core.export.gguf_metadata import INSTEAD, describe, frequencies
 from core.export.keys import module_keys
 from core.export.merged import Change, Onto, Progress
 from core.export.shards import Stored
 from core.home import Home
+from core.models.families import family_of
 from core.models.gguf import convert
-from core.models.gguf_config import LLAMA3_CONTEXT, LLAMA3_HIGH, LLAMA3_LOW, llama3_frequencies
 from core.models.gguf_names import ARCHITECTURES, Architecture
 from core.models.info import ModelInfo
-from core.models.load import load_tokenizer
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
-WRITTEN = ("llama", "qwen2", "qwen3")
-"""Architectures whose metadata are complete as `describe` writes them."""
+WRITTEN = {
+    "llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma2": "gemma2",
+    "gemma3_text": "gemma3", "phi3": "phi3", "gpt2": "gpt2",
+}  # fmt: skip
+"""`model_type` to GGUF's name of the architecture, for those whose metadata are complete as `describe` writes them."""
 PRECISIONS = ("F16", "BF16", "Q8_0")
 BITS = {"F16": 16, "BF16": 16, "Q8_0": 8.5}
 Q8_WIDTH = 32
 """Numbers that share a scale in Q8_0; a row that is no multiple of it is written in F16."""
-INSTEAD = "Export a merged model instead; llama.cpp's own converter may know more."
+TABLES = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
+"""Masks and waves that old files hold, and every program works out by itself."""
+FLOAT32 = ("position_embd.weight",)
+"""Matrices that llama.cpp wants in float32."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,13 @@ class Planned:
     stored: Stored
     kind: str
     change: Change | None
+    turned: bool = False
+    """Whether the model's files hold it the other way."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As it stands in the file."""
+        return self.stored.shape[::-1] if self.turned else self.stored.shape
 
 
 def write(
@@ -60,6 +73,7 @@ def write(
     folder: Path,
     *,
     name: str,
+    base: str,
     precision: str,
     progress: Progress,
     onto: Onto = "trained",
@@ -71,6 +85,7 @@ def write(
         info: the base model, a folder.
         folder: where to.
         name: what the model is called in the file and in the file's name.
+        base: what the base model is called.
         precision: one of `PRECISIONS`.
         progress: told what is going on; may raise to end the job.
         onto: as in `merged.write`.
@@ -88,18 +103,18 @@ def write(
     file = file_name(name, info.parameters, precision)
     writer = gguf.GGUFWriter(folder / file, given)
     config = AutoConfig.from_pretrained(info.path, local_files_only=True)
-    describe(writer, config, info, name=name, precision=precision)
-    frequencies = _frequencies(config, info)
-    if frequencies is not None:
-        writer.add_tensor_info("rope_freqs.weight", frequencies.shape, frequencies.dtype, frequencies.nbytes)
+    describe(writer, given, config, info, name=name, base=base, precision=precision)
+    slowed = frequencies(config, info)
+    if slowed is not None:
+        writer.add_tensor_info("rope_freqs.weight", slowed.shape, slowed.dtype, slowed.nbytes)
     for tensor in planned:
         _announce(writer, tensor)
     try:
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        if frequencies is not None:
-            writer.write_tensor_data(frequencies)
+        if slowed is not None:
+            writer.write_tensor_data(slowed)
         for index, tensor in enumerate(planned):
             progress(f"Writing {tensor.name}", index / len(planned))
             writer.write_tensor_data(numbers(tensor, config, architecture))
@@ -116,9 +131,8 @@ def architecture_of(info: ModelInfo, precision: str) -> tuple[str, Architecture]
     """
     if precision not in PRECISIONS:
         raise UserError(f"There is no precision '{precision}' for GGUF.", hint=f"There are: {', '.join(PRECISIONS)}.")
-    for name in WRITTEN:
-        if ARCHITECTURES[name].model_type == info.model_type:
-            return name, ARCHITECTURES[name]
+    if info.model_type in WRITTEN:
+        return WRITTEN[info.model_type], ARCHITECTURES[WRITTEN[info.model_type]]
     written = ", ".join(WRITTEN)
     raise UserError(
         f"{info.name} is of the architecture '{info.model_type}', which is not written as GGUF here (only {written}).",
@@ -139,12 +153,18 @@ def plan(
         merged.refuse_tied(adapters, info.layers)
         tensors.pop("lm_head.weight", None)
     changed = merged.changes(adapters, info, tensors, onto=onto)
-    module_names = {key: f"{name}.weight" for name, key in module_keys(tensors, info.model_type).items()}
+    conv1d = family_of(info.model_type).kind == "conv1d"
+    owners = {key.removesuffix(".weight"): name for name, key in module_keys(tensors, info.model_type).items()}
     for key, stored in tensors.items():
-        name = gguf_name(module_names.get(key, key), architecture)
+        owner, _, last = key.rpartition(".")
+        if key.endswith(TABLES):
+            continue
+        name = gguf_name(f"{owners.get(owner, owner)}.{last}", architecture)
         if name is None:
             raise UserError(f"{info.name} holds {key}, which GGUF has no name for here.", hint=INSTEAD)
-        yield Planned(name, stored, _kind(stored, precision), changed.get(key))
+        turned = conv1d and name.startswith("blk.") and len(stored.shape) == 2
+        kind = _kind(name, stored.shape[::-1] if turned else stored.shape, precision)
+        yield Planned(name, stored, kind, changed.get(key), turned)
 
 
 def gguf_name(name: str, architecture: Architecture) -> str | None:
@@ -158,10 +178,10 @@ def gguf_name(name: str, architecture: Architecture) -> str | None:
     return f"blk.{found[1]}.{inside[found[2]]}.{last}" if found and found[2] in inside else None
 
 
-def _kind(stored: Stored, precision: str) -> str:
-    if len(stored.shape) < 2:
+def _kind(name: str, shape: tuple[int, ...], precision: str) -> str:
+    if len(shape) < 2 or name in FLOAT32:
         return "F32"
-    return "F16" if precision == "Q8_0" and stored.shape[-1] % Q8_WIDTH else precision
+    return "F16" if precision == "Q8_0" and shape[-1] % Q8_WIDTH else precision
 
 
 def _announce(writer: GGUFWriter, tensor: Planned) -> None:
@@ -169,7 +189,7 @@ def _announce(writer: GGUFWriter, tensor: Planned) -> None:
     import gguf
 
     kind = gguf.GGMLQuantizationType[tensor.kind]
-    shape = tensor.stored.shape
+    shape = tensor.shape
     if tensor.kind in ("F32", "F16"):
         dtype = np.dtype(np.float32 if tensor.kind == "F32" else np.float16)
         writer.add_tensor_info(tensor.name, shape, dtype, torch.Size(shape).numel() * dtype.itemsize)
@@ -179,7 +199,7 @@ def _announce(writer: GGUFWriter, tensor: Planned) -> None:
 
 
 def numbers(tensor: Planned, config: Any, architecture: Architecture) -> np.ndarray:
-    """One tensor as it stands in the file: merged in float32, q and k in llama.cpp's order, rounded once.
+    """One tensor as it stands in the file: merged in float32, put in llama.cpp's order, rounded once.
 
     Raises:
         UserError: a number is too large for the precision.
@@ -192,6 +212,10 @@ def numbers(tensor: Planned, config: Any, architecture: Architecture) -> np.ndar
     if architecture.rotated and part in ("attn_q", "attn_k"):
         heads = config.num_attention_heads if part == "attn_q" else config.num_key_value_heads
         weight = rotate(weight, heads)
+    if part.endswith("norm"):
+        weight = weight + architecture.norm_offset
+    if tensor.turned:
+        weight = weight.T
     if tensor.kind == "F16" and float(weight.abs().max()) > np.finfo(np.float16).max:
         raise UserError(f"{tensor.name} has numbers that float16 cannot hold.", hint="Choose the precision BF16.")
     plain = np.ascontiguousarray(weight.numpy())
@@ -206,68 +230,6 @@ def rotate(weight: Tensor, heads: int) -> Tensor:
     """
     halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
     return halves.transpose(1, 2).reshape(weight.shape)
-
-
-def describe(writer: GGUFWriter, config: Any, info: ModelInfo, *, name: str, precision: str) -> None:
-    """Write everything in the file that is not a tensor."""
-    import gguf
-
-    writer.add_type("model")
-    writer.add_name(name)
-    writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{precision}"])
-    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    writer.add_vocab_size(info.vocabulary)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_key_length(info.head_dim)
-    writer.add_value_length(info.head_dim)
-    writer.add_rope_dimension_count(info.head_dim)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    _describe_positions(writer, config.rope_parameters, info)
-    tokenizer = load_tokenizer(info.path)
-    ends = _ends(info.path, config, tokenizer.eos_token_id)
-    gguf_vocabulary.write(writer, tokenizer, folder=info.path, size=info.vocabulary, ends=ends)
-
-
-def _describe_positions(writer: GGUFWriter, rope: dict[str, Any], info: ModelInfo) -> None:
-    import gguf
-
-    writer.add_rope_freq_base(rope["rope_theta"])
-    kind = rope.get("rope_type", "default")
-    if kind in ("linear", "yarn"):
-        writer.add_rope_scaling_type(gguf.RopeScalingType[kind.upper()])
-        writer.add_rope_scaling_factor(rope["factor"])
-        if kind == "yarn":
-            writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
-    elif kind not in ("default", "llama3"):
-        raise UserError(
-            f"{info.name} stretches positions in the way '{kind}', which is not written here.", hint=INSTEAD
-        )
-
-
-def _frequencies(config: Any, info: ModelInfo) -> np.ndarray | None:
-    """Llama 3's factors, (head_dim / 2,); None for everybody else."""
-    rope = config.rope_parameters
-    if rope.get("rope_type") != "llama3":
-        return None
-    usual = (LLAMA3_LOW, LLAMA3_HIGH, LLAMA3_CONTEXT)
-    if usual != tuple(rope[key] for key in ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings")):
-        raise UserError(f"{info.name} stretches positions unlike every Llama 3.", hint=INSTEAD)
-    return llama3_frequencies(rope["rope_theta"], info.head_dim, rope["factor"]).astype(np.float32)
-
-
-def _ends(folder: Path, config: Any, own: int | None) -> list[int]:
-    """The ids that end a text or a turn, the tokenizer's own first."""
-    try:
-        said = GenerationConfig.from_pretrained(folder, local_files_only=True).eos_token_id
-    except OSError:
-        said = config.eos_token_id
-    found = said if isinstance(said, list) else [said]
-    return list(dict.fromkeys(end for end in [own, *found] if isinstance(end, int)))
 
 
 def file_name(name: str, parameters: int, precision: str) -> str:

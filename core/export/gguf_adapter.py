@@ -19,12 +19,13 @@ from transformers import AutoConfig
 
 from core.adapters.attach import Adapters
 from core.export.gguf import WRITTEN, gguf_name, rotate
+from core.export.gguf_metadata import introduce
 from core.models.gguf_names import ARCHITECTURES
 from core.models.info import ModelInfo
 
 
 @torch.no_grad()
-def write(adapters: Adapters, info: ModelInfo, folder: Path, *, name: str, rank: int) -> str:
+def write(adapters: Adapters, info: ModelInfo, folder: Path, *, name: str, base: str, rank: int) -> str:
     """Write a plain LoRA of one rank, in float32, beside whatever is in the folder.
 
     Args:
@@ -32,6 +33,7 @@ def write(adapters: Adapters, info: ModelInfo, folder: Path, *, name: str, rank:
         info: the base model.
         folder: where to.
         name: of the run.
+        base: what the base model is called.
         rank: of all layers.
 
     Returns:
@@ -39,22 +41,24 @@ def write(adapters: Adapters, info: ModelInfo, folder: Path, *, name: str, rank:
     """
     import gguf
 
-    given = next((key for key in WRITTEN if ARCHITECTURES[key].model_type == info.model_type), "")
+    given = WRITTEN.get(info.model_type, "")
     names = {layer: gguf_name(f"{layer}.weight", ARCHITECTURES[given]) for layer in adapters.layers} if given else {}
     if not names or None in names.values() or adapters.head:
         return ""
-    config = AutoConfig.from_pretrained(info.path, local_files_only=True)
-    heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
+    heads = {}
+    if ARCHITECTURES[given].rotated:
+        config = AutoConfig.from_pretrained(info.path, local_files_only=True)
+        heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
     file = f"{re.sub(r'[^A-Za-z0-9._]+', '-', name).strip('-.') or 'run'}-lora-r{rank}.gguf"
     writer = gguf.GGUFWriter(folder / file, given)
     try:
         writer.add_type(gguf.GGUFType.ADAPTER)
-        writer.add_name(name)
+        introduce(writer, name=name, base=base)
         writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
         for key, layer in adapters.layers.items():
             b, a = layer.factors()
             part = str(names[key]).split(".")[-2]
-            if ARCHITECTURES[given].rotated and part in heads:
+            if part in heads:
                 b = rotate(b, heads[part])
             writer.add_tensor(f"{names[key]}.lora_a", _numbers(a))
             writer.add_tensor(f"{names[key]}.lora_b", _numbers(b))

@@ -1,24 +1,40 @@
-"""A tokenizer of `transformers` as GGUF says it: tokens, their types, merges, and the name of the way text is cut.
+"""A tokenizer of `transformers` as GGUF says it: tokens, their types, and how text is cut into them.
 
-The reader in `core.models.gguf_tokenizer` holds the rules behind the names. Here they are compared with the rules of
-the tokenizer at hand, and the name of the equal ones is written: programs that read the file cut text by that name
-alone, so a tokenizer whose rules have no name is refused rather than written under a name that is nearly right.
+Byte-level ones have merges, and a name for the way text is cut before: the reader in `core.models.gguf_tokenizer` holds
+the rules behind the names. Here they are compared with the rules of the tokenizer at hand, and the name of the equal
+ones is written: programs that read the file cut text by that name alone, so a tokenizer whose rules have no name is
+refused rather than written under a name that is nearly right. SentencePiece ones have a score for every piece instead
+of merges; the scores are written only where exactly these merges follow from them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
-from core.models.gguf_tokenizer import CONTROL, CUTTINGS, NORMAL, UNUSED, USER_DEFINED, Cutting, pre_tokenizer_of
+from core.models.gguf_tokenizer import (
+    BYTE,
+    CONTROL,
+    CUTTINGS,
+    NORMAL,
+    UNKNOWN,
+    UNUSED,
+    USER_DEFINED,
+    Cutting,
+    merges_of,
+    pre_tokenizer_of,
+)
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
     from transformers import PreTrainedTokenizerBase
 
 INSTEAD = "Export a merged model instead; llama.cpp's own converter may know more."
+LAST = -1e6
+"""The score of a piece that no merge makes."""
 
 
 def write(writer: GGUFWriter, tokenizer: PreTrainedTokenizerBase, *, folder: Path, size: int, ends: list[int]) -> None:
@@ -32,16 +48,23 @@ def write(writer: GGUFWriter, tokenizer: PreTrainedTokenizerBase, *, folder: Pat
         ends: the ids that end a text or a turn, the tokenizer's own first.
 
     Raises:
-        UserError: it is not byte-level BPE, or cuts text in a way that has no name.
+        UserError: it is of another kind, or cuts text in a way that cannot be said.
     """
     said = rules(tokenizer, folder)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(name_of(said, folder))
     tokens, types = vocabulary(said, size)
+    if "ByteLevel" in json.dumps(said.get("pre_tokenizer")):
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre(name_of(said, folder))
+        merges = said["model"]["merges"]
+        writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
+    else:
+        writer.add_tokenizer_model("llama")
+        writer.add_tokenizer_pre("default")
+        writer.add_add_space_prefix(begins_with_space(said, folder))
+        types = [_piece_kind(said, token, kind) for token, kind in zip(tokens, types, strict=True)]
+        writer.add_token_scores(scores(said, tokens, types, folder))
     writer.add_token_list(tokens)
     writer.add_token_types(types)
-    merges = said["model"]["merges"]
-    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
     _special(writer, tokenizer, ends)
     template = tokenizer.chat_template
     if isinstance(template, dict):
@@ -54,15 +77,58 @@ def rules(tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[str, Any]:
     """The tokenizer's own JSON.
 
     Raises:
-        UserError: it is not of the byte-level kind.
+        UserError: it is neither of the byte-level kind nor SentencePiece's.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     said: dict[str, Any] = json.loads(backend.to_str()) if backend is not None else {}
-    if said.get("model", {}).get("type") != "BPE" or "ByteLevel" not in json.dumps(said.get("pre_tokenizer")):
+    model = said.get("model", {})
+    byte_level = "ByteLevel" in json.dumps(said.get("pre_tokenizer"))
+    if model.get("type") != "BPE" or not (byte_level or model.get("byte_fallback")):
         raise UserError(
-            f"The tokenizer in {folder} is not byte-level BPE, the kind that is written here.", hint=INSTEAD
+            f"The tokenizer in {folder} is neither byte-level BPE nor SentencePiece's kind of BPE.",
+            hint=INSTEAD,
         )
     return said
+
+
+def begins_with_space(said: dict[str, Any], folder: Path) -> bool:
+    """Whether a SentencePiece tokenizer puts a space in front of a text.
+
+    Raises:
+        UserError: it does something else to text, which GGUF has no field for.
+    """
+    normal, cut = said["normalizer"] or {}, said["pre_tokenizer"] or {}
+    steps = [step["type"] for step in normal.get("normalizers", [normal]) if step]
+    metaspace = cut.get("type") == "Metaspace" and not cut.get("split")
+    between = cut.get("type") == "Split" and cut["pattern"] == {"String": " "}
+    if metaspace and not steps:
+        return bool(cut["prepend_scheme"] != "never")
+    if steps in (["Replace"], ["Prepend", "Replace"]) and (not cut or between):
+        return len(steps) == 2
+    raise UserError(f"The tokenizer in {folder} changes text in a way that GGUF has no field for.", hint=INSTEAD)
+
+
+def scores(said: dict[str, Any], tokens: list[str], types: list[int], folder: Path) -> list[float]:
+    """A score for every piece: the earlier the merges that make it, the higher.
+
+    Raises:
+        UserError: other merges than the tokenizer's follow from such scores.
+    """
+    merges = [tuple(merge.split(" ", 1) if isinstance(merge, str) else merge) for merge in said["model"]["merges"]]
+    ranks: dict[str, int] = {}
+    for left, right in merges:
+        ranks.setdefault(left + right, len(ranks))
+    found = [-float(ranks[token]) if token in ranks else LAST for token in tokens]
+    pieces = {token: index for index, token in enumerate(tokens) if types[index] == NORMAL or token in ranks}
+    if merges_of(pieces, found) != merges:
+        raise UserError(f"The merges of the tokenizer in {folder} do not follow from scores.", hint=INSTEAD)
+    return found
+
+
+def _piece_kind(said: dict[str, Any], token: str, kind: int) -> int:
+    if token == said["model"].get("unk_token"):
+        return UNKNOWN
+    return BYTE if kind == NORMAL and re.fullmatch("<0x[0-9A-F]{2}>", token) else kind
 
 
 def name_of(said: dict[str, Any], folder: Path) -> str:

@@ -195,8 +195,8 @@ def write(request: Request, source: Source, made: Made, folder: Path, progress: 
         if adapters.head:
             raise UserError("A GGUF file holds models that write; this one judges texts.", hint="Export it merged.")
         return gguf.write(
-            adapters, source.info, folder, name=source.config.name, precision=request.precision, progress=progress,
-            onto=request.onto,
+            adapters, source.info, folder, name=source.config.name, base=source.base, precision=request.precision,
+            progress=progress, onto=request.onto,
         )  # fmt: skip
     else:
         progress("Writing the adapter", None)
@@ -205,8 +205,8 @@ def write(request: Request, source: Source, made: Made, folder: Path, progress: 
         adapter.write(adapters, folder, base=source.base, modules=modules, steps=source.config.train.steps)
         if made.kept is not None:
             return gguf_adapter.write(
-                adapters, source.info, folder, name=source.config.name, rank=made.kept["rank"]
-            )  # fmt: skip
+                adapters, source.info, folder, name=source.config.name, base=source.base, rank=made.kept["rank"]
+            )
     return ""
 
 

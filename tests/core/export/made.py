@@ -21,9 +21,16 @@ PROJECTIONS: dict[str, tuple[str, ...]] = {
     "llama": ("q_proj", "v_proj", "down_proj"),
     "qwen2": ("q_proj", "v_proj", "down_proj"),
     "qwen3": ("q_proj", "k_proj", "down_proj"),
+    "mistral": ("q_proj", "v_proj", "down_proj"),
+    "gemma2": ("q_proj", "o_proj", "down_proj"),
+    "gemma3_text": ("q_proj", "k_proj", "down_proj"),
+    "phi3": ("qkv_proj", "gate_up_proj", "down_proj"),
     "gpt2": ("c_attn", "c_proj", "c_fc"),
     "gpt_neox": ("query_key_value", "dense_4h_to_h"),
 }
+
+SIZES: dict[str, dict[str, int]] = {family: {"query_pre_attn_scalar": 16} for family in ("gemma2", "gemma3_text")}
+"""Attention is scaled by the width of a head, as in every Gemma but the largest."""
 
 
 @dataclass
@@ -51,7 +58,7 @@ def make(tmp_path: Path, family: str, *, dtype: torch.dtype | None = None, **ada
             layers down to those whose name contains it.
     """
     only = adapter.pop("only", "")
-    base = tiny_model(family, tmp_path / "base")
+    base = tiny_model(family, tmp_path / "base", **SIZES.get(family, {}))
     if dtype is not None:
         AutoModelForCausalLM.from_pretrained(base, dtype=dtype).save_pretrained(base)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()

@@ -118,7 +118,7 @@ def test_a_gguf_file_holds_the_trained_weights_as_well(tmp_path: Path) -> None:
     out = tmp_path / "gguf"
     out.mkdir()
     info = describe_folder(tmp_path / "base")
-    gguf.write(open_adapter(tmp_path / "adapter"), info, out, name="it", precision="F16", progress=silent)
+    gguf.write(open_adapter(tmp_path / "adapter"), info, out, name="it", base="base", precision="F16", progress=silent)
 
     assert (logits(gguf.open_written(out).eval()) - logits(adapters.model)).abs().max() < 5e-3
 
