@@ -67,10 +67,9 @@ def unmet(chosen: Mapping[str, Component], facts: frozenset[str] = frozenset()) 
             lacking = _lacking(chosen, path, word)
             who = " and ".join(_named(place, other) for place, other in lacking.items()) or "nothing else here"
             does = "do not provide" if len(lacking) > 1 else "does not provide" if lacking else "provides"
+            lacks = "and some is set" if word == "no_dropout" else f"which {who} {does}"
             why = _because([*lacking.values(), member], word)
-            yield Problem(
-                path, f"{_named(path, member)} needs {_said(word)}, which {who} {does}{why}.", _remedy(path, word)
-            )
+            yield Problem(path, f"{_named(path, member)} needs {_said(word)}, {lacks}{why}.", _remedy(path, word))
 
 
 def ranked(adapter: AdapterConfig) -> bool:

@@ -60,8 +60,9 @@ def total(kept: Sequence[Kept]) -> float:
 
 
 def largest_rank(adapters: Adapters) -> int:
-    """The rank that is taken where none is named: the adapter's own."""
-    return max(layer.active_rank for layer in adapters.layers.values())
+    """The rank that is taken where none is named: at which thin factors lose nothing; of others the adapter's own."""
+    layers = adapters.layers.values()
+    return max(len(layer.factors()[1]) if _thin(layer) else layer.active_rank for layer in layers)
 
 
 @torch.no_grad()

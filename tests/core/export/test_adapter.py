@@ -11,6 +11,8 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from core.adapters.attach import attach
+from core.adapters.names import METHODS
 from core.adapters.state import save
 from core.adapters.storage import STORAGES
 from core.errors import UserError
@@ -18,6 +20,8 @@ from core.export import adapter, foreign
 from core.export.saved import open_adapter
 from core.models.catalog import describe
 from tests.core.export.made import Made, logits, make, weighted_modules
+from tests.core.train.small import plans, small_config
+from tests.tiny import random_model
 
 # The deprecated name is one that PEFT itself uses; so is the pattern of AdaLoRA's ranks, which it does not know again.
 pytestmark = [
@@ -30,6 +34,8 @@ TYPES = {
     "lora": "LORA", "rslora": "LORA", "dora": "LORA", "vera": "VERA", "adalora": "ADALORA", "loha": "LOHA",
     "lokr": "LOKR",
 }  # fmt: skip
+VECTORS = ("bitfit", "norm-tuning")
+"""What trains no matrix: refused before a type is looked for."""
 MARKS = ("lora_A", "vera_lambda_b", "hada_w1_a", "lokr_w1")
 LINEAR_ONLY = ("loha", "lokr")
 POINTS = [(family, method) for family in ("llama", "gpt2", "gpt_neox") for method in TYPES]
@@ -78,6 +84,22 @@ def test_peft_opens_its_own_type_and_says_the_same_and_so_does_reading_it_back(
     assert said(out)["peft_type"] == TYPES[method]
     assert peft_gap(made, out) < 1e-5
     assert (reread(made, out) - made.logits()).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("method", [method.name for method in METHODS if method.name not in VECTORS])
+def test_every_method_goes_out_as_pefts_own_type_as_the_lora_that_it_equals_or_not_at_all(method: str) -> None:
+    config = small_config(adapter={"method": method, "rank": 4})
+    model = random_model("llama")
+    adapters = attach(model, plans(model, config), config.adapter, seed=0, storage=STORAGES.default())
+    if method == "full":
+        with pytest.raises(UserError, match="no type"):
+            adapter.form_for(adapters)
+        return
+
+    form = adapter.form_for(adapters)
+
+    assert form.type == TYPES.get(method.removeprefix("q"), "LORA")
+    assert bool(adapter.equivalent(adapters, form)) is ("dvora" in method), "only DVoRA is PEFT's under another name"
 
 
 def test_triplets_that_were_switched_off_are_left_out_and_a_layer_may_end_without_any(tmp_path: Path) -> None:

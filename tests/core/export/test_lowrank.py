@@ -71,9 +71,14 @@ def test_what_is_lost_is_said_by_layer_and_measured(home: Home, tmp_path: Path) 
     assert note in card and "the nearest to a Full fine-tuning adapter" in card
 
 
-def test_without_a_rank_the_adapters_own_is_taken(home: Home, tmp_path: Path) -> None:
-    run, _ = save_run(home, tmp_path, method="dora", rank=5)
-    assert export_job(home, {"run": run, "to": "lora", "out": str(tmp_path / "out")}, silent)["kept"]["rank"] == 5
+@pytest.mark.parametrize(("method", "rank"), [("dora", 5), ("vera", 5), ("pissa", 10)])
+def test_without_a_rank_the_one_is_taken_at_which_factors_lose_nothing_or_the_adapters_own(
+    home: Home, tmp_path: Path, method: str, rank: int
+) -> None:
+    run, _ = save_run(home, tmp_path, method=method, rank=5)
+    kept = export_job(home, {"run": run, "to": "lora", "out": str(tmp_path / "out")}, silent)["kept"]
+    assert kept["rank"] == rank
+    assert kept["share"] == pytest.approx(1) or method == "dora"
 
 
 @pytest.mark.parametrize("rank", [0, -3, "eight"])
