@@ -34,7 +34,7 @@ def make_application() -> QApplication:
 def make_window(home: Home) -> Window:
     """The window of a home, not yet shown. Choices are remembered in the home, so that each home has its own."""
     settings = QSettings(str(home.root / "window.ini"), QSettings.Format.IniFormat)
-    theme = Theme(settings)
+    theme = Theme(settings, undressed=True)
     window = Window(home, settings, theme)
     window.setWindowIcon(theme.icon("rankloom", "accent", 64))
     return window

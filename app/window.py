@@ -1,14 +1,14 @@
 """The window: navigation at the left, one page at a time at the right, and what holds for all of them.
 
 Pages are imported when they are first needed, so that the window stands before anything heavy is loaded; the others
-follow one by one while nobody waits, because their ticks are shown in the navigation.
+follow one by one while nobody waits, because their ticks are shown in the navigation. They are made part by part, one
+in a turn of the event loop. Where somebody asks for a page that is not made yet, the one in front stays until it is.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -17,6 +17,7 @@ from PySide6.QtCore import QEvent, QSettings, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QWidget
 
+from app import ahead
 from app.actions import Actions
 from app.context import Context
 from app.document import Document
@@ -61,6 +62,8 @@ PAGES = {
 """Where each page's class is; imported on first use."""
 ADAPTER_CONFIG = "adapter_config.json"
 """What a folder of PEFT's holds that is an adapter."""
+_AT_ONCE, _IDLE = 0, 30
+"""Milliseconds between two parts of a page: one that is waited for, and one that nobody has asked for."""
 WAITED_FOR = frozenset({"convert", "export", "import", "importance", "insight", "every_rank", "report"})
 """Kinds of jobs that closing the window asks about."""
 
@@ -83,6 +86,11 @@ class Window(QMainWindow):
             document=self.document, theme=theme, settings=settings, go=self.go,
         )  # fmt: skip
         self.pages: dict[str, Page] = {}
+        self._begun: dict[str, Iterator[None]] = {}
+        self._wanted = ""
+        self._makes_rest = False
+        self._making = QTimer(self, singleShot=True)
+        self._making.timeout.connect(self._go_on_making)
         self.setWindowTitle("Rankloom")
         self.setMinimumSize(1000, 640)
         self.setAcceptDrops(True)
@@ -96,40 +104,69 @@ class Window(QMainWindow):
     # Pages
 
     def go(self, key: str) -> None:
-        """Bring a page to the front."""
-        page = self.page(key)
-        self._stack.setCurrentWidget(page)
+        """Bring a page to the front: at once, or as soon as it is made."""
+        self._wanted = key
         self.navigation.show_page(key)
         self.settings.setValue("page", key)
-        page.shown()
-        page.setFocus()
+        if key in self.pages:
+            self._show_wanted()
+        else:
+            self._making.start(0)
 
     def page(self, key: str) -> Page:
-        """A page, made on first use."""
-        if key not in self.pages:
-            module, name = PAGES[key].split(":")
-            page = cast(Page, getattr(importlib.import_module(module), name)(self.context))
-            self.pages[key] = page
-            self._stack.addWidget(page)
-            page.complete_changed.connect(lambda: self.navigation.set_done(key, page.complete))
-            self.navigation.set_done(key, page.complete)
+        """A page; what is missing of it is made at once."""
+        while key not in self.pages:
+            self._make_part(key)
         return self.pages[key]
 
     @property
     def current(self) -> str:
-        """The key of the page in front."""
-        return next(key for key, page in self.pages.items() if page is self._stack.currentWidget())
+        """The key of the page in front, or that comes to the front as soon as it is made."""
+        return self._wanted
 
     def make_rest(self) -> None:
-        """Make one page that nobody has asked for yet, and come back for the next when the window is idle."""
-        missing = next((key for key in PAGES if key not in self.pages), None)
-        if missing is not None:
-            module = PAGES[missing].split(":")[0]
-            # The import has a frame of its own: it takes as long as making the page.
-            self.page(missing) if module in sys.modules else importlib.import_module(module)
-            QTimer.singleShot(30, self, self.make_rest)
-        else:
+        """From now on also make, while the window is idle, what nobody has asked for yet."""
+        self._makes_rest = True
+        self._making.start(_IDLE)
+
+    def _go_on_making(self) -> None:
+        """Make the next part of the page that is waited for, else of another, and come back."""
+        missing = [key for key in (self._wanted, *(PAGES if self._makes_rest else ())) if key not in self.pages]
+        if missing:
+            self._make_part(missing[0])
+            self._making.start(_AT_ONCE if self._wanted not in self.pages else _IDLE)
+        elif self._makes_rest:
+            self._makes_rest = False
             self.complete.emit()
+
+    def _make_part(self, key: str) -> None:
+        """Begin with a page, or go on with it; once it is whole, it is one of `pages`."""
+        if key not in self._begun:
+            self._begun[key] = self._made(key)
+        next(self._begun[key], None)
+
+    def _made(self, key: str) -> Iterator[None]:
+        """Import what a page needs, then make it; rests after each part."""
+        try:
+            module, name = PAGES[key].split(":")
+            yield from ahead.imported(module)
+            page: Page = getattr(sys.modules[module], name)(self.context, at_once=False)
+            self._stack.addWidget(page)
+            yield
+            yield from page.making
+        finally:
+            del self._begun[key]
+        self.pages[key] = page
+        page.complete_changed.connect(lambda: self.navigation.set_done(key, page.complete))
+        self.navigation.set_done(key, page.complete)
+        if key == self._wanted:
+            self._show_wanted()
+
+    def _show_wanted(self) -> None:
+        page = self.pages[self._wanted]
+        self._stack.setCurrentWidget(page)
+        page.shown()
+        page.setFocus()
 
     # Doing
 
@@ -213,6 +250,8 @@ class Window(QMainWindow):
         self.settings.setValue("geometry", self.saveGeometry())
         self.settings.sync()
         self.document.flush()
+        for timer in self.findChildren(QTimer):
+            timer.stop()  # Nothing is made or read any more.
         self.context.feed.stop()
         self.context.jobs.stop()
         self.context.store.close()
@@ -283,7 +322,9 @@ class Window(QMainWindow):
         if shown is not None:
             self.context.feed.watch(shown.id)
         remembered = str(self.settings.value("page", "model"))
-        self.go("run" if busy is not None else remembered if remembered in PAGES else "model")
+        first = "run" if busy is not None else remembered if remembered in PAGES else "model"
+        self.page(first)  # The window is painted with it.
+        self.go(first)
         self._go_on_queueing()
 
     def _go_on_queueing(self) -> None:

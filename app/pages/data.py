@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,7 +30,7 @@ from core.data.readers import KINDS
 from core.errors import UserError
 
 if TYPE_CHECKING:
-    from app.context import Context
+    pass
 
 _SIDE = 360
 _COLUMNS = "data.columns"
@@ -46,8 +47,9 @@ class DataPage(Page):
     key: ClassVar[str] = "data"
     title: ClassVar[str] = "Data"
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def make(self) -> Iterator[None]:
+        """The panels, one after another, then their places."""
+        context = self.context
         self._document = context.document
         self._shown_path = ""
         self.inspection = Inquiry(context.document, context.jobs, "inspect_data", depends=_DEPENDS, parent=self)
@@ -55,9 +57,11 @@ class DataPage(Page):
         self.add_action(self.next)
         self.sources = SourceList()
         self.options = DataOptions(context.document)
+        yield
         self.counts = DataCounts()
         self.checks = DataChecks(context.document)
         self.examples = ExamplePanel()
+        yield
         self.preview = Inquiry(
             context.document, context.jobs, "preview_data",
             depends=(*_DEPENDS, "train.batch", "train.accumulate"), needs_model=True, parent=self,
@@ -65,7 +69,9 @@ class DataPage(Page):
         self.tokens = TokenPanel(self.preview)
         self.reading = WaitingView("Reading the data")
         self.note = Notice()
+        yield
         self._lay_out()
+        yield
         self._connect()
         self._show_sources()
         self._show_state()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,7 +30,6 @@ from app.words import number
 from core.errors import UserError
 
 if TYPE_CHECKING:
-    from app.context import Context
     from core.store.rows import RunRow
 
 _OFFERED = 200
@@ -46,8 +46,9 @@ class ExportPage(Page):
     key: ClassVar[str] = "export"
     title: ClassVar[str] = "Export"
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def make(self) -> Iterator[None]:
+        """What can be chosen, then its places."""
+        context = self.context
         self._runs: list[RunRow] = []
         self._suggested = ""
         self.run = ChoiceBox()
@@ -63,7 +64,9 @@ class ExportPage(Page):
         )  # fmt: skip
         self.kept: FigurePanel | None = None
         self._result: ExportResult | None = None
+        yield
         self._lay_out()
+        yield
         self._connect()
 
     def shown(self) -> None:

@@ -7,7 +7,8 @@ minutes. What comes of it stays until something else is measured, and can be tur
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
@@ -15,7 +16,6 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedLayout, QVBoxLa
 from app.errors import show_error
 from app.models.importance import Ground, Importance
 from app.pages.page import Page
-from app.plots.anatomy import AnatomyView
 from app.widgets import Button, Chip, EmptyState, Notice, plain
 from app.widgets.act_panel import ActPanel
 from app.widgets.ask_panel import AskPanel
@@ -32,8 +32,8 @@ from core.insight.importance import SCORES
 from core.state import Phase
 
 if TYPE_CHECKING:
-    from app.context import Context
     from app.jobs import Job
+    from app.plots.anatomy import AnatomyView
     from core.insight.allocation import Proposal
     from core.store.rows import RunRow
 
@@ -41,7 +41,7 @@ _SIDE = 320
 _OFFERED = 200
 """Runs that can be chosen: the newest; older ones are found on the Runs page and duplicated from there."""
 _SETTING, _ASKED = "insight/scores", "insight/asked"
-_EMPTY, _QUESTION, _RESULT, _ANATOMY = range(4)
+_EMPTY, _QUESTION, _RESULT = range(3)
 
 
 class InsightPage(Page):
@@ -50,18 +50,19 @@ class InsightPage(Page):
     key: ClassVar[str] = "insight"
     title: ClassVar[str] = "Insight"
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def make(self) -> Iterator[None]:
+        """The question, then the answer; the anatomy of a run is made when somebody looks at it."""
         self._runs: list[RunRow] = []
         self._job: Job | None = None
         self._asked: dict[str, Any] = {}
         self.measured: Importance | None = None
         self.scores = ScoreList(self._remembered())
         self.ask = AskPanel()
+        yield
         self.view = ImportanceView()
+        yield
         self.act = ActPanel()
         self.layer = ScorePanel()
-        self.anatomy = AnatomyView(context)
         self.trouble = Notice(tone="red")
         self.lost = Notice(tone="amber")
         self.again = plain("Measure again", self._question, name="Choose other scores, or another run")
@@ -70,7 +71,9 @@ class InsightPage(Page):
             "layers": Chip("Which layers matter", checked=True),
             "anatomy": Chip("Anatomy of a run", name="Look inside what a run has learned"),
         }
+        yield
         self._lay_out()
+        yield
         self._connect()
         self._show_part()
         self._remember_answer()
@@ -80,9 +83,20 @@ class InsightPage(Page):
         saved = self.context.store.runs(saved=True, most=_OFFERED)
         self._runs = [row for row in saved if row.phase is not Phase.QUEUED]
         self.ask.offer(self._runs, self._configured())
-        self.anatomy.offer_runs(self._runs)
+        if "anatomy" in self.__dict__:
+            self.anatomy.offer_runs(self._runs)
         self._source_changed()
         self._show_part()
+
+    @cached_property
+    def anatomy(self) -> AnatomyView:
+        """The other part of the page."""
+        from app.plots.anatomy import AnatomyView  # the plots that it needs take as long to import as all the rest
+
+        view = AnatomyView(self.context)
+        self._stack.addWidget(view)
+        view.offer_runs(self._runs)
+        return view
 
     # Making
 
@@ -102,7 +116,6 @@ class InsightPage(Page):
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self._columns([self.trouble, self.scores], [self.ask]))
         self._stack.addWidget(self._columns([self.lost, self.view], [self.act, self.layer]))
-        self._stack.addWidget(self.anatomy)
         self.trouble.hide()
         self.lost.hide()
 
@@ -207,7 +220,7 @@ class InsightPage(Page):
         if not self._runs and self.context.document.model is None and self.measured is None:
             self._stack.setCurrentIndex(_EMPTY)
         elif not layers:
-            self._stack.setCurrentIndex(_ANATOMY)
+            self._stack.setCurrentWidget(self.anatomy)
         else:
             self._stack.setCurrentIndex(_QUESTION if self.measured is None else _RESULT)
         for chip in self.parts.values():

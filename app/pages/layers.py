@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator
+from typing import ClassVar
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
@@ -29,9 +30,6 @@ from core.config.select import select
 from core.errors import UserError
 from core.layers import LayerInfo, LayerPlan
 
-if TYPE_CHECKING:
-    from app.context import Context
-
 _SIDE = 340
 _FIGURES_EVERY = 50
 """Milliseconds between two forecasts while a stroke goes on, so that the stroke itself never waits for one."""
@@ -51,8 +49,9 @@ class LayersPage(Page):
     key: ClassVar[str] = "layers"
     title: ClassVar[str] = "Layers"
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def make(self) -> Iterator[None]:
+        """The map and what stands around it, then the model in it."""
+        context = self.context
         self._document = context.document
         self._every: dict[str, LayerPlan] = {}
         self._free: tuple[float, str, int | None] = (0.0, "", None)
@@ -72,7 +71,9 @@ class LayersPage(Page):
         self.trouble = Notice()
         self._figures = QTimer(self, singleShot=True, interval=_FIGURES_EVERY)
         self._figures.timeout.connect(self._show_figures)
+        yield
         self._lay_out()
+        yield
         self._connect()
         self._take_model()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QScrollArea, QVBoxLayout, QWidget
@@ -23,9 +24,6 @@ from core.config.run import AdapterConfig, ModelConfig, RunConfig, TrainConfig
 from core.errors import UserError
 from core.problem import Problem
 
-if TYPE_CHECKING:
-    from app.context import Context
-
 SIZE = ("rank", "alpha", "dropout")
 LEARNING = ("steps", "batch", "accumulate", "learning_rate", "schedule", "warmup", "clip", "optimizer")
 WATCHING = ("evaluate_every", "checkpoint_every", "keep", "measure_every", "prompts", "sample_tokens")
@@ -41,8 +39,9 @@ class MethodPage(Page):
     key: ClassVar[str] = "method"
     title: ClassVar[str] = "Method"
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def make(self) -> Iterator[None]:
+        """The method, then the other forms column by column."""
+        context = self.context
         self._document = context.document
         self.add_action(plain("Open run file", self._open, icon="folder"))
         self.add_action(plain("Save run file", self._save, icon="download"))
@@ -51,8 +50,9 @@ class MethodPage(Page):
         self.trouble = Notice(tone="red")
         self.warning = Notice(tone="amber")
         self.method = MethodPanel()
+        yield
         self.curve = RateCurve()
-        self._lay_out()
+        yield from self._lay_out()
         self.method.named.connect(self._name)
         self.method.member_chosen.connect(self._choose)
         self._document.changed.connect(self._follow)
@@ -66,7 +66,7 @@ class MethodPage(Page):
 
     # Making
 
-    def _lay_out(self) -> None:
+    def _lay_out(self) -> Iterator[None]:
         inner = QWidget()
         rows = QVBoxLayout(inner)
         rows.setContentsMargins(0, 0, 8, 0)
@@ -74,12 +74,14 @@ class MethodPage(Page):
         size = self._form("Size", AdapterConfig, SIZE, "adapter")
         learning = self._form("Learning", TrainConfig, LEARNING, "train")
         learning.add(self.curve)
+        yield
         watching = self._form("Watching", TrainConfig, WATCHING, "train")
         run = self._form("Run", RunConfig, ("name", "seed"), "")
         for part, only, prefix in ((ModelConfig, ("compute",), "model"), (TrainConfig, MACHINE, "train")):
             form: Form[Any] = Form(part, only=only)
             bind(form, self._document, prefix)
             run.add(form)
+        yield
         columns = Columns(least=290, counts=(1, 2, 3))
         for panels in ((size, run), (learning,), (watching,)):
             column = QWidget()
@@ -101,6 +103,7 @@ class MethodPage(Page):
         self.body.addWidget(self.warning)
         self.body.addWidget(BeginningNotice(self._document, self.context.store))
         self.body.addWidget(area, 1)
+        yield
 
     def _form(self, title: str, part: type[Any], only: tuple[str, ...], prefix: str) -> Panel:
         panel = Panel(title)

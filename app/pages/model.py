@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +21,6 @@ from core.models.catalog import embedded_model, find_models
 from core.models.conversion import converted
 
 if TYPE_CHECKING:
-    from app.context import Context
     from app.jobs import Job
     from core.models.info import ModelInfo
 
@@ -34,8 +34,9 @@ class ModelPage(Page):
     key: ClassVar[str] = "model"
     title: ClassVar[str] = "Model"
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def make(self) -> Iterator[None]:
+        """The list, then what is chosen of it."""
+        context = self.context
         self._document = context.document
         self._job: Job | None = None
         self.add_action(plain("Open folder", self._open_folder, icon="folder"))
@@ -56,6 +57,7 @@ class ModelPage(Page):
         self.convert, self.cancel = plain("Convert now", self._convert), danger("Cancel", self._cancel)
         self.stage, self.progress = label("", "label"), ProgressLine(height=4, name="Progress of the conversion")
         self._lay_out()
+        yield
         self._connect()
         self._show_model()
 

@@ -1,7 +1,12 @@
-"""The base of every page: a header (name, subtitle, actions) above a body, and a tick for the navigation."""
+"""The base of every page: a header (name, subtitle, actions) above a body, and a tick for the navigation.
+
+A page is made in parts. Its widgets are many, and made all at once they would hold the window up for longer than a
+frame; so `make` is a generator that rests between two parts, and the window does something else there.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt, Signal
@@ -14,9 +19,14 @@ if TYPE_CHECKING:
 
 
 class Page(QWidget):
-    """One page of the window. Takes the `Context` as its only argument.
+    """One page of the window; subclasses make what is on it in `make`.
+
+    Args:
+        context: what every page is given.
+        at_once: whether all of it is made now; otherwise one after another as `making` is gone through.
 
     Attributes:
+        making: what is left to be made, part by part.
         key: how `Context.go` and the tests name it.
         title: its name in the navigation and in the header.
         body: the layout below the header.
@@ -27,7 +37,7 @@ class Page(QWidget):
     title: ClassVar[str] = ""
     complete_changed = Signal()
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, at_once: bool = True) -> None:
         super().__init__()
         self.context = context
         self.setProperty("kind", "page")
@@ -54,6 +64,14 @@ class Page(QWidget):
         self.body = QVBoxLayout()
         self.body.setSpacing(16)
         outer.addLayout(self.body, 1)
+        self.making = self.make()
+        if at_once:
+            for _ in self.making:
+                pass
+
+    def make(self) -> Iterator[None]:
+        """Make what is on the page, and `yield` after each part; signals are connected in the last one."""
+        yield from ()
 
     @property
     def complete(self) -> bool:

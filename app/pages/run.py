@@ -6,12 +6,14 @@ one of last year are the same page. While the page is hidden it paints nothing; 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtWidgets import QGridLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.pages.page import Page
+from app.plots.own_figures import OwnFigures
 from app.plots.panels import ChangedPanel, CurvePanel, LossPanel, NormsPanel, keep_apart, move_together
 from app.widgets import Badge, EmptyState, Notice, danger, plain, primary
 from app.widgets.moments import Moments
@@ -36,7 +38,6 @@ from core.state import Status
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.context import Context
     from core.config.run import RunConfig
     from core.store.rows import RunRow
 
@@ -51,8 +52,9 @@ class RunPage(Page):
     key: ClassVar[str] = "run"
     title: ClassVar[str] = "Run"
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def make(self) -> Iterator[None]:
+        """One plot after another, then the run in them."""
+        context = self.context
         self.feed = context.feed
         self._stale: set[str] = set()
         self._mark: float | None = None
@@ -63,11 +65,19 @@ class RunPage(Page):
         self._make_buttons()
         self.tiles = RunTiles()
         self.notice, self.news = Notice(), Notice(tone="amber")
-        self.loss, self.norms = LossPanel(context.settings), NormsPanel(context.settings)
-        self.changed, self.curve = ChangedPanel(), CurvePanel(context.settings)
+        yield
+        self.loss, self.changed = LossPanel(context.settings), ChangedPanel()
+        yield
+        self.norms = NormsPanel(context.settings)
+        yield
+        own = OwnFigures()
+        yield
+        self.curve = CurvePanel(context.settings, own)
         self.moments = Moments("Step")
         self.starting = WaitingView("Starting the worker", "The first losses appear here as soon as they are measured.")
+        yield
         self._lay_out()
+        yield
         move_together([self.loss.plot, self.norms.plot, *self.curve.canvases], self._marked)
         for chooser in (self.norms.choice, self.curve.choice):
             chooser.currentIndexChanged.connect(self._keep_apart)
@@ -76,6 +86,8 @@ class RunPage(Page):
         self.feed.watched.connect(self._watched)
         context.document.problems_changed.connect(self._show_empty)
         self._watched()
+        yield
+        yield from self._catch_up()
 
     @property
     def complete(self) -> bool:
@@ -84,8 +96,8 @@ class RunPage(Page):
 
     def shown(self) -> None:
         """Catch up."""
-        if self._stale:
-            self._refresh(self._stale)
+        for _ in self._catch_up():
+            pass
 
     # Making
 
@@ -138,8 +150,9 @@ class RunPage(Page):
     def _watched(self) -> None:
         """Another run is on show."""
         self._dismissed = ""
-        self._forecast = _forecast(self.feed.row.config) if self.feed.row is not None else None
+        self._forecast = None
         if self.feed.row is not None:
+            self._forecast = self.feed.row.state.forecast or _forecast(self.feed.row.config)
             own = own_figures(self.feed.row.config)
             self.loss.unit = LOSS_UNITS[self.feed.row.config.task]
             self.norms.offer(own)
@@ -153,15 +166,16 @@ class RunPage(Page):
         self._changed({"all"})
 
     def _changed(self, keys: set[str]) -> None:
+        self._stale |= keys
         if self.isVisible():
-            self._refresh(keys | self._stale)
-        else:
-            self._stale |= keys
+            self.shown()
         self.complete_changed.emit()
 
-    def _refresh(self, keys: set[str]) -> None:
-        """Show what has changed: `keys` as `Feed.run_changed` names it, or "all"."""
-        self._stale = set()
+    def _catch_up(self) -> Iterator[None]:
+        """Show what has changed, figure by figure: keys as `Feed.run_changed` names them, or "all"."""
+        keys, self._stale = self._stale, set()
+        if not keys:
+            return
         row, trace, status = self.feed.row, self.feed.trace, self.feed.status
         if row is None or trace is None or status is None:
             self._show_empty()
@@ -175,14 +189,18 @@ class RunPage(Page):
         self.starting.show_stage(self._stage(row), row.state.share)
         self.tiles.show_run(trace, row.state, status, mark=self._mark, forecast=row.state.forecast or self._forecast)
         shown = self._span(row)
+        yield
         if keys & {"all", "loss"}:
             self.moments.grow(trace.curve("loss").steps)
         if keys & {"all", "loss", "held_out", "events"}:
             self.loss.show_trace(trace, shown, anew="all" in keys)
+        yield
         if keys & {"all", *self.norms.reads}:
             self.norms.show_trace(trace, shown)
+        yield
         if "all" in keys or ("relative_norm" in keys and self._mark is None):
             self.changed.show_trace(trace, self._mark)
+        yield
         if keys & {"all", "events"}:
             self.curve.offer_samples(bool(self.context.store.samples(row.id)))
             self._keep_apart()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.errors import show_error
+from app.models.listing import Listing
 from app.models.runs import COLUMNS, CREATED, RunsModel
 from app.pages.page import Page
 from app.plots.beside import BesideView
@@ -35,10 +36,8 @@ from app.words import plural, size
 from core.config.edit import replaced
 from core.errors import UserError
 from core.launch import observe
-from core.state import Status
 
 if TYPE_CHECKING:
-    from app.context import Context
     from core.store.rows import RunRow
 
 _SEARCH_AFTER = 150
@@ -57,28 +56,39 @@ class RunsPage(Page):
     key: ClassVar[str] = "runs"
     title: ClassVar[str] = "Runs"
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
+    def make(self) -> Iterator[None]:
+        """The table, then what is shown of the chosen runs."""
+        context = self.context
         self._stale = True
-        self._cost = 0.0
+        self._kept: set[str] = set()
+        self.listing = Listing(context.store, self._show_list, self)
         self._catching_up = QTimer(self, singleShot=True)
         self._catching_up.timeout.connect(self.refresh)
         self.model = RunsModel(lambda row: observe(context.store, row)[1], self)
         self.search = QLineEdit()
         self.filter = QComboBox()
         self.table = QTableView()
-        self.comparison = Comparison(context.store, context.settings)
-        self.beside = BesideView(context)
-        self.details = RunDetails()
         self._make_buttons()
+        yield
+        self.comparison = Comparison(context.store, context.settings)
+        yield
+        self.details = RunDetails()
         self._set_up_table()
         self._lay_out()
+        yield
         self._connect()
 
     def shown(self) -> None:
         """Catch up."""
         if self._stale:
             self.refresh()
+
+    @cached_property
+    def beside(self) -> BesideView:
+        """The comparison, which takes the place of the list; made when something is compared for the first time."""
+        view = BesideView(self.context)
+        self._stack.insertWidget(_BESIDE, view)
+        return view
 
     @property
     def chosen(self) -> list[RunRow]:
@@ -94,6 +104,8 @@ class RunsPage(Page):
         except UserError as error:
             show_error(error, self.window())
             return
+        self.listing.stop()
+        self._stale = True
         self.beside.show_runs(rows)
         self._stack.setCurrentIndex(_BESIDE)
         self._show_buttons()
@@ -106,20 +118,19 @@ class RunsPage(Page):
             self._stale = True
             return
         self._stale = False
-        begun = time.perf_counter()
-        chosen = {row.id for row in self.chosen}
-        rows = self.context.store.runs(search=self.search.text())
-        wanted = self.filter.currentData()
-        if wanted is not None:
-            rows = [row for row in rows if self._status(row) == wanted]
+        self._kept = {row.id for row in self.chosen}
+        self.listing.read(self.search.text(), self.filter.currentData())
+
+    def _show_list(self, rows: list[RunRow], whole: bool) -> None:
+        """Show these runs; those that are chosen stay chosen, also where they come with a later portion."""
         self.model.show(rows)
-        self._select(chosen)
-        self.set_title(self.title, plural(len(rows), "run") if rows else "")
-        nothing = not rows and not self.search.text() and wanted is None
+        self._select(self._kept)
+        nothing = not rows and not self.search.text() and self.filter.currentData() is None
         self._stack.setCurrentIndex(0 if nothing else 1)
         self.nothing_found.setVisible(not rows)
         self._show_chosen()
-        self._cost = time.perf_counter() - begun
+        if whole:
+            self.set_title(self.title, plural(len(rows), "run") if rows else "")
 
     # Making
 
@@ -193,7 +204,6 @@ class RunsPage(Page):
         column.addWidget(self.splitter, 1)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
-        self._stack.addWidget(self.beside)
         self._show_buttons()
 
     def _lower(self) -> QWidget:
@@ -211,7 +221,7 @@ class RunsPage(Page):
         self._timer.timeout.connect(self.refresh)
         self.search.textChanged.connect(lambda: self._timer.start())
         self.filter.currentIndexChanged.connect(self.refresh)
-        self.table.selectionModel().selectionChanged.connect(lambda: self._show_chosen())
+        self.table.selectionModel().selectionChanged.connect(self._chosen_by_hand)
         self.model.modelReset.connect(self._show_chosen)
         self.table.doubleClicked.connect(lambda _: self._open())
         self.table.customContextMenuRequested.connect(lambda at: self._open_menu(self.table.viewport().mapToGlobal(at)))
@@ -232,14 +242,15 @@ class RunsPage(Page):
         if not self.isVisible():
             self._stale = True
         elif not self._catching_up.isActive():
-            self._catching_up.start(int(1000 * _CALM * self._cost))
+            self._catching_up.start(int(1000 * _CALM * self.listing.cost))
 
     def _poked(self) -> None:
         if self.isVisible():
             self.refresh()
 
-    def _status(self, row: RunRow) -> Status:
-        return observe(self.context.store, row)[1]
+    def _chosen_by_hand(self) -> None:
+        self._kept = {row.id for row in self.chosen}
+        self._show_chosen()
 
     def _select(self, runs: set[str]) -> None:
         """Select these runs again; where none is left, the newest, so that there is something to look at."""

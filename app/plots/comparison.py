@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -25,6 +25,8 @@ MOST = 64
 """Runs whose curves are drawn at once; of more the first."""
 _AT_ONCE, _THEN = 10, 6
 """Runs that are drawn at first, and that come with each further turn of the window."""
+_PORTION = 10_000
+"""Points that are read in one turn of the window."""
 _KEEP = 0.9
 _BESIDE = 3
 """Curves whose legend has room in the head of the panel."""
@@ -45,6 +47,7 @@ class Comparison(Panel):
         self._store, self._settings = store, settings
         self._runs: tuple[RunRow, ...] = ()
         self._read: dict[tuple[str, str], Measured] = {}
+        self._whole: set[tuple[str, str]] = set()
         self._groups: dict[str, str] = {}
         self._count = _AT_ONCE
         self._next = QTimer(self, singleShot=True, interval=0)
@@ -72,19 +75,24 @@ class Comparison(Panel):
 
     def show_runs(self, runs: Sequence[RunRow]) -> None:
         """Compare these runs (the first `MOST` of them), as they are in the store now."""
+        as_before = {row.id for row in runs for before in self._runs if row is before and not row.under_way}
+        self._read = {of: curve for of, curve in self._read.items() if of[0] in as_before}
+        self._whole &= self._read.keys()
         self._runs = tuple(runs[:MOST])
-        self._read = {}
         self.refresh()
 
     def refresh(self) -> None:
-        """Draw what is chosen: the first few at once, the others one by one while the window goes on."""
+        """Draw what is chosen: the first few at once, the others and long ones while the window goes on."""
         self._count = _AT_ONCE
         self._draw()
 
     def _draw(self) -> None:
-        """Draw as many runs as it is their turn."""
+        """Draw as many runs as it is their turn, once their curves are read."""
         key, by = str(self.choice.currentData()), cast(compare.By, self.by.currentData())
         runs = self._runs[: self._count]
+        if not self._read_on(runs, {key, AXES[by][1]} - {""}):
+            self._next.start()
+            return
         courses = [self._course(row, name, key, by) for row, name in zip(runs, names(runs), strict=True)]
         together = len({course.group for course in courses}) < len(courses)
         self.grouped.setVisible(together)
@@ -112,18 +120,25 @@ class Comparison(Panel):
 
     def _course(self, row: RunRow, name: str, key: str, by: compare.By) -> Course:
         """What a curve is made of; where its steps lie on another axis is read only for that axis."""
-        places = {axis: self._curve(row.id, of) if axis == by and of else Measured() for axis, (_, of) in AXES.items()}
+        places = {axis: self._read[row.id, of] if axis == by and of else Measured() for axis, (_, of) in AXES.items()}
         if row.id not in self._groups:
             self._groups[row.id] = compare.group_of(row.config_text)
-        return Course(name, self._groups[row.id], self._curve(row.id, key), places["tokens"], places["seconds"])
+        return Course(name, self._groups[row.id], self._read[row.id, key], places["tokens"], places["seconds"])
 
-    def _curve(self, run: str, key: str) -> Measured:
-        """A curve, read once."""
-        if (run, key) not in self._read:
-            steps, values = self._store.curve(run, key)
-            self._read[run, key] = measured = Measured()
-            measured.extend(steps.astype(np.int64), values)
-        return self._read[run, key]
+    def _read_on(self, runs: Sequence[RunRow], keys: Collection[str]) -> bool:
+        """Read a portion of what is not read yet of these curves; returns whether that was all."""
+        left = _PORTION
+        for of in ((row.id, key) for row in runs for key in sorted(keys)):
+            if of in self._whole:
+                continue
+            curve = self._read.setdefault(of, Measured())
+            steps, values = self._store.curve(*of, curve.last_step, most=left)
+            curve.extend(steps.astype(np.int64), values)
+            if len(steps) == left:
+                return False
+            self._whole.add(of)
+            left -= len(steps)
+        return True
 
     def _box(self, name: str, items: dict[str, str], setting: str) -> QComboBox:
         box = QComboBox()

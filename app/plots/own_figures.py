@@ -5,6 +5,9 @@ Which figures there are is said by the members of the axes (`core.figures.live`)
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TypeVar
+
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
@@ -28,10 +31,11 @@ _ROOM_FOR_HELP = 230
 """Height from which the words stand below the figure; in less room they are the figure's tooltip alone."""
 
 Painter = LinesPlot | HeatmapPlot | BarsPlot | ScatterPlot | HistogramPlot
+P = TypeVar("P", LinesPlot, HeatmapPlot, BarsPlot, ScatterPlot, HistogramPlot)
 
 
 class OwnFigures(QWidget):
-    """A painter for each kind of figure, of which one is seen.
+    """A painter for each kind of figure, of which one is seen; those that few methods need are made when one does.
 
     Attributes:
         lines, map: those whose x is the run's step: marker, pointer and zoom are shared with other plots of the run.
@@ -42,8 +46,6 @@ class OwnFigures(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.lines, self.map = LinesPlot("Figure of the method by step"), HeatmapPlot("Map of the method by step")
-        self._curve, self._points = LinesPlot("Figure of the method"), ScatterPlot("Points of the method")
-        self._bars, self._counts = BarsPlot("Bars of the method"), HistogramPlot("Counts of the method")
         self.plot: Painter = self.lines
         self.figure: Figure | None = None
         self.readout = label("", "mono", tone="muted")
@@ -52,8 +54,6 @@ class OwnFigures(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self._lay_out()
         self.map.layer_hovered.connect(self._read)
-        self._curve.marked.connect(self._curve.set_mark)
-        self._curve.hovered.connect(self._curve.set_hover)
 
     @property
     def canvases(self) -> tuple[Canvas, ...]:
@@ -65,8 +65,7 @@ class OwnFigures(QWidget):
         trace.want(curves=live.curves, vectors=live.vectors)
         figure = live.draw(trace, span=span, mark=mark)
         self.figure, self.plot = figure, self._painter(figure)
-        place = self._places[self.plot]
-        self._stack.setCurrentIndex(place)
+        self._stack.setCurrentIndex(self._places[self.plot])
         if isinstance(figure, Lines) and isinstance(self.plot, LinesPlot):
             self.plot.set_log(figure.log)
         self.plot.show_figure(figure)  # type: ignore[arg-type]  # of this painter's kind
@@ -107,6 +106,31 @@ class OwnFigures(QWidget):
             case Bars():
                 return self._bars
 
+    @cached_property
+    def _curve(self) -> LinesPlot:
+        plot = LinesPlot("Figure of the method")
+        plot.marked.connect(plot.set_mark)
+        plot.hovered.connect(plot.set_hover)
+        return self._placed(plot)
+
+    @cached_property
+    def _points(self) -> ScatterPlot:
+        return self._placed(ScatterPlot("Points of the method"))
+
+    @cached_property
+    def _bars(self) -> BarsPlot:
+        plot = BarsPlot("Bars of the method")
+        return self._placed(plot, scrolled(plot))
+
+    @cached_property
+    def _counts(self) -> HistogramPlot:
+        return self._placed(HistogramPlot("Counts of the method"))
+
+    def _placed(self, plot: P, frame: QWidget | None = None) -> P:
+        """Put a painter among the others, in a frame where it has one."""
+        self._places[plot] = self._stack.addWidget(frame or plot)
+        return plot
+
     def _lay_out(self) -> None:
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -125,11 +149,9 @@ class OwnFigures(QWidget):
         beside.setSpacing(12)
         beside.addWidget(self.map, 1)
         beside.addWidget(self.map.scale_bar)
-        shown: dict[Painter, QWidget] = {
-            self.lines: self.lines, self.map: framed, self._curve: self._curve, self._points: self._points,
-            self._bars: scrolled(self._bars), self._counts: self._counts,
-        }  # fmt: skip
-        self._places = {plot: self._stack.addWidget(widget) for plot, widget in shown.items()}
+        self._places: dict[QWidget, int] = {}
+        self._placed(self.lines)
+        self._placed(self.map, framed)
         rows.addWidget(holder, 1)
         rows.addWidget(self.help)
 

@@ -33,8 +33,8 @@ from core.figures.trace import Trace
 
 _WITH_TITLE = 480
 """Width from which title and chooser of the map stand side by side, in unscaled pixels."""
-_CHOICE = 20
-"""Letters of the map's name that its chooser has room for."""
+_LETTERS = {True: 28, False: 16}
+"""Letters of the map's name that its chooser has room for, where it stands beside the title, and where not."""
 SMOOTHINGS = {"None": 0.0, "Light": 0.7, "Medium": 0.9, "Strong": 0.97}
 
 
@@ -114,7 +114,7 @@ class NormsPanel(Panel):
         self._maps: dict[str, LayerMap] = {}
         self._trace: Trace | None = None
         self._span: Range | None = None
-        self.choice.setMinimumContentsLength(_CHOICE)
+        self.choice.setMinimumContentsLength(_LETTERS[False])
         for control in (self.readout, self.choice, save_button(self.plot, lambda: self.plot.figure)):
             self.add_control(control)
         row = QHBoxLayout()
@@ -154,7 +154,9 @@ class NormsPanel(Panel):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Without the title where there is no room for it: the chooser says the same."""
         super().resizeEvent(event)
-        self.title.setVisible(self.width() >= Theme.current().px(_WITH_TITLE))
+        wide = self.width() >= Theme.current().px(_WITH_TITLE)
+        self.title.setVisible(wide)
+        self.choice.setMinimumContentsLength(_LETTERS[wide])
 
     def _choose(self) -> None:
         self._settings.setValue("run/norm", self.choice.currentData())
@@ -190,11 +192,11 @@ class CurvePanel(Panel):
 
     SAMPLES = "samples"
 
-    def __init__(self, settings: QSettings) -> None:
+    def __init__(self, settings: QSettings, own: OwnFigures | None = None) -> None:
         super().__init__("More of the run")
         self._settings = settings
         self.plot = LinesPlot("Learning rate by step")
-        self.own = OwnFigures()
+        self.own = own or OwnFigures()
         self.samples = SamplesView()
         self._figures: dict[str, LiveFigure] = {}
         self._method = ""

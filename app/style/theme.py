@@ -31,12 +31,17 @@ SMALLEST = 11
 
 
 class Theme(QObject):
-    """The one theme of the application; made once by `app.start`, found with `Theme.current()`."""
+    """The one theme of the application; made once by `app.start`, found with `Theme.current()`.
+
+    Args:
+        settings: where choices are remembered; None for nowhere.
+        undressed: whether the stylesheet waits for somebody to wear it, instead of being put on the application.
+    """
 
     changed = Signal()
     _current: Theme | None = None
 
-    def __init__(self, settings: QSettings | None = None) -> None:
+    def __init__(self, settings: QSettings | None = None, *, undressed: bool = False) -> None:
         super().__init__()
         self._settings = settings
         self._icons = QTemporaryDir()
@@ -46,6 +51,7 @@ class Theme(QObject):
         self.tokens: Tokens = DARK
         self._applied: tuple[Tokens, float] | None = None
         self._wearer: QWidget | None = None
+        self._undressed = undressed
         Theme._current = self
         hints = QGuiApplication.styleHints()
         hints.setColorScheme(_scheme(self.choice))
@@ -61,7 +67,8 @@ class Theme(QObject):
 
     def dress(self, window: QWidget) -> None:
         """Let a window wear the stylesheet instead of the application."""
-        self._application.setStyleSheet("")
+        if self._application.styleSheet():
+            self._application.setStyleSheet("")
         self._wearer = window
         window.setStyleSheet(self._sheet())
 
@@ -121,7 +128,8 @@ class Theme(QObject):
         self._applied = self.tokens, self.scale
         app.setPalette(_palette(self.tokens))
         app.setFont(self.font())
-        (self._wearer or app).setStyleSheet(self._sheet())
+        if self._wearer is not None or not self._undressed:
+            (self._wearer or app).setStyleSheet(self._sheet())
         self.changed.emit()
 
     @property

@@ -200,6 +200,7 @@ def test_undo_shows_the_earlier_answer_at_once(desk: Desk) -> None:
 
 
 def test_nothing_is_asked_while_another_page_is_in_front(desk: Desk) -> None:
+    desk.window.page("layers")
     desk.window.go("layers")
     desk.document.update({"data.path": str(desk.own)})
     assert desk.asked() is None
@@ -210,6 +211,7 @@ def test_nothing_is_asked_while_another_page_is_in_front(desk: Desk) -> None:
 def test_a_file_that_has_changed_on_disk_is_read_again(desk: Desk) -> None:
     desk.known()
     desk.own.write_text('{"instruction": "another", "response": "one"}\n', encoding="utf-8")
+    desk.window.page("layers")
     desk.window.go("layers")
     desk.window.go("data")
     assert desk.asked() is not None

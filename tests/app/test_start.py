@@ -20,6 +20,7 @@ window = make_window(find_home({str(home.root)!r}))
 window.show()
 for key in window.navigation.entries:
     window.go(key)
+    window.page(key)
     app.processEvents()
 window.close()
 print([name for name in {HEAVY!r} if name in sys.modules])

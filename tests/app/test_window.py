@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QWidget
 
 from app.actions import Actions
 from app.errors import ErrorDialog, show_error
@@ -37,6 +38,25 @@ def test_a_run_under_way_is_in_front_when_the_window_opens_again(window: Open, s
     seeded("live", alive=True).begin().advance(5)
     shown = window()
     assert shown.current == "run" and shown.windowTitle().startswith("live")
+
+
+def test_a_page_that_is_not_made_yet_comes_to_the_front_whole_as_soon_as_it_is(window: Open) -> None:
+    shown = window()
+    before = shown.page("model")
+    shown.go("method")
+    assert shown.current == "method" and before.isVisible()
+    seen = []
+    while "method" not in shown.pages:
+        seen.append(before.isVisible())
+        QApplication.processEvents()
+    page = cast(Any, shown.page("method"))
+    assert all(seen) and page.isVisible() and page.hasFocus() and page.method.isVisible()
+
+
+def test_a_page_asked_for_in_the_middle_of_its_making_is_whole(window: Open) -> None:
+    shown = window()
+    shown._make_part("runs")
+    assert cast(Any, shown.page("runs")).table.model() is not None
 
 
 def test_every_page_is_reached_with_a_key(window: Open) -> None:
@@ -131,7 +151,9 @@ def test_every_control_has_a_name_for_a_screen_reader_and_is_reached_with_the_ke
     seeded().begin().advance(30).samples().stop()
     shown = window()
     for key in PAGES:
+        shown.page(key)
         shown.go(key)
+    assert [cast(Any, shown.page("runs")).beside, cast(Any, shown.page("insight")).anatomy]  # made when looked at
     for control in shown.findChildren(QWidget):
         if not isinstance(control, QAbstractButton | QComboBox | QLineEdit) or _is_inside_qt(control):
             continue

@@ -42,6 +42,7 @@ def test_no_page_shows_a_window_of_its_own(qapp: QApplication, home: Home) -> No
         window.document.update(starting_point(tiny_model()), "Starting point")
         for key in PAGES:
             window.go(key)
+            window.page(key)
             QTest.qWait(10)
     finally:
         qapp.removeEventFilter(watching)
