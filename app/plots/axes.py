@@ -15,6 +15,8 @@ _UP, _ACROSS = 32, 70
 """Pixels between two numbers of an axis, up and across."""
 _NAME, _AIR = 40, 8
 """Pixels to which a name may be cut before names are left out, and between two of them."""
+_TOO_SHORT = 5
+"""Letters of a cut name that tell nothing any more."""
 _MOST = 6
 _HALF = 8
 """Pixels that a number at an end of the axis goes beyond it, at most."""
@@ -83,13 +85,13 @@ class NumberAxis(pg.AxisItem):
         return [float(place) for place in range(0, len(self.names), stride)]
 
     def _say_name(self) -> None:
-        """The name with its unit, without it, or cut with an ellipsis."""
+        """The name with its unit, without it, or cut with an ellipsis; nothing where too little of it would be left."""
         theme = Theme.current()
         measure = QFontMetricsF(theme.font(11))
         room = (self.size().height() if self.orientation in ("left", "right") else self.size().width()) - 8
         fitting = (text for text in (self._name.text, self._name.label) if measure.horizontalAdvance(text) <= room)
         cut = measure.elidedText(self._name.label, Qt.TextElideMode.ElideRight, max(room, 0))
-        text = next(fitting, cut)
+        text = next(fitting, cut if len(cut) > _TOO_SHORT else "")
         if text != self.labelText or self.labelStyle.get("color") != theme.tokens.muted:
             # The figure has chosen its unit: nothing is scaled to another one.
             self.setLabel(text, siPrefixEnableRanges=(), color=theme.tokens.muted)
