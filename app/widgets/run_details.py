@@ -70,6 +70,7 @@ class RunDetails(Panel):
         if same:
             return
         self.name.setText(run.name)
+        self.name.setCursorPosition(0)  # its beginning is seen, however long it is
         self.tags.setText(", ".join(run.tags))
         self.notes.blockSignals(True)
         self.notes.setPlainText(run.notes)
