@@ -47,7 +47,7 @@ def main(home: Home, run_id: str, *, resume: bool = False) -> int:
         resume: whether the user asked to go on; then it is said where there is nothing to go on from. A run that has
             checkpoints goes on from them in either case: a worker that is started twice destroys nothing.
     """
-    os.environ |= {**OFFLINE, "TOKENIZERS_PARALLELISM": "false"}
+    os.environ |= {**OFFLINE, "TOKENIZERS_PARALLELISM": "true"}
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     store = Store(home)
     try:

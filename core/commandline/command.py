@@ -74,5 +74,5 @@ def settle_libraries() -> None:
     """
     from core.launch import OFFLINE
 
-    os.environ.update({**OFFLINE, "TOKENIZERS_PARALLELISM": "false"})
+    os.environ.update({**OFFLINE, "TOKENIZERS_PARALLELISM": "true"})
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-IN_MEMORY = 2**28
+IN_MEMORY = 2**26
 """Bytes of an array that are held in memory; more of it goes to a temporary file, which is gone with the process."""
+LASTING = Path("/var/tmp")
+"""Where temporary files lie on the disk. The usual folder often is itself held in memory, where nothing is won."""
 
 
 class Flat:
@@ -44,7 +48,9 @@ class Flat:
 
     def _put_away(self) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="rankloom-")  # noqa: SIM115 - lives as long as the array
+            lasting = not os.environ.get("TMPDIR") and os.access(LASTING, os.W_OK)
+            folder = LASTING if lasting else None
+            self._file = tempfile.TemporaryFile(prefix="rankloom-", dir=folder)  # noqa: SIM115 - lives as the array does
         self._file.write(self._held)
         self._file.flush()
         self._held.clear()

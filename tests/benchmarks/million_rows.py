@@ -1,7 +1,8 @@
 """How long a million rows take, and how much memory: `python -m tests.benchmarks.million_rows [--rows 1000000]`.
 
-Three things are measured, each in a process of its own: the look behind the Data page (counts and checks), the preview
-of the first micro-batch, and the whole reading that a run does. Printed are the seconds that passed and that were
+Four things are measured, each in a process of its own: the look behind the Data page (counts and checks), the preview
+of the first micro-batch, the whole reading that a check or a run does, and the same once more, when the tokens are
+kept. Printed are the seconds that passed and that were
 computed, the peak of the resident memory beside what Python and its libraries take before, how often progress was told,
 and the longest time without. The model is the tiny one that comes along.
 """
@@ -38,7 +39,7 @@ WORDS = (
     "be",
     "this",
 )
-KINDS = ("look", "preview", "whole")
+KINDS = ("look", "preview", "whole", "again")
 
 
 def main() -> int:
@@ -95,7 +96,7 @@ def measured(kind: str, path: str) -> str:
     elif kind == "preview":
         found = preview_job(home, {**body, "index": 0}, progress)["tokens"]
     else:
-        found = len(prepare(DataConfig(path=path), tokenizer, 0, progress).train)
+        found = len(prepare(DataConfig(path=path), tokenizer, 0, progress, home=home).train)
     gaps = max(later - earlier for earlier, later in zip(told, [*told[1:], time.perf_counter()], strict=True))
     seconds, work = time.perf_counter() - began, time.process_time() - computed
     return (
