@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from core.adapters.names import DEFAULTS
 from core.adapters.selection.vectors import Vectors
 from core.config.run import JUDGING, RunConfig
 from core.figures.figure import Axis, Bars
@@ -57,11 +58,27 @@ def asks_rank(form: str, config: RunConfig) -> bool:
     return form == "lora" or every_rank(config)
 
 
+def own_rank(config: RunConfig) -> int:
+    """The largest rank of a layer's adapter."""
+    return max([config.adapter.rank, *config.adapter.ranks.values()])
+
+
+def whole_rank(config: RunConfig) -> int:
+    """The rank at which a plain LoRA loses nothing of an adapter that is one; of others their own.
+
+    What a base gives up for a start, or takes up on the way, is as many directions again.
+    """
+    adapter = config.adapter
+    twice = "offset" in adapter.axis("init").provides or adapter.axis("base_update").kind != DEFAULTS["base_update"]
+    return own_rank(config) * (2 if twice else 1)
+
+
 def rank_means(form: str, config: RunConfig) -> str:
     """What there is to know of the rank that is chosen."""
-    own = max([config.adapter.rank, *config.adapter.ranks.values()])
+    own, whole = own_rank(config), whole_rank(config)
     if form == "lora":
-        return f"The adapter has {own}. vLLM takes up to 16 by itself."
+        more = f", and its change {whole}" if whole > own else ""
+        return f"The adapter has {own}{more}. vLLM takes up to 16 by itself."
     return f"The adapter was trained for every rank from 1 to {own}."
 
 

@@ -61,7 +61,7 @@ class ExportChoice(QWidget):
             radio.setAccessibleDescription(self.hints[key].text())
         if not self.forms[self.form].isEnabled():
             self.forms["merged"].setChecked(True)
-        self.rank.set_value(max([config.adapter.rank, *config.adapter.ranks.values()]))
+        self.rank.set_value(exports.whole_rank(config))
         self._show_options()
 
     def _lay_out(self) -> None:

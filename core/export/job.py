@@ -123,7 +123,10 @@ def storage_notes(request: Request, source: Source, adapters: Adapters) -> tuple
         return ()
     held = f"While training, the base model was held in {adapters.storage.label}"
     if request.to in LOOSE:
-        return (f"{held}. Over the base model in full precision the adapter is not quite the model that was trained.",)
+        text = f"{held}. Over the base model in full precision the adapter is not quite the model that was trained"
+        # To measure it, all weights are read and quantised once more: done with the rest of what is verified.
+        found = merged.mismatch(adapters, source.info) if request.verify else None
+        return (f"{text}." if found is None else f"{text}: its weights {found.apart()}.",)
     if request.onto == "trained":
         return (f"{held}; merged are those very weights, as numbers, and the adapter: the model that was trained.",)
     found = merged.mismatch(adapters, source.info)
@@ -187,16 +190,17 @@ def needed(request: Request, source: Source, made: Made) -> int:
 def write(request: Request, source: Source, made: Made, folder: Path, progress: Progress) -> str:
     """Write the export itself; returns the name of the GGUF file, if there is one."""
     adapters = made.adapters
+    template = text_of(source.config.data.template) if source.config.data.template else ""
     if request.to == "merged":
         merged.write(adapters, source.info, folder, progress=progress, onto=request.onto)
-        if source.config.data.template:
-            (folder / CHAT_TEMPLATE).write_text(text_of(source.config.data.template), encoding="utf-8")
+        if template:
+            (folder / CHAT_TEMPLATE).write_text(template, encoding="utf-8")
     elif request.to == "gguf":
         if adapters.head:
             raise UserError("A GGUF file holds models that write; this one judges texts.", hint="Export it merged.")
         return gguf.write(
             adapters, source.info, folder, name=source.config.name, base=source.base, precision=request.precision,
-            progress=progress, onto=request.onto,
+            progress=progress, onto=request.onto, template=template,
         )  # fmt: skip
     else:
         progress("Writing the adapter", None)

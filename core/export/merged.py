@@ -175,9 +175,15 @@ class Mismatch:
     def sentence(self) -> str:
         """The same for people."""
         return (
-            f"The original weights differ from the quantised ones trained over by {self.ratio:.3g} "
-            f"times what it changes (most in {self.layer}, {self.worst:.3g} times): this is not the model that was "
-            "trained, so measure it before you use it."
+            f"The original weights {self.apart()}: this is not the model that was trained, so measure it before you "
+            "use it."
+        )
+
+    def apart(self) -> str:
+        """How far those of full precision are from them, as the end of a sentence."""
+        return (
+            f"differ from the quantised ones trained over by {self.ratio:.3g} times what it changes (most in "
+            f"{self.layer}, {self.worst:.3g} times)"
         )
 
 

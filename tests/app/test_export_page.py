@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from PySide6.QtWidgets import QLabel
 
+from app.models.exports import rank_means, whole_rank
 from app.pages.export import ExportPage
 from app.widgets import StatRow
 from app.window import Window
@@ -178,6 +179,16 @@ def test_over_a_quantised_base_there_are_two_to_merge_into(window: Open, seeded:
     page.choice.forms["gguf"].setChecked(True)
     body = asked(page, store)
     assert (body["to"], body["onto"], body["precision"]) == ("gguf", "original", "F16")
+
+
+def test_the_rank_of_a_plain_lora_is_the_one_that_loses_nothing() -> None:
+    def said(method: str) -> tuple[int, str]:
+        config = RunConfig.from_dict({"adapter": {"method": method, "rank": 8}})
+        return whole_rank(config), rank_means("lora", config)
+
+    assert said("lora")[0] == 8 and "has 8. " in said("lora")[1]
+    for method in ("pissa", "lora-ga", "delta-lora"):
+        assert said(method)[0] == 16 and "has 8, and its change 16. " in said(method)[1]
 
 
 def test_an_adapter_for_every_rank_is_cut_to_the_one_chosen(window: Open, seeded: Make, store: Store) -> None:

@@ -101,7 +101,7 @@ def test_the_adapter_alone_is_compared_over_the_base_that_it_belongs_to(store: S
     found = exported(store, run, tmp_path / "adapter", to="adapter")
 
     assert found["verified"]["max_logit_gap"] < 1e-4
-    assert "full precision" in found["notes"][0]
+    assert "full precision" in found["notes"][0] and "times what it changes" in found["notes"][0]
 
 
 @pytest.mark.parametrize(
