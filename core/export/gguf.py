@@ -77,6 +77,7 @@ def write(
     precision: str,
     progress: Progress,
     onto: Onto = "trained",
+    template: str = "",
 ) -> str:
     """Write the merged model into an existing folder.
 
@@ -89,6 +90,7 @@ def write(
         precision: one of `PRECISIONS`.
         progress: told what is going on; may raise to end the job.
         onto: as in `merged.write`.
+        template: the chat template that was trained with; empty takes the base model's.
 
     Returns:
         the file's name, such as `my-run-135M-F16.gguf`.
@@ -103,7 +105,7 @@ def write(
     file = file_name(name, info.parameters, precision)
     writer = gguf.GGUFWriter(folder / file, given)
     config = AutoConfig.from_pretrained(info.path, local_files_only=True)
-    describe(writer, given, config, info, name=name, base=base, precision=precision)
+    describe(writer, given, config, info, name=name, base=base, precision=precision, template=template)
     slowed = frequencies(config, info)
     if slowed is not None:
         writer.add_tensor_info("rope_freqs.weight", slowed.shape, slowed.dtype, slowed.nbytes)

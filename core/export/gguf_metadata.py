@@ -28,7 +28,15 @@ WINDOWS = {"gemma2": 2, "gemma3": 6}
 
 
 def describe(
-    writer: GGUFWriter, given: str, config: Any, info: ModelInfo, *, name: str, base: str, precision: str
+    writer: GGUFWriter,
+    given: str,
+    config: Any,
+    info: ModelInfo,
+    *,
+    name: str,
+    base: str,
+    precision: str,
+    template: str = "",
 ) -> None:
     """Write everything in the file that is not a tensor.
 
@@ -40,6 +48,7 @@ def describe(
         name: what the model is called.
         base: what the base model is called.
         precision: what matrices are stored as.
+        template: the chat template; empty takes the tokenizer's own.
 
     Raises:
         UserError: the model has something that GGUF cannot say here.
@@ -64,7 +73,7 @@ def describe(
         _OWN[given](writer, config, info)
     tokenizer = load_tokenizer(info.path)
     ends = _ends(info.path, config, tokenizer.eos_token_id)
-    gguf_vocabulary.write(writer, tokenizer, folder=info.path, size=info.vocabulary, ends=ends)
+    gguf_vocabulary.write(writer, tokenizer, folder=info.path, size=info.vocabulary, ends=ends, template=template)
 
 
 def introduce(writer: GGUFWriter, *, name: str, base: str) -> None:

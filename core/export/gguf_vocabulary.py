@@ -37,7 +37,15 @@ LAST = -1e6
 """The score of a piece that no merge makes."""
 
 
-def write(writer: GGUFWriter, tokenizer: PreTrainedTokenizerBase, *, folder: Path, size: int, ends: list[int]) -> None:
+def write(
+    writer: GGUFWriter,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    folder: Path,
+    size: int,
+    ends: list[int],
+    template: str = "",
+) -> None:
     """Write a tokenizer's metadata.
 
     Args:
@@ -46,6 +54,7 @@ def write(writer: GGUFWriter, tokenizer: PreTrainedTokenizerBase, *, folder: Pat
         folder: where it came from, for messages.
         size: rows of the embedding; tokens that the tokenizer lacks are written as unused ones.
         ends: the ids that end a text or a turn, the tokenizer's own first.
+        template: the chat template; empty takes the tokenizer's own.
 
     Raises:
         UserError: it is of another kind, or cuts text in a way that cannot be said.
@@ -66,11 +75,10 @@ def write(writer: GGUFWriter, tokenizer: PreTrainedTokenizerBase, *, folder: Pat
     writer.add_token_list(tokens)
     writer.add_token_types(types)
     _special(writer, tokenizer, ends)
-    template = tokenizer.chat_template
-    if isinstance(template, dict):
-        template = template.get("default")
-    if template:
-        writer.add_chat_template(template)
+    own = tokenizer.chat_template
+    chosen = template or (own.get("default") if isinstance(own, dict) else own)
+    if chosen:
+        writer.add_chat_template(chosen)
 
 
 def rules(tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[str, Any]:

@@ -15,8 +15,17 @@ from tests.core.export.made import Made, make
 from tests.whole.small_runs import small_config, write_examples
 
 
-def save_run(home: Home, folder: Path, family: str = "llama", **adapter: Any) -> tuple[str, Made]:
+def save_run(
+    home: Home, folder: Path, family: str = "llama", *, template: str = "", **adapter: Any
+) -> tuple[str, Made]:
     """Make a run whose checkpoints of step 3 (the best) and 6 hold the same random adapter.
+
+    Args:
+        home: whose run it is.
+        folder: for its model and data.
+        family: of the model.
+        template: the run's own chat template.
+        adapter: as in `make`.
 
     Returns:
         the run's id, and the live model that its exports must agree with.
@@ -24,7 +33,8 @@ def save_run(home: Home, folder: Path, family: str = "llama", **adapter: Any) ->
     made = make(folder, family, **adapter)
     shutil.copytree(made.base, folder / "model")
     write_examples(folder / "data.jsonl")
-    config = small_config(folder, adapter={"layers": sorted(made.adapters.layers), **adapter})
+    layers = sorted(made.adapters.layers)
+    config = small_config(folder, adapter={"layers": layers, **adapter}, data={"template": template})
     store = Store(home)
     run = store.create_run(config)
     store.close()

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import room
+from core.data.templates import text_of
 from core.errors import Cancelled, UserError
 from core.export import merged, shards
 from core.export.job import export_job
 from core.home import Home
+from core.models.gguf import convert
 from tests.core.export.made import logits
 from tests.core.export.saved_run import save_run
 
@@ -42,6 +44,14 @@ def test_every_export_agrees_with_the_live_model(home: Home, tmp_path: Path, to:
     assert verified["tokens"] > 50
     assert verified["sentence"] in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert all(Path(file).is_file() for file in result["files"])
+
+
+@pytest.mark.parametrize("to", ["merged", "gguf"])
+def test_the_template_that_was_trained_with_goes_along(home: Home, tmp_path: Path, to: str) -> None:
+    run, _ = save_run(home, tmp_path, rank=4, template="llama-3")
+    export_job(home, {"run": run, "to": to, "out": str(tmp_path / "out")}, silent)
+    opened = tmp_path / "out" if to == "merged" else convert(home, *(tmp_path / "out").glob("*.gguf"))
+    assert AutoTokenizer.from_pretrained(opened).chat_template == text_of("llama-3")
 
 
 def test_the_comparison_sees_an_export_without_its_adapter(
