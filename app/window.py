@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QEvent, QSettings, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QChildEvent, QEvent, QSettings, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QWidget
 
@@ -76,7 +76,6 @@ class Window(QMainWindow):
 
     def __init__(self, home: Home, settings: QSettings, theme: Theme) -> None:
         super().__init__()
-        theme.dress(self)
         self.settings = settings
         store = Store(home)
         feed, jobs = Feed(store), Jobs(home, store)
@@ -151,6 +150,7 @@ class Window(QMainWindow):
             module, name = PAGES[key].split(":")
             yield from ahead.imported(module)
             page: Page = getattr(sys.modules[module], name)(self.context, at_once=False)
+            self.context.theme.dress(page)
             self._stack.addWidget(page)
             yield
             yield from page.making
@@ -164,6 +164,7 @@ class Window(QMainWindow):
 
     def _show_wanted(self) -> None:
         page = self.pages[self._wanted]
+        self.context.theme.freshen(page)
         self._stack.setCurrentWidget(page)
         page.shown()
         page.setFocus()
@@ -219,6 +220,13 @@ class Window(QMainWindow):
         self.go(kind)
 
     # Events
+
+    def childEvent(self, event: QChildEvent) -> None:
+        """A dialog or menu of the window wears what its pages wear."""
+        super().childEvent(event)
+        child = event.child()
+        if event.polished() and isinstance(child, QWidget) and child.isWindow():
+            self.context.theme.dress(child)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Say what dropping would do."""
@@ -282,6 +290,8 @@ class Window(QMainWindow):
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().addWidget(self._trouble, 1)
         self.statusBar().hide()
+        for part in (self.navigation, self._toast, self._drop, self.statusBar()):
+            self.context.theme.dress(part)
 
     def _bind_keys(self) -> None:
         keys: list[tuple[str | QKeySequence.StandardKey, Callable[[], object]]] = [

@@ -4,9 +4,10 @@ It follows the system's light or dark scheme unless the user chose one, scales a
 both. Everything that paints itself asks `Theme.current()` for colours and sizes and repaints on `changed`; everything
 else is coloured by one stylesheet, chosen by dynamic properties (`kind`, `tone`, `type`) and never by its own colours.
 
-The window wears that stylesheet, and what is put into it (dialogs and menus too) is styled then, once. Worn by the
-application it would style every widget anew, with all that is inside, each time that one is put into another: a page
-took three times as long to make.
+Each page of the window wears that stylesheet, and what is put into it is styled then, once. Worn by the application
+it would style every widget anew, with all that is inside, each time that one is put into another: a page took three
+times as long to make. And where colours or sizes change, the page in front takes them at once, the hidden ones one by
+one a moment later, or as soon as they come to the front.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, cast
 
-from PySide6.QtCore import QObject, QSettings, Qt, QTemporaryDir, Signal
+from PySide6.QtCore import QObject, QSettings, Qt, QTemporaryDir, QTimer, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QIcon, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
+from shiboken6 import isValid
 
 from app.style import icons
 from app.style.sheet import sheet
@@ -50,8 +52,12 @@ class Theme(QObject):
         self.scale = float(cast(str, settings.value("text_scale", 1.0))) if settings else 1.0
         self.tokens: Tokens = DARK
         self._applied: tuple[Tokens, float] | None = None
-        self._wearer: QWidget | None = None
         self._undressed = undressed
+        self._text = ""
+        self._wearers: list[QWidget] = []
+        self._late: list[QWidget] = []
+        self._dressing = QTimer(self, singleShot=True, interval=0)
+        self._dressing.timeout.connect(self._dress_next)
         Theme._current = self
         hints = QGuiApplication.styleHints()
         hints.setColorScheme(_scheme(self.choice))
@@ -65,12 +71,20 @@ class Theme(QObject):
             cls._current = cls()
         return cls._current
 
-    def dress(self, window: QWidget) -> None:
-        """Let a window wear the stylesheet instead of the application."""
-        if self._application.styleSheet():
-            self._application.setStyleSheet("")
-        self._wearer = window
-        window.setStyleSheet(self._sheet())
+    def dress(self, widget: QWidget) -> None:
+        """Let a widget and all that is in it wear the stylesheet, instead of the application."""
+        app = cast(QApplication, QApplication.instance())
+        if app.styleSheet():
+            app.setStyleSheet("")
+        self._wearers.append(widget)
+        widget.destroyed.connect(self._forget_gone)
+        widget.setStyleSheet(self._text)
+
+    def freshen(self, widget: QWidget) -> None:
+        """It is about to be seen: let it wear what is in force now."""
+        if widget in self._late:
+            self._late.remove(widget)
+            widget.setStyleSheet(self._text)
 
     def choose(self, choice: Choice) -> None:
         """Follow the system, or stay dark or light."""
@@ -118,7 +132,7 @@ class Theme(QObject):
         """Put palette, font and stylesheet on the application and tell everybody who paints."""
         if Theme._current is not self:
             return  # Another theme has taken over; the system's change of scheme is its affair.
-        app = self._application
+        app = cast(QApplication, QApplication.instance())
         dark = self.choice == "dark" or (
             self.choice == "system" and QGuiApplication.styleHints().colorScheme() != Qt.ColorScheme.Light
         )
@@ -128,16 +142,25 @@ class Theme(QObject):
         self._applied = self.tokens, self.scale
         app.setPalette(_palette(self.tokens))
         app.setFont(self.font())
-        if self._wearer is not None or not self._undressed:
-            (self._wearer or app).setStyleSheet(self._sheet())
+        self._text = sheet(self.tokens, self.text_px, self.px, self.mono_family, self._icon_url)
+        if not self._wearers and not self._undressed:
+            app.setStyleSheet(self._text)
+        for widget in self._wearers:
+            if widget.isVisible():
+                widget.setStyleSheet(self._text)
+        self._late = [widget for widget in self._wearers if not widget.isVisible()]
+        self._dressing.start()
         self.changed.emit()
 
-    @property
-    def _application(self) -> QApplication:
-        return cast(QApplication, QApplication.instance())
+    def _dress_next(self) -> None:
+        """Let one more of the hidden widgets wear what is in force now."""
+        if self._late:
+            self._late.pop(0).setStyleSheet(self._text)
+            self._dressing.start()
 
-    def _sheet(self) -> str:
-        return sheet(self.tokens, self.text_px, self.px, self.mono_family, self._icon_url)
+    def _forget_gone(self) -> None:
+        self._wearers = [widget for widget in self._wearers if isValid(widget)]
+        self._late = [widget for widget in self._late if isValid(widget)]
 
     def _icon_url(self, name: str, color: str) -> str:
         """A recoloured icon as a file, because stylesheets take pictures from files only."""
