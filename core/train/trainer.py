@@ -1,8 +1,8 @@
 """The training loop, whole, to be read from top to bottom.
 
 The loss of a step is the mean over all trained tokens of all its micro-batches, by their weights where the data gives
-some, and not a mean of means: a token counts the same in whichever batch it comes. What a method does beyond plain gradient descent happens in callbacks, at the moments
-that `core.callback` lists; no method is named here.
+some, and not a mean of means: a token counts the same in whichever batch it comes. What a method does beyond plain
+gradient descent happens in callbacks, at the moments that `core.callback` lists; no method is named here.
 """
 
 from __future__ import annotations
