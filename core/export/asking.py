@@ -18,25 +18,29 @@ from core.export import foreign, gguf
 from core.export.merged import Progress
 from core.export.request import LOOSE, Request, Source
 from core.export.verify import Agreement, Probe, answers, compare, within_budget
+from core.home import Home
 from core.models.hold import round_weights
 from core.models.load import load
 
 FALLBACK = "A model learns from examples, and what it has learned shows in what it says next."
 
 
-def verify(request: Request, source: Source, written: Adapters, progress: Progress) -> Agreement:
+def verify(
+    request: Request, source: Source, written: Adapters, progress: Progress, *, home: Home | None = None
+) -> Agreement:
     """Ask the live model and the exported one the same, one after the other.
 
     Args:
         request, source: what was exported.
         written: the adapters that went out: their layers have the ranks that a cut has left.
         progress: told what is going on.
+        home: where the tokens of the run's data may be kept.
     """
     progress("Asking the trained model", None)
     judged = source.config.task in JUDGING
     labels = read(source.folder).labels if judged else None
     loaded = load(source.info.path, compute=torch.float32, device="cpu", storage=source.config.storage, labels=labels)
-    asked = within_budget(probes(source.config, loaded.tokenizer), source.info.vocabulary)
+    asked = within_budget(probes(source.config, loaded.tokenizer, home), source.info.vocabulary)
     live = reattach(loaded.model, source.folder, storage=source.config.storage)
     if request.to != "lora":
         for name, layer in live.layers.items():
@@ -63,10 +67,10 @@ def open_export(request: Request, source: Source) -> nn.Module:
     return opened
 
 
-def probes(config: RunConfig, tokenizer: PreTrainedTokenizerBase) -> list[Probe]:
+def probes(config: RunConfig, tokenizer: PreTrainedTokenizerBase, home: Home | None = None) -> list[Probe]:
     """The run's held-out examples, or its training examples where it has none; its prompts where the data has gone."""
     try:
-        prepared = prepare(config.data, tokenizer, config.seed, task=config.task)
+        prepared = prepare(config.data, tokenizer, config.seed, task=config.task, home=home)
     except UserError:
         texts = config.train.prompts or (FALLBACK,)
         ids = [tuple(tokenizer(text)["input_ids"]) for text in texts]

@@ -63,7 +63,7 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         share(folder)
     agreement = None
     if request.verify:
-        agreement = asking.verify(request, source, made.adapters, progress)
+        agreement = asking.verify(request, source, made.adapters, progress, home=home)
         write_text(request.out / CARD, describe_export(request, source, made, agreement=agreement.sentence()))
         share(request.out)
     files = sorted(str(path.absolute()) for path in request.out.rglob("*") if path.is_file())
