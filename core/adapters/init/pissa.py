@@ -31,7 +31,6 @@ class Pissa(Subtracted):
         unit="rounds",
         ge=0,
         le=64,
-        advanced=True,
     )
 
     def split(self, weight: Tensor, rank: int, scale: float) -> tuple[Tensor, Tensor]:
