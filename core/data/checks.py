@@ -244,7 +244,7 @@ def _scripts(data: DataConfig, parts: Parts) -> Iterator[Problem]:
         text = f"The tokenizer breaks {script.name} letters into bytes in {counted(len(some), 'example')}"
         text += f" (first: {parts.tokens[int(some[0])].place}): {script.tokens_per_letter:.1f} tokens for each."
         hint = "The model has hardly seen them; examples get long. A model made for this language learns far better."
-        mend = _without(data, "bytes") if len(some) < len(parts.tokens) else {}
+        mend = _without(data, "bytes") if 2 * len(some) < len(parts.tokens) else {}
         yield about(parts.tokens, some, "model.path", text, hint, check="bytes", **mend)
 
 
