@@ -108,7 +108,7 @@ ROWS = [
     Row("DyLoRA and a 4-bit base", {"method": "dylora"}, "nf4"),
     Row(
         "Delta-LoRA and dropout", {"method": "delta-lora", "dropout": 0.1},
-        refused=("dropout of 0", "the gradient of B A is not the gradient of W"),
+        refused=("dropout of 0, and some is set", "the gradient of B A is not the gradient of W"),
     ),
     *(
         Row(
