@@ -197,9 +197,6 @@ def test_lengths_of_what_is_learned_are_a_choice(bench: Bench) -> None:
 
 def test_only_another_model_mends_what_the_tokenizer_lacks_for_most_rows(bench: Bench) -> None:
     chinese = [chat("你好吗?" * n, "我很好。" * 20) for n in (18, 19, 20)]
-    bench.read([*CHATS, *chinese])
-    names = [button.accessibleName() for button in bench.page.checks.remedies]
-    assert "Mend: Left out" in names and "Choose another model" not in names
     bench.read([CHATS[0], *chinese])
     assert "bytes" in bench.problems()
     (choose,) = [button for button in bench.page.checks.remedies if button.accessibleName() == "Choose another model"]
