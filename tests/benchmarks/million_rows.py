@@ -2,9 +2,9 @@
 
 Four things are measured, each in a process of its own: the look behind the Data page (counts and checks), the preview
 of the first micro-batch, the whole reading that a check or a run does, and the same once more, when the tokens are
-kept. Printed are the seconds that passed and that were
-computed, the peak of the resident memory beside what Python and its libraries take before, how often progress was told,
-and the longest time without. The model is the tiny one that comes along.
+kept. Printed are the seconds that passed and that were computed, the peak of the resident memory beside what Python and
+its libraries take before, how often progress was told, and the longest time without. The model is the tiny one that
+comes along.
 """
 
 from __future__ import annotations
