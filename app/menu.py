@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMenu
 
+from app.models.manual import OF_PAGE
 from app.style.theme import CHOICES
 
 if TYPE_CHECKING:
@@ -39,8 +40,16 @@ def window_menu(window: Window) -> QMenu:
     for name, key, direction in (("Larger", "Ctrl++", 1), ("Smaller", "Ctrl+-", -1), ("As it was", "Ctrl+0", 0)):
         _add(text, name, key, lambda direction=direction: window.context.theme.zoom(direction))
     menu.addSeparator()
+    _add(menu, "Help", "F1", lambda: show_help(window))
     _add(menu, "Quit", "Ctrl+Q", window.close)
     return menu
+
+
+def show_help(window: Window) -> None:
+    """Show what the help says of the page in front, in the one window of help."""
+    from app.widgets.help_window import HelpWindow
+
+    (window.findChild(HelpWindow) or HelpWindow(window)).open_at(OF_PAGE[window.current])
 
 
 def _add(menu: QMenu, text: str, key: str, do: object) -> QAction:

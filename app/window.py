@@ -24,7 +24,7 @@ from app.document import Document
 from app.errors import show_error
 from app.feed import Feed
 from app.jobs import Job, Jobs
-from app.menu import window_menu
+from app.menu import show_help, window_menu
 from app.models.packs import chosen
 from app.news import News
 from app.pages.page import Page
@@ -302,7 +302,7 @@ class Window(QMainWindow):
             ("Ctrl+Return", self.start_run), ("Ctrl+Enter", self.start_run),
             ("Ctrl+Z", undo.undo), ("Ctrl+Y", undo.redo), ("Ctrl+Shift+Z", undo.redo),
             ("Ctrl+O", self.open_model), ("Ctrl+Shift+O", self.open_gguf), ("Ctrl+I", self.import_adapter),
-            ("Ctrl+Q", self.close),
+            ("F1", partial(show_help, self)), ("Ctrl+Q", self.close),
             ("Ctrl++", lambda: theme.zoom(1)), ("Ctrl+=", lambda: theme.zoom(1)),
             ("Ctrl+-", lambda: theme.zoom(-1)), ("Ctrl+0", lambda: theme.zoom(0)),
         ]  # fmt: skip
