@@ -61,9 +61,9 @@ class Lokr(DenseDelta):
         return (y if "d" in p else y @ p["d_b"].T).flatten(-2)
 
     def linear(self, p: Mapping[str, Tensor], x: Tensor, frozen: Frozen, scale: float) -> Tensor:
-        from core.adapters.fused import frozen_linear
+        from core.adapters.kronecker import kronecker_linear
 
-        return frozen_linear(x, frozen) + self.branch(p, x, scale)
+        return kronecker_linear(x, frozen, p["c"], p["d"] if "d" in p else p["d_b"] @ p["d_a"], scale)
 
 
 def _as_product(matrix: Tensor) -> tuple[Tensor, Tensor]:
