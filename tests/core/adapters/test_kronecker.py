@@ -1,4 +1,4 @@
-"""The one step of a frozen weight and a Kronecker product, against the sum of the two and against finite differences."""
+"""A frozen weight and a Kronecker product in one step: against the sum of the two, and finite differences."""
 
 from __future__ import annotations
 
