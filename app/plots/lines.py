@@ -20,7 +20,7 @@ from core.figures.ticks import rounded
 
 _MOST_DOTS = 300
 """Measurements up to which a "points" curve has a dot on each."""
-_MOST_SMOOTH = 3000
+_MOST_SMOOTH = 800
 """Points up to which a curve is painted with soft edges: beyond, they cost more than they show."""
 
 _LONGEST = 30
