@@ -118,11 +118,6 @@ class Jobs(QObject):
         self.changed.emit()
         return job
 
-    def cancel_all(self) -> None:
-        """Ask for the end of everything under way."""
-        for job in self.under_way:
-            job.cancel()
-
     def stop(self) -> None:
         """Look no more."""
         self._timer.stop()

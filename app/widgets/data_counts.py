@@ -21,10 +21,6 @@ from core.figures.figure import Axis, Histogram, Mark
 _NARROW = 560
 """Pixels below which the two panels have no room side by side."""
 NOT_COUNTED = "after choosing a model"
-_TITLES = {
-    "lengths": ("Length of an example", "Tokens"),
-    "targets": ("Learned tokens of an example", "Learned tokens"),
-}
 _SPREADS = {"lengths": "Lengths", "targets": "Learned"}
 
 

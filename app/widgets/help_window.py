@@ -53,11 +53,11 @@ class HelpWindow(QDialog):
         row.setSpacing(24)
         row.addLayout(side)
         row.addWidget(self.text, 1)
-        self.search.setFixedWidth(theme.px(200))
-        self.list.setFixedWidth(theme.px(200))
         self.search.textChanged.connect(self._find)
         self.list.currentItemChanged.connect(lambda *_: self._show())
-        theme.changed.connect(self._show)
+        for follow in (self._scale, self._show):
+            theme.changed.connect(follow)
+        self._scale()
         self._find("")
 
     def open_at(self, key: str) -> None:
@@ -87,6 +87,11 @@ class HelpWindow(QDialog):
         """The page of a line; the first of all where there is none."""
         found: Topic = item.data(Qt.ItemDataRole.UserRole) if item is not None else topics()[0]
         return found
+
+    def _scale(self) -> None:
+        """The side grows with the text."""
+        for widget in (self.search, self.nothing, self.list):
+            widget.setFixedWidth(Theme.current().px(200))
 
     def _show(self) -> None:
         """Set the text: Markdown knows headings, bold and tables, the theme knows how large and in which colours."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.specials import special
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -54,13 +56,10 @@ class Spelling:
 def spelling(tokenizer: PreTrainedTokenizerBase) -> Spelling:
     """The spelling of a tokenizer's vocabulary."""
     byte_level = "ByteLevel" in repr(getattr(tokenizer, "backend_tokenizer").decoder)  # noqa: B009 - fast ones have it
-    vocabulary = tokenizer.get_vocab()
-    marks = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special} | set(
-        tokenizer.all_special_ids
-    )
-    pieces = [b""] * (max(len(tokenizer), *vocabulary.values(), 0) + 1)
-    for name, id in vocabulary.items():
-        if id not in marks or _BYTE.fullmatch(name):
+    marks = special(tokenizer)
+    pieces = [b""] * len(marks)
+    for name, id in tokenizer.get_vocab().items():
+        if not marks[id] or _BYTE.fullmatch(name):
             pieces[id] = _bytes(name, byte_level=byte_level)
     starts = np.cumsum([0, *map(len, pieces)])
     broken = np.array([not _whole(piece) for piece in pieces], dtype=np.bool_)

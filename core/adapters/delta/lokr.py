@@ -47,7 +47,7 @@ class Lokr(DenseDelta):
     def weight(self, p: Mapping[str, Tensor]) -> Tensor:
         import torch
 
-        return torch.kron(p["c"], p["d"] if "d" in p else p["d_b"] @ p["d_a"])
+        return torch.kron(p["c"], _large(p))
 
     def products(self, p: Mapping[str, Tensor]) -> Sequence[tuple[Tensor, Tensor]]:
         large = _as_product(p["d"]) if "d" in p else (p["d_b"], p["d_a"])
@@ -63,7 +63,12 @@ class Lokr(DenseDelta):
     def linear(self, p: Mapping[str, Tensor], x: Tensor, frozen: Frozen, scale: float) -> Tensor:
         from core.adapters.kronecker import kronecker_linear
 
-        return kronecker_linear(x, frozen, p["c"], p["d"] if "d" in p else p["d_b"] @ p["d_a"], scale)
+        return kronecker_linear(x, frozen, p["c"], _large(p), scale)
+
+
+def _large(p: Mapping[str, Tensor]) -> Tensor:
+    """D, whole."""
+    return p["d"] if "d" in p else p["d_b"] @ p["d_a"]
 
 
 def _as_product(matrix: Tensor) -> tuple[Tensor, Tensor]:
