@@ -237,11 +237,14 @@ class Writer:
             self._thin(self._trouble)
 
     def _thin(self, trouble: _Trouble) -> None:
-        """Where memory grows too full, leave out the per-layer measurements of every second step that is in it."""
+        """Where memory grows too full, leave out the per-layer measurements of every second step that is in it.
+
+        The newest step stays, because the rest of it may be still to come: a step is kept whole or not at all.
+        """
         if sum(len(record.data) for record in self._kept if isinstance(record, records.Spread)) <= ROOM:
             return
         steps = sorted({record.step for record in self._kept if isinstance(record, records.Spread)})
-        gone = set(steps[1::2])
+        gone = set(steps[1:-1:2])
         self._kept = [r for r in self._kept if not (isinstance(r, records.Spread) and r.step in gone)]
         trouble.thinned = True
 
