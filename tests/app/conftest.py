@@ -99,7 +99,7 @@ def window(home: Home, qapp: QApplication) -> Iterator[Callable[[], Window]]:
         made.show()
         made.context.feed.stop()
         made.activateWindow()
-        assert QTest.qWaitForWindowActive(made)
+        assert QTest.qWaitForWindowActive(made, 30_000)
         return made
 
     yield make

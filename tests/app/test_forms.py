@@ -332,7 +332,7 @@ def test_undo_keys_are_left_to_the_window(qtbot: QtBot) -> None:
     bind(form, document, "adapter")
     window.show()
     window.activateWindow()
-    assert QTest.qWaitForWindowActive(window)
+    assert QTest.qWaitForWindowActive(window, 30_000)
     type_into(editor(form, "rank"), "32")
     QTest.keyClick(editor(form, "rank"), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert document.config.adapter.rank == 8

@@ -215,7 +215,7 @@ def test_a_scrolled_map_is_hit_where_it_is_painted(qtbot: QtBot) -> None:
 
 
 def test_enter_asks_for_the_editor(painted: Painted, qtbot: QtBot) -> None:
-    with qtbot.waitSignal(painted.map.entered):
+    with qtbot.waitSignal(painted.map.entered, timeout=30_000):
         painted.key(Qt.Key.Key_Return)
 
 

@@ -218,7 +218,7 @@ def test_typing_a_rank_of_two_digits_is_one_step(open_page: Callable[[str], Show
 def test_enter_on_the_map_leads_to_the_rank(open_page: Callable[[str], Shown]) -> None:
     shown = open_page("/llama")
     shown.page.activateWindow()
-    assert QTest.qWaitForWindowActive(shown.page)
+    assert QTest.qWaitForWindowActive(shown.page, 30_000)
     shown.page.map.setFocus()
     QTest.keyClick(shown.page.map, Qt.Key.Key_Down)
     QTest.keyClick(shown.page.map, Qt.Key.Key_Return)

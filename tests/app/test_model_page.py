@@ -44,7 +44,7 @@ class Shown:
         self.page.resize(1080, 720)
         self.page.show()
         self.page.activateWindow()
-        assert QTest.qWaitForWindowActive(self.page)
+        assert QTest.qWaitForWindowActive(self.page, 30_000)
         self.page.shown()
         self.settle()
 

@@ -46,7 +46,7 @@ def command(*words: str | Path) -> subprocess.Popen[str]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, Any, str]:
     """Wait for its end: exit status, document, stderr."""
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     return process.returncode, json.loads(out), err
 
 

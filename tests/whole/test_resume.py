@@ -81,14 +81,14 @@ def test_a_run_killed_anywhere_ends_with_the_adapter_of_the_uninterrupted_one(st
 def test_a_launched_worker_that_is_killed_is_lost_and_goes_on_when_launched_again(store: Store, tmp_path: Path) -> None:
     run = create(store, tmp_path, train={"steps": 100_000, "checkpoint_every": 5, "evaluate_every": 0})
     launch(store.home, run)
-    wait_until(lambda: len(store.checkpoints(run)) > 0, seconds=60)
+    wait_until(lambda: len(store.checkpoints(run)) > 0)
 
     kill(store.run(run).folder)
     wait_until(lambda: observe(store, store.run(run))[1] is Status.LOST)
     launch(store.home, run, resume=True)
-    wait_until(lambda: any(isinstance(event, Rewound) for _, _, event in store.events(run)), seconds=60)
+    wait_until(lambda: any(isinstance(event, Rewound) for _, _, event in store.events(run)))
     store.command(run, Command.STOP)
-    wait_until(lambda: observe(store, store.run(run))[1] is Status.STOPPED, seconds=60)
+    wait_until(lambda: observe(store, store.run(run))[1] is Status.STOPPED)
 
     steps, _ = store.curve(run, "loss")
     np.testing.assert_array_equal(steps, np.arange(1, len(steps) + 1))

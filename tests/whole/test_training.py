@@ -180,7 +180,7 @@ def test_a_run_that_is_being_trained_is_not_trained_twice(store: Store, tmp_path
 def test_a_launched_run_pauses_goes_on_saves_and_stops_when_asked(store: Store, tmp_path: Path) -> None:
     run = create(store, tmp_path, train=ENDLESS)
     launch(store.home, run)
-    wait_until(lambda: store.curve(run, "loss")[0].size > 0, seconds=60)
+    wait_until(lambda: store.curve(run, "loss")[0].size > 0)
 
     store.command(run, Command.PAUSE)
     wait_until(lambda: observe(store, store.run(run))[1] is Status.PAUSED)
@@ -201,7 +201,7 @@ def test_a_launched_run_pauses_goes_on_saves_and_stops_when_asked(store: Store, 
 def test_a_launched_run_that_is_asked_to_end_saves_a_checkpoint_first(store: Store, tmp_path: Path) -> None:
     run = create(store, tmp_path, train=ENDLESS)
     worker_process = launch(store.home, run)
-    wait_until(lambda: store.curve(run, "loss")[0].size > 0, seconds=60)
+    wait_until(lambda: store.curve(run, "loss")[0].size > 0)
 
     os.kill(worker_process.pid, signal.SIGTERM)
     wait_until(lambda: observe(store, store.run(run))[1] is Status.STOPPED)

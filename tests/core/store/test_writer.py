@@ -374,7 +374,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 writer.close()
 """
     worker = subprocess.run(
-        [sys.executable, "-c", script, str(home.root), run], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script, str(home.root), run], capture_output=True, text=True, check=True, timeout=120
     )
 
     assert "cannot be written either" in worker.stderr
