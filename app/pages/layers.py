@@ -20,7 +20,7 @@ from app.widgets.map_legend import MapLegend
 from app.widgets.memory_panel import MemoryPanel
 from app.widgets.presets import LayerFilter, Presets
 from app.widgets.selection_panel import SelectionPanel
-from app.words import number, plural, shortened
+from app.words import number, plural
 from core.config.compact import compact
 from core.config.edit import rebuilt
 from core.config.extent import extent
@@ -28,6 +28,7 @@ from core.config.forecast import FLOAT, count, forecast
 from core.config.machine import free_memory, likely_device
 from core.config.select import select
 from core.errors import UserError
+from core.figures.names import shortened
 from core.layers import LayerInfo, LayerPlan
 
 _SIDE = 340
@@ -306,7 +307,7 @@ class LayersPage(Page):
             adapter.rank, adapter.alpha, own_ranks=bool(adapter.ranks), own_alphas=bool(adapter.alphas)
         )
         self.memory.show_forecast(
-            memory.to_dict(),
+            memory,
             self._free_memory(),
             extent(config, context=model.context, report=report),
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from PySide6.QtWidgets import QWidget
 
 from app.style.theme import Theme
@@ -12,6 +10,7 @@ from app.widgets.labels import label, set_property
 from app.widgets.panel import Panel
 from app.words import size
 from core.config.extent import Extent
+from core.config.forecast import Memory
 
 _PARTS = (
     ("Weights", ("weights",)), ("Adapter and gradients", ("adapter", "gradients")), ("Optimizer", ("optimizer",)),
@@ -32,7 +31,7 @@ class MemoryPanel(Panel):
         self.warning.hide()
         self.note.setProperty("type", "value")
         self.basis = label("", "hint", wrap=True)
-        self._last: tuple[Mapping[str, int], int | None, Extent] | None = None
+        self._last: tuple[Memory, int | None, Extent] | None = None
         self.add(self.bar)
         self.add(self.legend)
         self.add(self.basis)
@@ -40,38 +39,35 @@ class MemoryPanel(Panel):
         self.body.addStretch(1)
         Theme.current().changed.connect(self._again)
 
-    def show_forecast(self, memory: Mapping[str, int], free: int | None, largest: Extent) -> None:
+    def show_forecast(self, memory: Memory, free: int | None, largest: Extent) -> None:
         """Show a forecast in bytes by part, beside the bytes that are free (None where nobody knows).
 
         Args:
-            memory: bytes by part.
+            memory: what is forecast.
             free: bytes.
             largest: the micro-batch that it is for.
         """
         self._last = (memory, free, largest)
         self.basis.setText(_basis(largest))
         colors = Theme.current().tokens.parts
-        parts = [
-            Part(name, sum(memory[key] for key in keys), size(sum(memory[key] for key in keys)), color)
-            for (name, keys), color in zip(_PARTS, colors, strict=False)
-        ]
-        total = sum(part.value for part in parts)
+        figures = ((name, sum(getattr(memory, key) for key in keys)) for name, keys in _PARTS)
+        parts = [Part(name, value, size(value), color) for (name, value), color in zip(figures, colors, strict=False)]
         self.bar.set(parts, free or 0.0)
         self.legend.set(parts)
-        self.set_title("Memory forecast", _beside(total, free))
-        self._warn(total, free)
+        self.set_title("Memory forecast", _beside(memory.total, free))
+        self._warn(memory.needed, free)
 
-    def _warn(self, total: float, free: int | None) -> None:
+    def _warn(self, needed: int, free: int | None) -> None:
         """Say so where it will not fit, or only just."""
         text = ""
-        if free and total > free:
+        if free and needed > free:
             text = "This does not fit: try a smaller batch, shorter examples or gradient checkpointing."
-        elif free and total > _TIGHT * free:
+        elif free and needed > _TIGHT * free:
             text = "It will be tight: close other programs, or take a smaller batch."
         self.warning.setText(text)
         self.warning.setVisible(bool(text))
-        set_property(self.warning, "tone", "red" if free and total > free else "amber")
-        set_property(self.note, "tone", "red" if free and total > free else "text")
+        set_property(self.warning, "tone", "red" if free and needed > free else "amber")
+        set_property(self.note, "tone", "red" if free and needed > free else "text")
 
     def _again(self) -> None:
         if self._last:

@@ -116,10 +116,10 @@ def _room(
     device = likely_device(config.train.device)
     free = free_memory(device)
     memory = forecast(info, plans, config, report)
-    if free is None or memory.total <= free:
+    if free is None or memory.needed <= free:
         return
     where = "the graphics card" if device == "cuda" else "this machine"
-    text = f"The run will take about {_gigabytes(memory.total)}, and {where} has {_gigabytes(free)} free."
+    text = f"The run will take about {_gigabytes(memory.needed)}, and {where} has {_gigabytes(free)} free."
     largest = max(("weights", "activations", "logits", "optimizer"), key=lambda name: getattr(memory, name))
     yield _warning("train.batch", text, _ROOM_HINTS[largest])
 

@@ -8,14 +8,16 @@ Blocks below the first adapted one keep nothing at all.
 
 Everything is rounded up rather than down: better to be told that it is tight than to be cut off in step 12. The real
 peaks beside it are printed by `tests/benchmarks/forecast.py`. The total is what the measured peak of a run should come
-to, so the parts of a process that no run changes (Python and torch themselves) are in it where they are measured too.
+to, so Python and torch themselves are in it where they are measured too, and so is the model's file: while a model is
+loaded on a processor, its file lies in memory beside the numbers that are made of it, which a small run never takes
+again afterwards.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, Selection, declared
@@ -71,7 +73,9 @@ class Memory:
         gradients, optimizer: of what is trained.
         activations: what the backward pass finds kept.
         logits: the loss at its peak.
-        process: Python and its libraries, where the measured peak has them in it.
+        process: Python and its libraries, where the measured peak has them in it, and what loading takes above all of
+            the training.
+        reclaimable: of `process` the pages of the model's file, which the system takes back where others need them.
     """
 
     weights: int
@@ -81,11 +85,17 @@ class Memory:
     activations: int
     logits: int
     process: int = 0
+    reclaimable: int = 0
 
     @property
     def total(self) -> int:
         """All of it: what the measured peak of the run should come to."""
         return sum(getattr(self, part) for part in PARTS)
+
+    @property
+    def needed(self) -> int:
+        """What the machine must have free for it."""
+        return self.total - self.reclaimable
 
     def to_dict(self) -> dict[str, int]:
         """The contract's JSON object."""
@@ -120,7 +130,7 @@ def forecast(
     trained = count(plans, config.adapter) + head
     optimizer = config.train.optimizer
     assert isinstance(optimizer, Optimizer)
-    return Memory(
+    memory = Memory(
         weights=_weights(info, config, width),
         adapter=(sum(param.numel for param in _params(plans, config.adapter)) + head) * FLOAT,
         gradients=trained * FLOAT,
@@ -129,8 +139,9 @@ def forecast(
         if plans
         else 0,
         logits=_logits(info, config, largest, width, room=CHUNK[device]) if plans else 0,
-        process=PROCESS[device],
     )
+    above = max(0, _file(info) - (memory.total - memory.weights)) if device == "cpu" else 0
+    return replace(memory, process=PROCESS[device] + above, reclaimable=above)
 
 
 def _params(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> Iterator[Param]:
@@ -160,6 +171,13 @@ def _weights(info: ModelInfo, config: RunConfig, width: int) -> int:
     if "float_base" not in config.storage.provides:
         rest += max((layer.parameters for layer in matrices), default=0)
     return math.ceil(stored) + rest * width
+
+
+def _file(info: ModelInfo) -> int:
+    """Bytes of the weights as they are loaded; a GGUF file is converted first."""
+    if info.kind == "folder":
+        return info.bytes
+    return info.parameters * (FLOAT if info.dtype == "F32" else FLOAT // 2)
 
 
 def _activations(

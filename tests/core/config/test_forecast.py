@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, BertConfig, BertForSequenceClassi
 from core.adapters.attach import attach
 from core.adapters.storage.held import Held
 from core.config.extent import Extent, extent
-from core.config.forecast import SLACK, Memory, count, forecast
+from core.config.forecast import PROCESS, SLACK, Memory, count, forecast
 from core.config.head import head_parameters
 from core.config.run import RunConfig
 from core.config.select import select
@@ -217,6 +217,18 @@ def test_a_pooler_of_the_folders_own_is_no_part_of_the_head(tmp_path: Path) -> N
     BertForSequenceClassification(BertConfig(vocab_size=99, **sizes)).save_pretrained(tmp_path)
     config, report = judged("sequence-classification", ["a", "b", "c"])
     assert head_parameters(describe(tmp_path), config, report) == head_size(tmp_path, ["a", "b", "c"]) == 99
+
+
+def test_a_file_that_lies_in_memory_while_it_is_loaded_is_counted_where_the_training_takes_less(tmp_path: Path) -> None:
+    file = describe(deep_model("llama", tmp_path)).bytes
+    few: Any = {"data": {"max_tokens": 8}, "adapter": {"layers": ["layers.5.*"], "rank": 1}}
+    small, large = llama_memory(tmp_path, train={"batch": 1}, **few), llama_memory(tmp_path)
+    card = llama_memory(tmp_path, train={"batch": 1, "device": "cuda"}, **few)
+
+    assert small.total == PROCESS["cpu"] + small.weights + file
+    assert small.total - small.needed == small.reclaimable > 0  # the system takes it back where memory is short
+    assert large.total > PROCESS["cpu"] + large.weights + file and not large.reclaimable
+    assert not card.process
 
 
 def test_nothing_chosen_is_the_model_alone(tmp_path: Path) -> None:
