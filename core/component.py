@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 class Part(BaseModel):
-    """A frozen piece of a run's configuration; unknown keys are errors."""
+    """A frozen piece of a run's configuration; unknown keys are errors, and so are numbers that JSON cannot hold."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Component(Part):
@@ -129,7 +129,7 @@ class Axis(Generic[C]):
         if isinstance(value, self.members):
             return value
         fields = {"kind": value} if isinstance(value, str) else value
-        if not isinstance(fields, dict) or "kind" not in fields:
+        if not isinstance(fields, dict) or not isinstance(fields.get("kind"), str):
             raise ValueError(f"{self.label}: expected one of {', '.join(self._by_kind)}, or a mapping with 'kind'.")
         fields = dict(fields)
         try:

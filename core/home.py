@@ -19,6 +19,7 @@ from pathlib import Path
 import platformdirs
 
 from core.errors import UserError
+from core.paths import typed
 
 VARIABLE = "RANKLOOM_HOME"
 
@@ -70,7 +71,7 @@ def find_home(given: str | None = None) -> Home:
         UserError: the folder cannot be made or is a file.
     """
     chosen = given or os.environ.get(VARIABLE)
-    root = Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("rankloom", appauthor=False))
+    root = typed(chosen) if chosen else Path(platformdirs.user_data_dir("rankloom", appauthor=False))
     home = Home(root.absolute())
     try:
         for folder in (home.runs, home.models, home.bin):

@@ -19,7 +19,7 @@ from core.config.run import JUDGING, RunConfig
 from core.data.arranging import arrange
 
 DRAWN = 2048
-"""Examples that are drawn, at most, in steps of which each is laid out."""
+"""Examples that are drawn, at most, in steps of which each is laid out; of a larger step only so many, or a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,12 @@ def _drawn(
     """
     middles = [max(1, round((low + high) / 2)) for low, high in pairwise(edges)]
     lengths = np.minimum(np.append(np.repeat(middles, counts)[:-1], largest), longest)
-    generator, size = np.random.default_rng(0), batch * accumulate
+    generator, examples = np.random.default_rng(0), batch * accumulate
+    size = min(examples, max(batch, DRAWN))
     found = (0, 0)
     for number in range(max(1, min(steps, DRAWN // size))):
         step = generator.choice(lengths, size, replace=len(lengths) < size)
-        if number == 0 and steps * size >= len(lengths):
+        if number == 0 and steps * examples >= len(lengths):
             step[0] = lengths[-1]  # every example has its turn, so the longest has
         part = [int(length) for length in np.sort(step)[-batch:]]
         rows = arrange(part, longest) if packing else [[at] for at in range(batch)]

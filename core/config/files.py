@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from yaml.nodes import MappingNode
+from yaml.nodes import MappingNode, ScalarNode
 
 from core.atomic import write_text
 from core.component import Part
 from core.config.run import Mistakes, RunConfig
 from core.errors import UserError
+from core.paths import typed
 
 ALWAYS: dict[str, tuple[str, ...]] = {
     "": ("name", "seed", "task"),
@@ -114,7 +115,7 @@ def _resolved(value: str, path: Path) -> str:
     """An absolute path where there is such a file or folder; otherwise the words as they stand."""
     if not value:
         return value
-    wanted = Path(value).expanduser()
+    wanted = typed(value)
     for folder in (path.parent, Path.cwd()):
         found = (folder / wanted).absolute()
         if found.exists():
@@ -128,7 +129,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            if key_node.value in seen:
+            if isinstance(key_node, ScalarNode) and key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"'{key_node.value}' is there twice", key_node.start_mark
                 )

@@ -48,6 +48,8 @@ def _plain(value: Component | None) -> Any:
 _SERIAL = PlainSerializer(_plain, when_used="always")
 
 
+MOST_RANK, MOST_ALPHA, MOST_EXAMPLES = 4096, 1e6, 2**16
+"""Bounds that nobody will miss: of a layer, and of the passes of a step and of the examples in each."""
 JUDGING = frozenset({"sequence-classification", "regression"})
 """Tasks in which a model judges texts with a head of its own, instead of writing."""
 
@@ -177,8 +179,10 @@ class AdapterConfig(Part):
     """A method, its size and its layers. Axes that are set here win over the method's."""
 
     method: str = option("lora", "Method", "A known name that fills the axes.")
-    rank: int = option(8, "Rank (r)", "Inner width of the adapter: capacity and size grow with it.", ge=1, le=4096)
-    alpha: float = option(16.0, "Alpha", "Strength of the adapter's output: it is multiplied by alpha / r.", gt=0)
+    rank: int = option(8, "Rank (r)", "Inner width of the adapter: capacity and size grow with it.", ge=1, le=MOST_RANK)
+    alpha: float = option(
+        16.0, "Alpha", "Strength of the adapter's output: it is multiplied by alpha / r.", gt=0, le=MOST_ALPHA
+    )
     dropout: float = option(0.0, "Dropout", "Share of the adapter's input that is dropped in training.", ge=0, lt=1)
     layers: str | tuple[str, ...] = option(
         "all-linear", "Layers", "Names, suffixes, patterns with * or a preset: all-linear, attention, mlp."
@@ -216,10 +220,18 @@ class AdapterConfig(Part):
 
     @field_validator("ranks")
     @classmethod
-    def _positive_ranks(cls, value: dict[str, int]) -> dict[str, int]:
-        wrong = {name: rank for name, rank in value.items() if rank < 1}
+    def _possible_ranks(cls, value: dict[str, int]) -> dict[str, int]:
+        wrong = {name: rank for name, rank in value.items() if not 1 <= rank <= MOST_RANK}
         if wrong:
-            raise ValueError(f"adapter.ranks must be 1 or more (got {wrong}).")
+            raise ValueError(f"adapter.ranks must be from 1 to {MOST_RANK} (got {wrong}).")
+        return value
+
+    @field_validator("alphas")
+    @classmethod
+    def _positive_alphas(cls, value: dict[str, float]) -> dict[str, float]:
+        wrong = {name: alpha for name, alpha in value.items() if not 0 < alpha <= MOST_ALPHA}
+        if wrong:
+            raise ValueError(f"adapter.alphas must be above 0, up to {MOST_ALPHA:,.0f} (got {wrong}).")
         return value
 
     def axis(self, name: str) -> Component:
@@ -236,8 +248,10 @@ class TrainConfig(Part):
     """The training loop."""
 
     steps: int = option(200, "Steps", "How many times the adapter is changed.", unit="steps", ge=1, le=10**9)
-    batch: int = option(8, "Batch", "Examples in one forward pass.", unit="examples", ge=1)
-    accumulate: int = option(1, "Accumulate", "Forward passes whose gradients make one step.", unit="passes", ge=1)
+    batch: int = option(8, "Batch", "Examples in one forward pass.", unit="examples", ge=1, le=MOST_EXAMPLES)
+    accumulate: int = option(
+        1, "Accumulate", "Forward passes whose gradients make one step.", unit="passes", ge=1, le=MOST_EXAMPLES
+    )
     learning_rate: float = option(2e-4, "Learning rate", "Size of a step.", gt=0, le=1000)
     optimizer: Annotated[Optimizer, BeforeValidator(OPTIMIZERS.parse), _SERIAL] = option(
         OPTIMIZERS.default(), "Optimizer", "What turns gradients into steps."

@@ -16,6 +16,7 @@ from core.data.readers import GZIP, KINDS, KNOWN, kind_of
 from core.data.readers.columns import SAVED, SPLITS, folder_size, saved_rows
 from core.data.row import Position, Row
 from core.errors import UserError
+from core.paths import typed
 
 HELD_BACK = re.compile(r"(?:^|[-_.])(test|validation|valid|val|dev|eval)(?![a-z])", re.IGNORECASE)
 TRAIN = re.compile(r"(?:^|[-_.])train(?![a-z])", re.IGNORECASE)
@@ -77,7 +78,7 @@ def find(path: str | Path) -> Source:
     """
     if not str(path):
         raise UserError("No data has been chosen.", hint="Choose a file or a folder.", path="data.path")
-    root = Path(path).expanduser()
+    root = typed(path)
     if root.is_dir():
         return _folder(root)
     if not root.exists():

@@ -32,6 +32,7 @@ from core.home import Home
 from core.models.catalog import describe
 from core.models.info import ModelInfo
 from core.models.load import resolve
+from core.paths import typed
 from core.store.store import Store
 from core.store.writer import Writer
 from core.train.checkpoint import ADAPTER, name
@@ -69,7 +70,7 @@ def import_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         UserError: the adapter cannot be taken over, or belongs to another model; no run has been made then.
         Cancelled: by `progress`.
     """
-    folder = Path(str(body["adapter"])).expanduser()
+    folder = typed(str(body["adapter"]))
     found = _found(home, folder, str(body["model"]), str(body.get("name") or ""), progress)
     progress("Making the run", None)
     run = _make(home, found, origin=f"Imported from {folder.absolute()}.")
@@ -100,7 +101,7 @@ def _found(home: Home, folder: Path, model: str, called: str, progress: Progress
     root = stand_ins(read.plans, read.head)
     adapters = foreign.put_on(root, read, storage=STORAGES.default(), labels=labels)
     task = "causal-lm" if not read.head else "sequence-classification" if labels else "regression"
-    absolute = str(Path(model).expanduser().absolute()) if Path(model).expanduser().exists() else model
+    absolute = str(typed(model).absolute()) if typed(model).exists() else model
     config = RunConfig.from_dict(
         {
             "name": called.strip() or (folder.parent if folder.is_file() else folder).absolute().name,

@@ -11,6 +11,7 @@ from core.errors import UserError
 from core.export.card import is_dead_path
 from core.export.merged import Onto
 from core.models.info import ModelInfo
+from core.paths import typed
 from core.store.rows import RunRow
 
 KINDS = ("adapter", "lora", "merged", "gguf")
@@ -53,9 +54,7 @@ class Request:
             UserError: it asks for a form that does not exist, or gives a path as the base model's name.
         """
         given = {key: body[key] for key in cls.__dataclass_fields__ if body.get(key) is not None}
-        request = cls(
-            **{**given, "out": Path(given["out"]).expanduser(), "checkpoint": str(given.get("checkpoint", "best"))}
-        )
+        request = cls(**{**given, "out": typed(given["out"]), "checkpoint": str(given.get("checkpoint", "best"))})
         if request.to not in KINDS:
             raise UserError(f"There is no export to '{request.to}'.", hint=f"There are: {', '.join(KINDS)}.")
         if request.onto not in ONTO:

@@ -37,6 +37,7 @@ from core.insight import anatomy, comparing
 from core.insight.job import Look
 from core.insight.opened import Opened
 from core.insight.paper import Paper, Section, Shown, html, markdown
+from core.paths import typed
 from core.store.rows import RunRow
 from core.store.store import Store
 
@@ -56,7 +57,7 @@ def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         UserError: a run does not exist, or the folder has something in it; nothing has been written then.
         Cancelled: by `progress`; nothing of it is left.
     """
-    out = Path(body["out"]).expanduser().absolute()
+    out = typed(body["out"]).absolute()
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise UserError(f"{out} is already there.", hint="Choose another folder, or remove this one.")
     if not body.get("runs"):

@@ -20,6 +20,7 @@ from core.home import Home
 from core.models.folder import describe_folder, name_of
 from core.models.gguf_describe import describe_gguf
 from core.models.info import ModelInfo
+from core.paths import typed
 
 __all__ = ["Found", "ModelInfo", "describe", "embedded_model", "find_models", "is_gguf", "locate", "tiny_model"]
 
@@ -56,7 +57,7 @@ def locate(path: str | Path) -> Path:
     """
     if not str(path).strip():
         raise UserError("No model is chosen.", hint="Choose a model folder or a GGUF file.", path="model.path")
-    place = Path(path).expanduser()
+    place = typed(path)
     if not place.exists() and not place.is_absolute() and str(path).count("/") <= 1:
         cached = hub_cache() / f"models--{str(path).replace('/', '--')}"
         place = cached if cached.is_dir() else place

@@ -17,7 +17,7 @@ def answer(model: nn.Module, tokenizer: Any, prompt: str, *, tokens: int, device
         model: as it is, adapters included; it is put into evaluation mode and left in the mode it was in.
         tokenizer: the model's.
         prompt: the user's words.
-        tokens: the most tokens of the answer.
+        tokens: the most tokens of the answer; fewer where the model reads no more than that.
         device: where the model is.
 
     Returns:
@@ -28,6 +28,7 @@ def answer(model: nn.Module, tokenizer: Any, prompt: str, *, tokens: int, device
     ids = _encode(tokenizer, prompt)
     context = getattr(model.config, "max_position_embeddings", None)
     if isinstance(context, int) and ids.shape[1] + tokens > context:
+        tokens = min(tokens, max(1, context - 1))
         ids = ids[:, -max(1, context - tokens) :]
     greedy = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=tokens, use_cache=True, do_sample=False, num_beams=1, temperature=1.0, top_p=1.0, top_k=50,

@@ -87,6 +87,10 @@ class Dylora(RankSchedule):
     )
 
     def doubts(self, config: RunConfig, path: str) -> Iterator[Problem]:
+        rank = config.adapter.rank
+        if self.lowest > rank and not config.adapter.ranks:
+            text = f"DyLoRA draws ranks from {self.lowest} on, and the largest is {rank}: there is nothing to draw."
+            yield Problem(path, text, f"Set its lowest rank to {rank} or less.")
         if self.leak == "mask" and config.train.optimizer.kind not in ("adamw", "sgd"):
             text = f"{config.train.optimizer.label} keeps its state in a form of its own: no row can be held."
             yield Problem(path, text, "Set train.optimizer to adamw, or leak to allow.")

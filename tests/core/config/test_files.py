@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core.config.files import dumps, read, write
 from core.config.run import RunConfig
 from core.errors import UserError
+from core.models.catalog import locate
 
 CONTRACT = """
 name: dora-first-try
@@ -121,6 +122,12 @@ def test_relative_paths_are_found_beside_the_file_first(tmp_path: Path, monkeypa
         ("model: {path: 5}", "model.path"),
         ("adapter: {method: lroa}", "Did you mean 'lora'"),
         ("name: !!python/object/apply:os.getcwd []", "not sound YAML"),
+        ("? [a, b]\n: c", "not sound YAML"),
+        ("train: {warmup: .inf}", "train.warmup should be a finite number"),
+        ("adapter: {rates: {kind: lora+, ratio_b: .inf}}", "ratio_b should be a finite number"),
+        ("adapter: {alphas: {q_proj: -3}}", "adapter.alphas must be above 0"),
+        ("adapter: {ranks: {q_proj: 5000}}", "adapter.ranks must be from 1 to 4096"),
+        ("adapter: {delta: {kind: [lora]}}", "adapter.delta"),
     ],
 )
 def test_a_mistake_is_named_with_the_file_and_the_place(tmp_path: Path, text: str, said: str) -> None:
@@ -129,6 +136,14 @@ def test_a_mistake_is_named_with_the_file_and_the_place(tmp_path: Path, text: st
 
     assert said in str(caught.value)
     assert "run.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["~nobody-is-called-so/data.jsonl", "a" * 300])
+def test_a_path_at_which_nothing_can_be_is_a_mistake_and_no_crash(tmp_path: Path, path: str) -> None:
+    with pytest.raises(UserError, match="cannot be a path here"):
+        read(written(tmp_path, f"data: {{path: {path}}}"))
+    with pytest.raises(UserError, match="cannot be a path here"):
+        locate(path)
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:

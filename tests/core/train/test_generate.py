@@ -38,10 +38,11 @@ def test_a_tokenizer_without_a_template_is_given_the_prompt_as_it_is() -> None:
     assert isinstance(answer(random_model("gpt2"), tokenizer, "Once", tokens=3, device=CPU), str)
 
 
-def test_a_prompt_longer_than_the_context_is_cut_at_its_beginning() -> None:
+def test_prompt_and_answer_together_are_no_longer_than_the_model_reads() -> None:
     model = random_model("gpt2")
 
-    assert isinstance(answer(model, tiny_tokenizer(), "word " * 600, tokens=4, device=CPU), str)
+    for tokens in (4, 2048):
+        assert isinstance(answer(model, tiny_tokenizer(), "word " * 600, tokens=tokens, device=CPU), str)
 
 
 def test_the_model_stays_in_its_mode() -> None:
