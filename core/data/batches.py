@@ -7,8 +7,9 @@ packing only lays them in fewer, fuller rows, so that training with and without 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 import torch
@@ -120,10 +121,10 @@ class Batches:
         epochs, within = np.divmod(places, len(self._examples))
         return np.array([self._permutation(int(e))[w] for e, w in zip(epochs, within, strict=True)], dtype=np.int64)
 
-    def evaluation(self, batch: int) -> list[Batch]:
-        """Every example once, `batch` at a time, those of like length together."""
+    def evaluation(self, batch: int) -> Sequence[Batch]:
+        """Every example once, `batch` at a time, those of like length together; laid out when they are asked for."""
         order = np.argsort(self._lengths, kind="stable")
-        return [self._make(order[start : start + batch]) for start in range(0, len(order), batch)]
+        return _Passes([order[start : start + batch] for start in range(0, len(order), batch)], self._make)
 
     def _permutation(self, epoch: int) -> NDArray[np.int64]:
         if self._order[0] != epoch:
@@ -149,6 +150,30 @@ class Batches:
         if judged:
             return _judged(batch, examples)
         return batch if len(texts) == len(examples) else replace(batch, trained=len(examples))
+
+
+class _Passes(Sequence[Batch]):
+    """Batches of which one is in memory at a time, however many there are.
+
+    Args:
+        parts: of each the examples that it holds.
+        make: lays it out.
+    """
+
+    def __init__(self, parts: Sequence[NDArray[np.int64]], make: Callable[[NDArray[np.int64]], Batch]) -> None:
+        self._parts, self._make = parts, make
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Batch: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Batch]: ...
+    def __getitem__(self, index: int | slice) -> Batch | Sequence[Batch]:
+        if isinstance(index, slice):
+            return _Passes(self._parts[index], self._make)
+        return self._make(self._parts[index])
 
 
 def _lengths(examples: Sequence[Tokens]) -> NDArray[np.int64]:

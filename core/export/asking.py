@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from core.adapters.attach import Adapters
 from core.adapters.state import read, reattach
 from core.adapters.storage import STORAGES
 from core.config.run import JUDGING, RunConfig
+from core.data.fitting import fitting
 from core.data.prepare import prepare
 from core.errors import UserError
 from core.export import foreign, gguf
@@ -20,6 +22,7 @@ from core.export.request import LOOSE, Request, Source
 from core.export.verify import Agreement, Probe, answers, compare, within_budget
 from core.home import Home
 from core.models.hold import round_weights
+from core.models.info import ModelInfo
 from core.models.load import load
 
 FALLBACK = "A model learns from examples, and what it has learned shows in what it says next."
@@ -40,7 +43,7 @@ def verify(
     judged = source.config.task in JUDGING
     labels = read(source.folder).labels if judged else None
     loaded = load(source.info.path, compute=torch.float32, device="cpu", storage=source.config.storage, labels=labels)
-    asked = within_budget(probes(source.config, loaded.tokenizer, home), source.info.vocabulary)
+    asked = within_budget(probes(source.config, loaded.tokenizer, source.info, home), source.info.vocabulary)
     live = reattach(loaded.model, source.folder, storage=source.config.storage)
     if request.to != "lora":
         for name, layer in live.layers.items():
@@ -67,14 +70,20 @@ def open_export(request: Request, source: Source) -> nn.Module:
     return opened
 
 
-def probes(config: RunConfig, tokenizer: PreTrainedTokenizerBase, home: Home | None = None) -> list[Probe]:
-    """The run's held-out examples, or its training examples where it has none; its prompts where the data has gone."""
+def probes(
+    config: RunConfig, tokenizer: PreTrainedTokenizerBase, info: ModelInfo, home: Home | None = None
+) -> Iterator[Probe]:
+    """The run's held-out examples, or its training examples where it has none; its prompts where the data has gone.
+
+    One is made when it is asked for: of many tokens that are kept, no more are looked at than will be answered.
+    """
     try:
-        prepared = prepare(config.data, tokenizer, config.seed, task=config.task, home=home)
+        prepared = prepare(fitting(config.data, info), tokenizer, config.seed, task=config.task, home=home)
     except UserError:
         texts = config.train.prompts or (FALLBACK,)
         ids = [tuple(tokenizer(text)["input_ids"]) for text in texts]
-        return [Probe(one, (True,) * len(one)) for one in ids]
-    found = prepared.held_out or prepared.train
-    sides = [example.texts()[0] for example in found]
-    return [Probe(tuple(map(int, one.ids)), tuple(map(bool, one.trained))) for one in sides]
+        yield from (Probe(one, (True,) * len(one)) for one in ids)
+        return
+    for example in prepared.held_out or prepared.train:
+        one = example.texts()[0]
+        yield Probe(tuple(one.ids.tolist()), tuple(one.trained.tolist()))

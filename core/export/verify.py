@@ -8,7 +8,7 @@ adapter read from its files and added to a fresh base model.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -72,7 +72,7 @@ class Agreement:
         return f"{text}; perplexity {self.perplexity_live:.3f} live, {self.perplexity_exported:.3f} exported."
 
 
-def within_budget(probes: Sequence[Probe], vocabulary: int) -> list[Probe]:
+def within_budget(probes: Iterable[Probe], vocabulary: int) -> list[Probe]:
     """As many of the probes, from the first on, as can be asked; the last one shortened to fit."""
     room = max(2, KEPT_BYTES // (4 * vocabulary))
     chosen: list[Probe] = []

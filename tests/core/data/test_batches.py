@@ -156,6 +156,7 @@ def test_evaluation_takes_every_example_once() -> None:
         found = batches(TokenList(EXAMPLES), packing=packing).evaluation(4)
         assert sum(batch.tokens for batch in found) == sum(len(each) for each in EXAMPLES)
         assert sum(batch.trained for batch in found) == sum(each.targets for each in EXAMPLES)
+        assert [batch.sources for batch in found[1:]] == [batch.sources for batch in found][1:]
 
 
 def test_examples_are_arranged_in_few_full_rows_without_losing_one() -> None:
