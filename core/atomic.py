@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_IN_WORDS = ("os error 28", "os error 112", "os error 122")
 """How safetensors reports a full disk: Linux's and macOS's number, Windows's, and a quota's. numpy only says that fewer
 bytes were written than it had."""
+_PATIENCE = 2.0 if os.name == "nt" else 0.0
+"""Seconds for which a renaming is tried: Windows refuses it while somebody has the file open, be it for an instant."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -35,7 +38,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _rename(temporary, path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -63,16 +66,38 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         yield temporary
         sync(temporary)
         if target.exists():
-            old = temporary.with_suffix(".old")
-            target.rename(old)
-            temporary.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
+            _exchange(temporary, target)
         else:
-            temporary.rename(target)
+            _rename(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     _sync_folder(target.parent)
+
+
+def _exchange(new: Path, target: Path) -> None:
+    """Put a folder in another one's place; where it cannot be put there, the other one is back."""
+    old = new.with_suffix(".old")
+    _rename(target, old)
+    try:
+        _rename(new, target)
+    except BaseException:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _rename(source: Path, target: Path) -> None:
+    """In one piece, over a file that is there; with patience where the system asks for it."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.01)
 
 
 def disk_is_full(error: BaseException) -> bool:

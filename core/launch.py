@@ -41,7 +41,7 @@ _YIELDING: Mapping[str, str] = {"OMP_WAIT_POLICY": "passive"}
 cores, threads that spin take the others from the very thread they wait for, and a step becomes 25 times slower (300 ms
 to 8 s, measured on four busy cores). The user's own setting wins."""
 
-SERVICE_LOCK = "service.lock"
+SERVICE_LOCK, LAUNCHING_LOCK = "service.lock", "launching.lock"
 LOG = "worker.log"
 
 _PROGRAM = Path(__file__).resolve().parent.parent / "main.py"
@@ -103,18 +103,12 @@ def launch(
     """
     store = Store(home)
     try:
-        row = store.run(run_id)
-        _check(row)
-        words = command or _words("worker", run_id, home, *(["--resume"] if resume else []))
-        try:
-            _note(row.folder, 0, time.time(), worker=False)
-            store.launched(run_id)
-            child = _start(words, row.folder / LOG)
-        except OSError as error:
-            text = f"The worker could not be started: {error.strerror or error}."
-            (row.folder / _RECORD).unlink(missing_ok=True)
-            store.note(run_id, RunFailed(row.state.step, text))
-            raise UserError(text) from error
+        # In turn, so that of two windows that start a run at one moment the second sees the note of the first.
+        with FileLock(home.root / LAUNCHING_LOCK):
+            row = store.run(run_id)
+            _check(row)
+            words = command or _words("worker", run_id, home, *(["--resume"] if resume else []))
+            child = _begin(store, row, words)
     finally:
         store.close()
     _introduce(row.folder, child.pid)
@@ -129,7 +123,7 @@ def alive(folder: Path) -> bool:
     if record is None or record["worker"]:
         return False
     if record["pid"] == 0:
-        return time.time() - float(record["created"]) < _GRACE
+        return abs(time.time() - float(record["created"])) < _GRACE
     return _process(record) is not None
 
 
@@ -193,6 +187,22 @@ def start_detached(mode: str, home: Home, log: Path) -> None:
         OSError: no process can be started.
     """
     _start(_words(mode, home), log)
+
+
+def _begin(store: Store, row: RunRow, words: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a worker, and say so beforehand; where it cannot be started, nothing says that one is on its way."""
+    try:
+        _note(row.folder, 0, time.time(), worker=False)
+        store.launched(row.id)
+        return _start(words, row.folder / LOG)
+    except UserError:
+        (row.folder / _RECORD).unlink(missing_ok=True)
+        raise
+    except OSError as error:
+        (row.folder / _RECORD).unlink(missing_ok=True)
+        text = f"The worker could not be started: {error.strerror or error}."
+        store.note(row.id, RunFailed(row.state.step, text))
+        raise UserError(text) from error
 
 
 def _check(row: RunRow) -> None:

@@ -95,7 +95,7 @@ def main(home: Home, *, start: Callable[[Home, str], object] = launch) -> int:
     store = Store(home)
     try:
         # Looked at once more after the lock is free: whoever queued a run meanwhile saw it held and started nobody.
-        while waiting(store) and lock.acquire(patience=0.0):
+        while waiting(store) and lock.acquire():
             try:
                 _serve(home, store, start)
             finally:

@@ -65,7 +65,7 @@ class Spill:
     def take_in(self, database: sqlite3.Connection, state: RunState) -> RunState:
         """Put what is in the file into the tables, inside the caller's transaction; returns the run's state after it.
 
-        Call `clear` once the transaction is committed. A line that a crash tore is left out.
+        Call `clear` once the transaction is committed. A line that a crash tore, or a newer program wrote, is left out.
         """
         lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
         tokens = [line for line in lines if line.startswith('"')]
@@ -87,10 +87,10 @@ class Spill:
 
 
 def _record(line: str) -> Record | None:
-    """The record of a line; None for a token, an empty line, or one that a crash tore."""
+    """The record of a line; None for a token, an empty line, one that a crash tore, or one of a newer program."""
     try:
         return from_line(line) if line.startswith("[") else None
-    except ValueError:
+    except (ValueError, LookupError, TypeError):
         return None
 
 

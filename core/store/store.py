@@ -224,9 +224,9 @@ class Store(Readings):
         """Take in what a worker that is gone had to leave in its spill file; returns whether there was anything."""
         folder = self.home.run(run)
         spill, lock = Spill(folder, run), FileLock(folder / LOCK)
-        if not spill or not lock.acquire(patience=0.0):
-            return False
         try:
+            if not spill or not lock.acquire(patience=0.0):
+                return False
             with transaction(self._database):
                 state = read_state(self._database, run)
                 if state is not None:

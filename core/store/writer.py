@@ -46,6 +46,7 @@ FAREWELL = 10.0
 ROOM = 256 * 2**20
 """Bytes of per-layer measurements kept in memory while neither database nor spill file can be written."""
 
+_COMMANDS = {command.value: command for command in Command}
 _log = logging.getLogger(__name__)
 
 
@@ -118,16 +119,19 @@ class Writer:
         self._put(records.Adapted(json.dumps([layer.to_dict() for layer in layers])))
 
     def commands(self) -> list[Command]:
-        """What has been asked since the last call, oldest first; each is handed out once. Costs microseconds."""
+        """What has been asked since the last call, oldest first; each is handed out once. Costs microseconds.
+
+        What the window of a newer program asks, and this one does not know, is left out.
+        """
         query = "SELECT seq, kind FROM commands WHERE run = ? AND NOT taken AND seq > ? ORDER BY seq"
         try:
             rows = self._asking.execute(query, (self.run, self._last_command)).fetchall()
-        except sqlite3.OperationalError:
+        except sqlite3.Error:
             return []  # They are still there at the next step.
         if rows:
             self._last_command = rows[-1][0]
             self._put(records.Taken(self._last_command), hasty=True)
-        return [Command(kind) for _, kind in rows]
+        return [_COMMANDS[kind] for _, kind in rows if kind in _COMMANDS]
 
     def rewind(self, step: int) -> None:
         """Forget what was measured after `step`, from which a resumed run goes on, and say `Rewound`."""

@@ -43,6 +43,39 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypa
     assert target.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [target]
 
 
+def test_a_folder_that_cannot_be_exchanged_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, target = Path.replace, tmp_path / "made"
+
+    def in_use(source: Path, to: Path) -> Path:
+        if to == target and source.suffix == ".part":
+            raise PermissionError(errno.EACCES, "in use")
+        return replace(source, to)
+
+    target.mkdir()
+    (target / "old").touch()
+    monkeypatch.setattr(Path, "replace", in_use)
+    monkeypatch.setattr(Path, "rename", in_use)
+    with pytest.raises(PermissionError), new_folder(target, replace=True) as made:
+        (made / "new").touch()
+
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["made", "made/old"]
+
+
+def test_a_file_that_somebody_reads_for_an_instant_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, refusals = Path.replace, [PermissionError(errno.EACCES, "in use") for _ in range(3)]
+
+    def as_on_windows(source: Path, target: Path) -> Path:
+        if refusals:
+            raise refusals.pop()
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", as_on_windows)
+    monkeypatch.setattr(atomic, "_PATIENCE", 60.0)
+    write_text(tmp_path / "process.json", "{}")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["process.json"] and not refusals
+
+
 def test_a_folder_that_is_there_gives_way_only_where_that_was_said(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     with pytest.raises(UserError, match="already there"), new_folder(tmp_path / "made"):

@@ -13,13 +13,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core import launch as launching
 from core.commands import Command
 from core.config.run import RunConfig
 from core.errors import UserError
 from core.events import RunStarted
 from core.home import Home
 from core.launch import OFFLINE, RunLock, alive, kill, launch, observe, terminate
+from core.lock import held
 from core.state import Phase, Status
+from core.store.rows import RunRow
 from core.store.store import Store
 from tests.waiting import wait_until
 
@@ -157,6 +160,34 @@ def test_a_worker_that_cannot_be_started_is_a_failure_of_the_run(store: Store) -
     assert "could not be started" in store.run(run).state.message
 
 
+def test_a_launch_that_cannot_be_noted_leaves_no_worker_on_its_way(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(store: Store, run: str) -> None:
+        raise UserError("The disk is full.")
+
+    monkeypatch.setattr(Store, "launched", full)
+    run = store.create_run(RunConfig(name="first"))
+    with pytest.raises(UserError, match="disk is full"):
+        launch(store.home, run)
+
+    assert not alive(store.run(run).folder)
+
+
+def test_launches_take_turns(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    check, alone = launching._check, []
+
+    def watched(row: RunRow) -> None:
+        alone.append(held(store.home.root / launching.LAUNCHING_LOCK))
+        check(row)
+
+    monkeypatch.setattr(launching, "_check", watched)
+    run = start(store, "finish")
+    wait_until(lambda: seen(store, run) is Status.FINISHED)
+
+    assert alone == [True]
+
+
 def test_a_worker_that_has_ended_leaves_nothing_behind(store: Store) -> None:
     run = store.create_run(RunConfig(name="first"))
     child = launch(store.home, run, command=[sys.executable, "-c", "pass"])
@@ -185,7 +216,7 @@ def test_a_process_that_was_given_the_same_number_later_is_left_alone(store: Sto
 
 def test_a_launch_that_was_cut_short_counts_as_alive_only_for_a_while(store: Store) -> None:
     folder = store.run(store.create_run(RunConfig(name="first"))).folder
-    for age, expected in ((0.0, True), (100.0, False)):
+    for age, expected in ((0.0, True), (100.0, False), (-100.0, False)):  # the last where the clock was put back
         note = {"pid": 0, "created": time.time() - age, "worker": False}
         (folder / "process.json").write_text(json.dumps(note), encoding="utf-8")
         assert alive(folder) is expected

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from core import queue
+from core import lock, queue
 from core.commands import Command
 from core.config.run import RunConfig
 from core.errors import UserError
-from core.events import RunStarted
+from core.events import Launched, RunStarted
 from core.home import Home
 from core.launch import alive, kill, launch, observe
 from core.lock import held
@@ -96,6 +96,17 @@ def test_a_run_that_cannot_be_started_fails_and_the_next_has_its_turn(store: Sto
     assert queue.main(store.home, start=start) == 0
     assert (store.run(one).phase, store.run(one).state.message) == (Phase.FAILED, "It cannot be started.")
     assert queue.waiting(store) == []
+
+
+def test_somebody_who_only_looks_keeps_the_queue_from_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, looks = queue.enqueue(store.home, store, RunConfig(name="one")), [False]
+    taken = lock._taken
+    monkeypatch.setattr(
+        lock, "_taken", lambda handle, *, shared: looks.pop() if looks else taken(handle, shared=shared)
+    )
+
+    assert queue.main(store.home, start=lambda home, run: store.note(run, Launched())) == 0
+    assert store.run(run).phase is Phase.STARTING
 
 
 def test_what_cannot_be_served_does_not_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,6 +152,22 @@ def test_layers_come_back_in_their_order(store: Store, run: str, writer: Writer)
     assert store.layers(run) == layers
 
 
+def test_neither_a_damaged_database_nor_an_unknown_command_ends_a_training(
+    store: Store, run: str, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Damaged:
+        def execute(self, *_: object) -> None:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+
+    store._write("INSERT INTO commands (run, kind) VALUES (?, 'dream')", run)
+    store.command(run, Command.PAUSE)
+    with monkeypatch.context() as damaged:
+        damaged.setattr(writer, "_asking", Damaged())
+        assert writer.commands() == []
+
+    assert writer.commands() == [Command.PAUSE]
+
+
 def test_a_command_is_handed_out_once_even_by_the_next_worker(
     store: Store, home: Home, run: str, writer: Writer
 ) -> None:
@@ -336,7 +352,7 @@ def test_a_spill_file_that_could_not_be_removed_is_not_taken_in_twice(
     assert store.recover(run) and notices(store, run) == ["one", "two"]
 
 
-def test_a_line_that_a_crash_tore_is_left_out_and_the_rest_counts(
+def test_a_line_that_a_crash_tore_or_nobody_knows_is_left_out_and_the_rest_counts(
     store: Store, home: Home, run: str, writer: Writer
 ) -> None:
     path = home.run(run) / "events.jsonl"
@@ -344,7 +360,7 @@ def test_a_line_that_a_crash_tore_is_left_out_and_the_rest_counts(
         writer.event(Noticed("one"))
         writer.flush()
         with path.open("ab") as file:
-            file.write(b'["Happened", 1.0, "Notic')
+            file.write(b'["Dreamt", 1.0]\n["Happened", 1.0, "Notic')
         writer.event(StageChanged("Zürich \u2028 \N{SNOWMAN}"))
         writer.close()
 
