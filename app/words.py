@@ -34,11 +34,6 @@ def plural(value: int, one: str, many: str = "") -> str:
     return f"{number(value)} {one if value == 1 else many or one + 's'}"
 
 
-def shortened(name: str, most: int = 44) -> str:
-    """A name of at most so many letters: both ends of one that is longer, which are what tells names apart."""
-    return name if len(name) <= most else f"{name[: most - 14]}…{name[-13:]}"
-
-
 def share(part: float, whole: float) -> str:
     """`0.88 %`; more digits where there is less."""
     value = 100 * part / whole if whole else 0.0

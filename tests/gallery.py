@@ -223,7 +223,7 @@ def figures(world: World) -> Iterator[tuple[str, Figure | Table | Words]]:
                 compare.curves([_course(world, place) for place in range(count)], "loss", by, keep=0.9),
             )  # type: ignore[arg-type]
     yield "seeds", compare.curves([_course(world, place) for place in range(6)], "loss", "step", keep=0.9, grouped=True)
-    yield "held out", compare.curves([_course(world, place) for place in range(3)], "held_out", "step")
+    yield "held out", compare.curves([_course(world, place, "held_out") for place in range(3)], "held_out", "step")
     yield "difference", compare.layer_difference(world.names, (layers, layers), (good, good[::-1]))
     samples = [{"Define: politician": (100, f"{name} says that one shakes your hand " * 4)} for name in world.names]
     yield "answers", compare.answers(world.names, samples)
@@ -245,13 +245,12 @@ def figures(world: World) -> Iterator[tuple[str, Figure | Table | Words]]:
     )
 
 
-def _course(world: World, place: int) -> compare.Course:
+def _course(world: World, place: int, key: str = "loss") -> compare.Course:
     seconds = Measured()
     if world.steps:
         seconds.extend(np.arange(world.steps), (0.5 + 0.1 * place) * np.arange(world.steps, dtype=float))
-    measured = {key: world.curve(key) for key in ("loss", "held_out")}
     name = f"{world.names[place % 2]}-{place}"
-    return compare.Course(name, str(place % 2), measured["loss"], seconds, seconds)
+    return compare.Course(name, str(place % 2), world.curve(key), seconds, seconds)
 
 
 def _shown(panel: Any, *args: Any) -> QWidget:

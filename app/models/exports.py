@@ -105,12 +105,14 @@ def kept_figure(kept: dict[str, Any]) -> Bars:
     shares = np.array([row["share"] for row in rows], dtype=np.float64)
     names = tuple(row["name"].rsplit(".", 1)[-1] if row["block"] is None else _short(row) for row in rows)
     return Bars(
-        title=f"Kept of each layer's change at rank {kept['rank']}, the least first",
-        value=Axis("Kept of the squared norm of the change", "%"),
+        title=f"Kept of each layer's change at rank {kept['rank']}",
+        value=Axis("Squared norm", "%"),
         names=names,
         values=shares * 100,
         details=tuple(row["name"] for row in rows),
         shares=shares,
+        help="How much of each layer's change the nearest LoRA of this rank keeps (Eckart and Young, 1936), the least "
+        "first: where little is kept, the layer learned in more directions than that.",
     )
 
 

@@ -20,6 +20,8 @@ from core.errors import UserError
 from core.figures.figure import Axis, Bars, Table
 from core.insight import allocation
 from core.insight.allocation import Proposal
+from core.insight.importance import SCORES
+from core.insight.importance.score import Planted
 from core.insight.keeping import kind_of
 from core.layers import LayerInfo, LayerPlan
 from core.models.catalog import describe
@@ -55,6 +57,11 @@ class Scored:
     tells: str
     values: Mapping[str, float]
     shares: Mapping[str, float]
+
+    @property
+    def by_kind(self) -> bool:
+        """Whether it compares layers of one kind only: that is how far it is known to find those that matter."""
+        return SCORES[self.kind].finds_planted is Planted.OF_KIND
 
     def places(self) -> dict[str, int]:
         """Layer name to its place, 1 for the highest."""
@@ -183,7 +190,8 @@ class Ground:
         for plan in self.plans:
             sizes[kind_of(plan.layer)] = sizes.get(kind_of(plan.layer), 0) + 1
         self.largest_kind = max(sizes.values(), default=1)
-        self.cheapest = min((count([plan], self.adapter) // plan.rank for plan in self.plans), default=1)
+        alike = {(kind_of(plan.layer), plan.rank): plan for plan in self.plans}
+        self.cheapest = min((count([plan], self.adapter) // plan.rank for plan in alike.values()), default=1)
 
     def propose(self, way: Way, scores: Mapping[str, float], amount: float, *, by_kind: bool) -> Proposal:
         """A selection: the first `amount` layers, those that carry the share `amount`, or ranks within a budget."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QContextMenuEvent, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QContextMenuEvent, QHelpEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.plots.nothing import paint_nothing
@@ -29,6 +29,7 @@ class BarsPlot(QWidget):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.figure: Bars | None = None
+        self._texts: tuple[str, ...] = ()
         self._value_width = 0
         self.setAccessibleName(name)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -38,6 +39,7 @@ class BarsPlot(QWidget):
     def show_figure(self, figure: Bars) -> None:
         """Paint a figure."""
         self.figure = figure
+        self._texts = _texts(figure)
         self.setAccessibleDescription(figure.summary())
         self.update()
 
@@ -66,7 +68,7 @@ class BarsPlot(QWidget):
         name_width = min(longest + theme.px(14), self.width() * 0.45)
         height, seen = self._row_height(), event.rect()
         painter.setFont(theme.font(12, 500))
-        widest = max((self._text(row) for row in range(self._rows())), key=len, default="")
+        widest = max(self._texts[: self._rows()], key=len, default="")
         self._value_width = max(theme.px(44), painter.fontMetrics().horizontalAdvance(widest)) + theme.px(12)
         last = min(int(seen.bottom() / height) + 1, self._rows())
         for row in range(max(int(seen.top() / height), 0), last):
@@ -81,7 +83,7 @@ class BarsPlot(QWidget):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent) and self.figure is not None:
             row = int(event.pos().y() / self._row_height())
             names = self.figure.details or self.figure.names
-            text = f"{names[row]}: {self._text(row)}" if row < min(self._rows(), len(names)) else ""
+            text = f"{names[row]}: {self._texts[row]}" if row < min(self._rows(), len(names)) else ""
             QToolTip.showText(event.globalPos(), text, self)
             return True
         return super().event(event)
@@ -99,7 +101,7 @@ class BarsPlot(QWidget):
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, name)
         painter.setFont(theme.font(12, 500))
         painter.setPen(theme.color("text"))
-        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._text(row))
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._texts[row])
         if not np.isfinite(figure.values[row]):
             return
         begin, end = _extent(figure)
@@ -108,7 +110,8 @@ class BarsPlot(QWidget):
         room = (self.width() - name_width - value_width) / ((end - begin) or 1.0)
         zero, length = name_width - begin * room, value * room
         thick = min(theme.px(10), height - 4)
-        painter.setPen(Qt.PenStyle.NoPen)
+        # Both ends of the colours lie near one of the grounds: the outline is what every bar is seen by.
+        painter.setPen(QPen(theme.color("text", 0.4), 0.8))
         painter.setBrush(color(float(np.nan_to_num(share)), middle=begin < 0))
         left = zero + min(length, 0) if abs(length) > _THIN else zero - (_THIN if length < 0 else 0)
         painter.drawRoundedRect(QRectF(left, line.center().y() - thick / 2, max(abs(length), _THIN), thick), 2, 2)
@@ -120,29 +123,28 @@ class BarsPlot(QWidget):
         theme = Theme.current()
         return min(max(self.height() / _USUAL, theme.px(19)), theme.px(_TALLEST))
 
-    @property
-    def _decimals(self) -> int:
-        """Digits behind the point, the same in every row: as many as tell the longest bars apart."""
-        top = max(map(abs, _extent(self.figure))) if self.figure is not None else 0.0
-        percent = self.figure is not None and self.figure.value.unit == "%"
-        least = 1 if percent else 0
-        return int(np.clip((1 if percent else 2) - np.floor(np.log10(top)), least, 6)) if top > 0 else 1
-
     def _rows(self) -> int:
         count = len(self.figure.names) if self.figure else 0
         return min(count, int(self.height() / self._row_height()))
 
-    def _text(self, row: int) -> str:
-        figure = self.figure
-        if figure is None:
-            return ""
-        value = figure.values[row]
-        if not np.isfinite(value):
-            return "–"
-        digits = f"{value:.{self._decimals}f}"
-        if value and not float(digits):
-            digits = f"{value:.1g}"  # next to the others next to nothing, but not nothing
-        return f"{digits} {figure.value.unit}".strip() if len(figure.value.unit) <= _SHORT else digits
+
+def _texts(figure: Bars) -> tuple[str, ...]:
+    """What stands beside each bar, with as many digits behind the point in every row as tell the longest apart."""
+    top = max(map(abs, _extent(figure)))
+    percent = figure.value.unit == "%"
+    least = 1 if percent else 0
+    decimals = int(np.clip((1 if percent else 2) - np.floor(np.log10(top)), least, 6)) if top > 0 else 1
+    unit = f" {figure.value.unit}" if 0 < len(figure.value.unit) <= _SHORT else ""
+    return tuple(_text(value, decimals, unit) for value in figure.values.tolist())
+
+
+def _text(value: float, decimals: int, unit: str) -> str:
+    if not np.isfinite(value):
+        return "–"
+    digits = f"{value:.{decimals}f}"
+    if value and not float(digits):
+        digits = f"{value:.1g}"  # next to the others next to nothing, but not nothing
+    return digits + unit
 
 
 def _extent(figure: Bars) -> tuple[float, float]:

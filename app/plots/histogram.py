@@ -69,6 +69,7 @@ class HistogramPlot(QWidget):
             bar = QRectF(left, area.bottom() - height, max(right - left - 1.5, 1.0), height)
             painter.drawRoundedRect(bar, 1.5, 1.5)
         self._paint_axis(painter, theme, figure, area)
+        self._paint_name(painter, theme, figure, area)
         self._paint_mark(painter, theme, figure, area)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -113,7 +114,7 @@ class HistogramPlot(QWidget):
         painter.drawText(line, Qt.AlignmentFlag.AlignHCenter, figure.x.text)
 
     def _paint_grid(self, painter: QPainter, theme: Theme, area: QRectF, most: int) -> None:
-        """Lines across with their counts at the left, and what is counted above them."""
+        """Lines across with their counts at the left."""
         painter.setFont(theme.font(11))
         values = [value for value in ticks(0, most, max(int(area.height() / theme.px(_GRID)), 1), whole=True) if value]
         for value, text in zip(values, spelled(values), strict=True):
@@ -123,6 +124,16 @@ class HistogramPlot(QWidget):
             painter.setPen(theme.color("muted"))
             room = QRectF(0, y - theme.px(8), area.left() - theme.px(8), theme.px(16))
             painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+
+    def _paint_name(self, painter: QPainter, theme: Theme, figure: Histogram, area: QRectF) -> None:
+        """What is counted, upright at the left edge, as plots have it."""
+        painter.save()
+        painter.translate(0, area.bottom())
+        painter.rotate(-90)
+        painter.setPen(theme.color("muted"))
+        said = painter.fontMetrics().elidedText(figure.y.text, Qt.TextElideMode.ElideRight, int(area.height()))
+        painter.drawText(QRectF(0, 0, area.height(), theme.px(16)), Qt.AlignmentFlag.AlignCenter, said)
+        painter.restore()
 
     def _each_named(self, painter: QPainter, figure: Histogram, area: QRectF) -> bool:
         """Whether every bar is of one whole number and wide enough for it."""
@@ -146,7 +157,7 @@ class HistogramPlot(QWidget):
     def _area(self) -> QRectF:
         theme = Theme.current()
         most = number(max(max(self.figure.counts), 1)) if self.figure is not None and self.figure.counts else ""
-        left = QFontMetrics(theme.font(11)).horizontalAdvance(most) + theme.px(10)
+        left = QFontMetrics(theme.font(11)).horizontalAdvance(most) + theme.px(28)
         return QRectF(self.rect()).adjusted(left, 8, -4, -theme.px(36))
 
     def _x(self, value: float) -> float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyqtgraph as pg
+from pyqtgraph.graphicsItems.ScatterPlotItem import Symbols
 from PySide6.QtCore import QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
@@ -14,8 +15,8 @@ from app.plots.canvas import Canvas, Range
 from app.style.theme import Theme
 from app.widgets import Button, label, set_property
 from app.widgets.flow import Flow
-from app.words import shortened
-from core.figures.figure import Lines, Mark, Series
+from core.figures.figure import Lines, Mark, Series, Shape
+from core.figures.names import shortened
 from core.figures.ticks import rounded
 
 _MOST_DOTS = 300
@@ -27,8 +28,14 @@ _LONGEST = 30
 """Letters of a curve's name in the legend: its tooltip has the whole."""
 _DOT = 5.0
 """Half a dot and a little more, in pixels."""
+_TAGS = 6
+"""Places on a curve, of those in sight, that carry its shape."""
 _SEEN = 32
 """Points of a curve that tell whether its x counts, as steps do."""
+_ICON = 7.5
+"""Pixels across a shape in the legend."""
+_SYMBOLS: Mapping[Shape, str] = {"": "o", "triangle": "t1", "square": "s", "diamond": "d"}
+"""What pyqtgraph calls the shapes."""
 _BINS = 1.0
 """Pairs of lowest and highest point for a pixel; pyqtgraph's own five cost five times as much and show no more."""
 
@@ -39,7 +46,8 @@ class LinesPlot(Canvas):
     def __init__(self, name: str, *, upright: bool = False) -> None:
         self._curves: dict[str, pg.PlotDataItem] = {}
         self._bands: dict[str, pg.FillBetweenItem] = {}
-        self._looks: dict[str, tuple[str, str]] = {}
+        self._tags: dict[str, pg.ScatterPlotItem] = {}
+        self._looks: dict[str, tuple[str, str, str]] = {}
         self._hidden: set[str] = set()
         self._marks: list[pg.InfiniteLine] = []
         self._shown_marks: tuple[Mark, ...] = ()
@@ -78,11 +86,8 @@ class LinesPlot(Canvas):
 
     def restyle(self) -> None:
         """Take the theme's colours: pens are made anew."""
-        for curve in self._curves.values():
-            self.removeItem(curve)
-        for name in list(self._bands):
-            self.removeItem(self._bands.pop(name))
-        self._curves.clear()
+        for name in list(self._curves):
+            self._take_away(name)
         self._style_marks()
         super().restyle()
 
@@ -92,7 +97,7 @@ class LinesPlot(Canvas):
             self._set_labels(figure.x, figure.y)
         self.getAxis("bottom").whole = all((series.x[:_SEEN] % 1 == 0).all() for series in figure.series)
         for name in set(self._curves) - {series.name for series in figure.series}:
-            self.removeItem(self._curves.pop(name))
+            self._take_away(name)
         for name in set(self._bands) - {series.name for series in figure.series if series.low is not None}:
             self.removeItem(self._bands.pop(name))
         for series in figure.series:
@@ -103,18 +108,24 @@ class LinesPlot(Canvas):
         self.legend.show_series(figure.series, self._hidden)
         self.read_at(self.mark)
 
+    def _take_away(self, name: str) -> None:
+        """A curve with its band and its shapes."""
+        for items in (self._curves, self._bands, self._tags):
+            if name in items:
+                self.removeItem(items.pop(name))
+
     def _paint_series(self, series: Series) -> None:
+        if self._looks.get(series.name) != _look(series):
+            self._take_away(series.name)
+        self._looks[series.name] = _look(series)
         curve = self._curves.get(series.name)
-        if curve is not None and self._looks.get(series.name) != (series.style, series.color):
-            self.removeItem(self._curves.pop(series.name))
-            if series.name in self._bands:
-                self.removeItem(self._bands.pop(series.name))
-            curve = None
-        self._looks[series.name] = (series.style, series.color)
         if curve is None:
             curve = self._curves[series.name] = _new_curve(series)
             self.addItem(curve)
-        dots = "o" if _dotted(series) else None
+            if series.shape:
+                self._tags[series.name] = _new_tags(series)
+                self.addItem(self._tags[series.name], ignoreBounds=True)
+        dots = _SYMBOLS[series.shape] if _dotted(series) else None
         if curve.opts["symbol"] != dots:
             curve.setSymbol(dots)
         curve.setData(series.x, self._scaled(series.y), antialias=len(series.x) <= _MOST_SMOOTH)
@@ -189,6 +200,18 @@ class LinesPlot(Canvas):
                     highs.append(float(np.nanmax(part)))
         if lows:
             self.view.setYRange(*self._roomy(min(lows), max(highs)), padding=0)
+        self._place_tags(shown)
+
+    def _place_tags(self, shown: Range) -> None:
+        """Spread each curve's shapes over what is in sight of it; neighbours have theirs at other places."""
+        for place, series in enumerate(self.figure.series if isinstance(self.figure, Lines) else ()):
+            if series.name not in self._tags:
+                continue
+            shift = 0.25 + 0.5 * (place % _TAGS) / _TAGS
+            wanted = shown[0] + (np.arange(_TAGS) + shift) * (shown[1] - shown[0]) / _TAGS
+            at = np.unique(np.searchsorted(series.x, wanted[wanted <= np.max(series.x, initial=-np.inf)]))
+            self._tags[series.name].setData(series.x[at], self._scaled(series.y)[at])
+            self._tags[series.name].setVisible(series.name not in self._hidden and not _dotted(series))
 
     def _roomy(self, low: float, high: float) -> Range:
         """A little more than the range; from one number of the axis to another, where there are no powers of ten."""
@@ -203,10 +226,9 @@ class LinesPlot(Canvas):
 
     def _toggle(self, name: str, on: bool) -> None:
         self._hidden.discard(name) if on else self._hidden.add(name)
-        if name in self._curves:
-            self._curves[name].setVisible(on)
-        if name in self._bands:
-            self._bands[name].setVisible(on)
+        for items in (self._curves, self._bands):
+            if name in items:
+                items[name].setVisible(on)
         self._fit()
 
 
@@ -214,6 +236,21 @@ def _dotted(series: Series) -> bool:
     """Whether measurements have dots: where that is asked for, and where a single one would be no line."""
     alone = len(series.x) <= _MOST_DOTS and int(np.isfinite(series.y).sum()) == 1
     return alone or (series.style == "points" and len(series.x) <= _MOST_DOTS)
+
+
+def _look(series: Series) -> tuple[str, str, str]:
+    """What cannot be changed of a curve that is there."""
+    return series.style, series.color, series.shape
+
+
+def _new_tags(series: Series) -> pg.ScatterPlotItem:
+    theme = Theme.current()
+    edge = pg.mkPen(theme.color("panel"), width=1)
+    tags = pg.ScatterPlotItem(
+        pen=edge, brush=pg.mkBrush(theme.color(series.color)), symbol=_SYMBOLS[series.shape], size=9
+    )
+    tags.setZValue(4)
+    return tags
 
 
 def _new_mark() -> pg.InfiniteLine:
@@ -282,7 +319,7 @@ class Legend(QWidget):
         same, before = [s.name for s in series] == list(self._entries), self._series
         self._series = tuple(series)
         if same:
-            if [(s.style, s.color) for s in series] != [(s.style, s.color) for s in before]:
+            if list(map(_look, series)) != list(map(_look, before)):
                 self._recolour()
             return
         for entry in self._entries.values():
@@ -335,8 +372,11 @@ def _stroke(series: Series) -> QIcon:
     color: QColor = theme.color(series.color, 0.55 if series.style == "thin" else 1.0)
     painter.setPen(QPen(color, 1.2 if series.style == "thin" else 2.2))
     painter.drawLine(QPointF(1, 8), QPointF(15, 8))
-    if series.style == "points":
+    if series.style == "points" or series.shape:
+        painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(color)
-        painter.drawEllipse(QPointF(8, 8), 2.4, 2.4)
+        painter.translate(8, 8)
+        painter.scale(_ICON, _ICON)
+        painter.drawPath(Symbols[_SYMBOLS[series.shape]])
     painter.end()
     return QIcon(image)

@@ -74,7 +74,7 @@ class OwnFigures(QWidget):
         self.lines.legend.setVisible(self.plot is self.lines and len(getattr(figure, "series", ())) > 1)
         self.readout.setVisible(self.plot is self.map)
         self.plot.setAccessibleName(figure.title)
-        self.help.setText(getattr(figure, "help", "") or live.told)
+        self.help.setText(figure.help)
         self.plot.setToolTip("" if self._has_room() else f"<qt>{self.help.text()}</qt>")
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -104,9 +104,9 @@ class NormsPanel(Panel):
     """The heat map of layers and steps."""
 
     def __init__(self, settings: QSettings) -> None:
-        super().__init__("Adapter norm by layer and step")
+        super().__init__("By layer and step")
         self._settings = settings
-        self.plot = HeatmapPlot("Adapter norm by layer and step")
+        self.plot = HeatmapPlot("By layer and step")
         self.readout = label("", "mono", tone="muted")
         self.choice = _choice("What the map shows", {key: axis.label for key, axis in figures.NORMS.items()})
         self.choice.setCurrentIndex(max(self.choice.findData(settings.value("run/norm")), 0))
@@ -146,8 +146,7 @@ class NormsPanel(Panel):
             figure = self._maps[key].draw(trace, span=span)
         else:
             figure = figures.norms(trace, key, span=span)
-        if figure.title != self.title.text():
-            self.set_title(figure.title)
+        self.setAccessibleName(figure.title)
         self.plot.setToolTip(f"<qt>{figure.help}</qt>" if figure.help else "")
         self.plot.show_figure(figure)
 
@@ -260,7 +259,9 @@ class CurvePanel(Panel):
         elif samples:
             self.samples.show_samples(trace.store.samples(trace.run))
         else:
-            self.plot.show_figure(figures.curve(trace, self.chosen, span=span))
+            curve = figures.curve(trace, self.chosen, span=span)
+            self.plot.setToolTip(f"<qt>{curve.help}</qt>")
+            self.plot.show_figure(curve)
 
     def _refill(self) -> None:
         """Offer what there is, and show what the user chose for this method, else what comes first."""

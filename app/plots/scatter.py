@@ -10,8 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QBrush
 
 from app.plots.canvas import Canvas, Range
+from app.style.scales import color
 from app.style.theme import Theme
-from app.style.viridis import viridis
 from core.figures.figure import Scatter
 
 _SHADES = 64
@@ -82,7 +82,7 @@ def _brushes(figure: Scatter, drawn: np.ndarray) -> list[QBrush] | QBrush:
 @cache
 def _brush(place: int) -> QBrush:
     """One brush for each shade: a picture of the point is drawn for each brush, not for each point."""
-    return QBrush(viridis(place / (_SHADES - 1)))
+    return QBrush(color(place / (_SHADES - 1)))
 
 
 def _roomy(values: np.ndarray) -> Range:

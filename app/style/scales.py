@@ -1,32 +1,47 @@
-"""The colours of numbers: viridis for how much, a scale with a middle for which way and how much.
+"""The colours of numbers in the window: viridis for how much, a scale with a middle for which way and how much.
 
-Both are even to the eye and safe for colour blindness. The one with a middle follows the theme: its middle is near the
-ground, so that nothing stands out where there is nothing to see.
+The one with a middle follows the theme: its middle is near the ground, so that nothing stands out where there is
+nothing to see.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QColor
 
 from app.style.theme import Theme
-from app.style.viridis import table as viridis_table
 from core.figures import scale
 
+_BRIGHT = 0.179
+"""Luminance above which black is read better than white: both have a contrast of 4.6 there."""
 
-def colors(*, middle: bool) -> NDArray[np.uint8]:
+
+def colors(*, middle: bool = False) -> NDArray[np.uint8]:
     """256 colours from lowest to highest, as bytes of shape (256, 3); `middle` for values on both sides of one."""
-    return scale.diverging(dark=Theme.current().tokens.dark) if middle else viridis_table()
+    return scale.diverging(dark=Theme.current().tokens.dark) if middle else scale.sequential()
 
 
-def color(share: float, *, middle: bool) -> QColor:
+def color(share: float, *, middle: bool = False) -> QColor:
     """The colour of a share from 0 (lowest) to 1 (highest)."""
-    red, green, blue = colors(middle=middle)[round(min(max(share, 0.0), 1.0) * 255)]
+    red, green, blue = colors(middle=middle)[_place(share)]
     return QColor(int(red), int(green), int(blue))
 
 
-def text_on(share: float, *, middle: bool) -> QColor:
+def text_on(share: float, *, middle: bool = False) -> QColor:
     """Black or white, whichever reads better on that colour."""
-    red, green, blue = (float(part) for part in colors(middle=middle)[round(min(max(share, 0.0), 1.0) * 255)])
-    return QColor("#101418") if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else QColor("#ffffff")
+    bright = _bright(middle=middle, dark=Theme.current().tokens.dark)
+    return QColor("#000000") if bright[_place(share)] else QColor("#ffffff")
+
+
+@cache
+def _bright(*, middle: bool, dark: bool) -> tuple[bool, ...]:
+    """Of each of the 256 colours whether black reads better on it."""
+    table = scale.diverging(dark=dark) if middle else scale.sequential()
+    return tuple((scale.luminance(table) > _BRIGHT).tolist())
+
+
+def _place(share: float) -> int:
+    return round(min(max(share, 0.0), 1.0) * 255)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.style.viridis import table
+from core.figures import scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Tokens:
         """
         if name.startswith("scale:"):
             place = 0.25 + 0.75 * float(name.removeprefix("scale:")) if self.dark else 0.85 * float(name[6:])
-            return "#" + bytes(table()[round(255 * place)]).hex()
+            return "#" + bytes(scale.sequential()[round(255 * place)]).hex()
         if name.startswith("series:"):
             return self.series[int(name.removeprefix("series:")) % len(self.series)]
         return name if name.startswith("#") else str(getattr(self, name))
@@ -60,8 +60,8 @@ DARK = Tokens(
     accent="#3fbfa8", accent_text="#3fbfa8", amber="#f0b35a", amber_text="#f0b35a",
     red="#ef6f6c", red_text="#ef6f6c", blue="#7aa7f0", blue_text="#7aa7f0",
     button="#3fbfa8", on_button="#0d1416", chosen="#203a3a",
-    series=("#7aa7f0", "#f0b35a", "#3fbfa8", "#e58ac0", "#d9d36a", "#f08a5d", "#7fd3f7", "#b79cf0"),
-    parts=("#5b8def", "#3fbfa8", "#a07cf0", "#f0b35a", "#f28b6c", "#7f8996"),
+    series=scale.CURVES_ON_DARK,
+    parts=("#5b8def", "#3fbfa8", "#c9b6ff", "#f0b35a", "#d8614a", "#7f8996"),
 )  # fmt: skip
 
 LIGHT = Tokens(
@@ -71,8 +71,8 @@ LIGHT = Tokens(
     accent="#0f8f7b", accent_text="#0b7363", amber="#b4720b", amber_text="#8a5706",
     red="#c5403c", red_text="#b83733", blue="#2f66c4", blue_text="#2f66c4",
     button="#0b7a69", on_button="#ffffff", chosen="#d5ece8",
-    series=("#2f66c4", "#b4720b", "#0f8f7b", "#b8378a", "#7d7400", "#c4501f", "#1787b8", "#6d4bc4"),
-    parts=("#5b8def", "#3fbfa8", "#8f6ff0", "#f0b35a", "#f28b6c", "#7f8996"),
+    series=scale.CURVES_ON_LIGHT,
+    parts=("#2f66c4", "#3fbfa8", "#c98ae8", "#f0b35a", "#d8614a", "#7f8996"),
 )  # fmt: skip
 
 SCHEMES: tuple[Tokens, Tokens] = (DARK, LIGHT)

@@ -77,7 +77,8 @@ class ActPanel(Panel):
     @property
     def told(self) -> str:
         """The choice in a few plain characters, for the name of the next run: `top-12`, `share-90`, `budget-120000`."""
-        return f"{self.way}-{self._written(self.way):g}" if self.way == "share" else f"{self.way}-{round(self.amount)}"
+        each = "-each" if self.way == "top" and self.by_kind.isChecked() else ""
+        return f"{self.way}-{self._written(self.way):.10g}{each}"
 
     @property
     def amount(self) -> float:
@@ -94,11 +95,13 @@ class ActPanel(Panel):
         with QSignalBlocker(self.by_kind):
             self.by_kind.setChecked(False)
         self._show_way()
+        self._follow_score()
 
     def show_score(self, scored: Scored) -> None:
-        """Go by another score."""
+        """Go by another score; layers compete as far as it is known to find those that matter: all, or of a kind."""
         self._scored = scored
         self._propose()
+        self._follow_score()
 
     def set_amount(self, amount: float) -> None:
         """Keep so many, such a share, or spend so much."""
@@ -133,7 +136,10 @@ class ActPanel(Panel):
             editor.refused.connect(self._say)
             row.addWidget(editor)
         self.add(row)
-        self.by_kind.setToolTip("Queries compete with queries only: scores of layers of other shapes are not compared.")
+        self.by_kind.setToolTip(
+            "Queries compete with queries only: scores of layers of other shapes are not compared. Chosen beforehand "
+            "for scores that are known to find the layers that matter only among their kind."
+        )
         self.add(self.by_kind)
         for stat in (self.matrices, self.parameters, self.beside, self.ranks):
             self.add(stat)
@@ -160,6 +166,10 @@ class ActPanel(Panel):
             self.slider.setPageStep(max(self.slider.maximum() // 10, 1))
         self._show_amount()
         self._propose()
+
+    def _follow_score(self) -> None:
+        if self._scored is not None:
+            self.by_kind.setChecked(self._scored.by_kind)
 
     def _kind_changed(self) -> None:
         """Of each kind there are fewer layers than of all together."""

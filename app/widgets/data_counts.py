@@ -22,6 +22,17 @@ _NARROW = 560
 """Pixels below which the two panels have no room side by side."""
 NOT_COUNTED = "after choosing a model"
 _SPREADS = {"lengths": "Lengths", "targets": "Learned"}
+_SHOWN = {
+    "lengths": (
+        "Length of an example", "Tokens",
+        "How many examples are so many tokens long, as this model reads them. What lies behind the line is cut off.",
+    ),
+    "targets": (
+        "Learned tokens of an example", "Learned tokens",
+        "How many examples have so many tokens that are learned: the others are only read.",
+    ),
+}  # fmt: skip
+"""Of each spread the title, what is along the axis, and how to read it."""
 
 
 class DataCounts(QWidget):
@@ -128,12 +139,9 @@ def histogram(report: Mapping[str, Any], max_tokens: int, spread: str = "lengths
     if not numbers["counts"]:
         return None
     mark = Mark(max_tokens, f"cut at {number(max_tokens)}") if report["truncated"] and spread == "lengths" else None
-    title, axis = (
-        ("Length of an example", "Tokens")
-        if spread == "lengths"
-        else ("Learned tokens of an example", "Learned tokens")
-    )
-    return Histogram(title, Axis(axis), Axis("Examples"), tuple(numbers["edges"]), tuple(numbers["counts"]), mark)
+    title, axis, help = _SHOWN[spread]
+    edges, counts = tuple(numbers["edges"]), tuple(numbers["counts"])
+    return Histogram(title, Axis(axis), Axis("Examples"), edges, counts, mark, help)
 
 
 def _learned(report: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QLinearGradient, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from app.style.scales import color
 from app.style.theme import Theme
-from app.style.viridis import viridis
 
 _HINT = "Drag to paint, shift-drag for a rectangle, click a head for a row or column; numbers are ranks"
 _SHORT = "Drag to paint, click a head for a row or column"
@@ -47,7 +47,7 @@ class MapLegend(QWidget):
         bar = QRectF(left, theme.px(6), width, height)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         for step in range(17):
-            gradient.setColorAt(step / 16, viridis(step / 16))
+            gradient.setColorAt(step / 16, color(step / 16))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(gradient)
         painter.drawRoundedRect(bar, height / 2, height / 2)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 
+from app.style.scales import color, text_on
 from app.style.theme import Theme
-from app.style.viridis import text_on, viridis
 from app.widgets.map_grid import Cell
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _NUMBER_FITS = 12
 """Cells at least this high (at scale 1) carry their rank; lower ones share one number over a run of equal ranks."""
+_TALL = 44
+"""Cells that high (at scale 1) carry it in a larger size."""
 _FINE_FROM = 11
 """From this distance on, cells have round corners."""
 _DIM = {True: 0.2, False: 0.27}
@@ -64,7 +66,7 @@ class MapPainter:
         faded, raised = _shades(tokens.panel, _DIM[tokens.dark] / 2.5), theme.color("raised")
         numbers = scale.pitch_y - scale.gap_y >= theme.px(_NUMBER_FITS)
         draw = _Fine(painter, theme, scale.pitch_y) if scale.pitch_y >= _FINE_FROM else _Coarse(painter, theme)
-        painter.setFont(theme.font(11, 600, mono=True))
+        painter.setFont(theme.font(11 if scale.pitch_y < theme.px(_TALL) else 14, 600, mono=True))
         origin = self.rect((0, 0))
         for (row, column), found in m.grid.cells.items():
             if row not in rows or column not in columns:
@@ -192,9 +194,9 @@ class _Fine:
         self._whole = QPen(theme.color("text"), 1.5 if pitch >= 14 else 1)
         self._partly = QPen(theme.color("text"), 1, Qt.PenStyle.DotLine)
 
-    def cell(self, rect: QRectF, color: QColor, chosen: bool, whole: bool) -> None:
+    def cell(self, rect: QRectF, fill: QColor, chosen: bool, whole: bool) -> None:
         """Paint one."""
-        self._painter.setBrush(color)
+        self._painter.setBrush(fill)
         self._painter.setPen((self._whole if whole else self._partly) if chosen else Qt.PenStyle.NoPen)
         rect = rect.adjusted(0.5, 0.5, -0.5, -0.5) if chosen else rect
         self._painter.drawRoundedRect(rect, self._radius, self._radius)
@@ -207,12 +209,12 @@ class _Coarse:
         self._painter = painter
         self._edges = {True: theme.color("text"), False: theme.color("muted")}
 
-    def cell(self, rect: QRectF, color: QColor, chosen: bool, whole: bool) -> None:
+    def cell(self, rect: QRectF, fill: QColor, chosen: bool, whole: bool) -> None:
         """Paint one."""
         if chosen:
             self._painter.fillRect(rect, self._edges[whole])
             rect = rect.adjusted(1, 1, -1, -1)
-        self._painter.fillRect(rect, color)
+        self._painter.fillRect(rect, fill)
 
 
 @cache
@@ -221,9 +223,9 @@ def _shades(ground: str = "#000000", strength: float = 1.0) -> tuple[QColor, ...
     under = QColor(ground)
     return tuple(
         QColor(
-            round(color.red() * strength + under.red() * (1 - strength)),
-            round(color.green() * strength + under.green() * (1 - strength)),
-            round(color.blue() * strength + under.blue() * (1 - strength)),
+            round(full.red() * strength + under.red() * (1 - strength)),
+            round(full.green() * strength + under.green() * (1 - strength)),
+            round(full.blue() * strength + under.blue() * (1 - strength)),
         )
-        for color in (viridis(step / 255) for step in range(256))
+        for full in (color(step / 255) for step in range(256))
     )

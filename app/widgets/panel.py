@@ -7,6 +7,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QSizePolicy, QVBoxLa
 
 from app.widgets.labels import ElidedLabel, label, set_property
 
+_LEFT_OVER = 1000
+"""Stretch of the note beside that of the empty room in the head, which is there for panels without a note."""
+
 
 class Panel(QFrame):
     """A surface with a title at the left of its head and controls at the right.
@@ -27,9 +30,12 @@ class Panel(QFrame):
         self.head.setSpacing(10)
         self.title = ElidedLabel(title, "heading")
         self.note = ElidedLabel(note, "hint", whole=True)
+        # It has what title and controls leave, and is left out where that is too little.
+        self.note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.head.addWidget(self.title)
         self.head.addStretch(1)
-        self.head.addWidget(self.note)
+        self.head.addWidget(self.note, _LEFT_OVER)
         if title:
             outer.addLayout(
                 self.head

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from core.component import Component
 from core.config.edit import difference, title, value_at
 from core.config.run import RunConfig
-from core.figures.figure import Axis, Floats, Heatmap, Lines, Series, Words
+from core.figures.figure import Axis, Floats, Heatmap, Lines, Series, Shape, Words
 from core.figures.layer_map import layer_map
 from core.figures.run import NORMS, QUANTITIES, finite, floats
 from core.figures.smooth import Smoothed
@@ -45,6 +45,9 @@ DIFFERENCE = (
     "where it is larger, blue where it is smaller. A layer that a run does not train counts as nothing there."
 )
 _SMOOTH = frozenset({"loss", "gradient_norm", "tokens_per_second"})
+_SHAPES: tuple[Shape, ...] = ("", "triangle", "square", "diamond")
+_APART = 4
+"""Curves that colour alone tells apart, with any colour vision and in grey."""
 _POINTS = 1000
 """Places at which runs of a group are averaged, at most."""
 
@@ -102,21 +105,26 @@ def curves(
     for place, one in enumerate(runs):
         groups.setdefault(one.group if grouped else str(place), []).append(place)
     for color, places in enumerate(groups.values()):
-        token = shade(color, max(len(groups), of))
+        token, shape = shade(color, max(len(groups), of))
         name = runs[places[0]].name
         if len(places) == 1:
             x, y = found[places[0]]
-            series.append(Series(name, x, y, "points" if key == "held_out" else "line", token))
+            series.append(Series(name, x, y, "points" if key == "held_out" else "line", token, shape))
         else:
-            series.append(_mean(f"{name} and {len(places) - 1} more", [found[at] for at in places], token))
+            series.append(_mean(f"{name} and {len(places) - 1} more", [found[at] for at in places], token, shape))
     unit = QUANTITIES[key].unit if key in QUANTITIES else "nats per token"
     help = f"{COMPARED} {SEEDS}" if grouped else COMPARED
     return Lines(CURVES[key], AXES[by][0], Axis(CURVES[key], unit), tuple(series), help=help)
 
 
-def shade(place: int, count: int) -> str:
-    """A colour for one of `count` curves: of the categorical set while that tells apart, else along viridis."""
-    return f"series:{place}" if count <= 8 else f"scale:{(place + 0.5) / count:.3f}"
+def shade(place: int, count: int) -> tuple[str, Shape]:
+    """A colour for one of `count` curves, and what stands on it: four of the categorical set are told apart by colour.
+
+    More curves than that set has lie along viridis, and neighbours differ in what stands on them.
+    """
+    if count <= 2 * _APART:
+        return f"series:{place}", _SHAPES[place // _APART]
+    return f"scale:{(place + 0.5) / count:.3f}", _SHAPES[place % len(_SHAPES)]
 
 
 def settings(names: Sequence[str], configs: Sequence[RunConfig]) -> Words:
@@ -157,17 +165,17 @@ def _drawn(run: Course, key: str, by: By, keep: float) -> tuple[Floats, Floats]:
     return x[good], np.asarray(y, dtype=np.float64)[good]
 
 
-def _mean(name: str, found: Sequence[tuple[Floats, Floats]], color: str) -> Series:
+def _mean(name: str, found: Sequence[tuple[Floats, Floats]], color: str, shape: Shape) -> Series:
     """Mean, lowest and highest of several curves where all of them are known."""
     found = [(x, y) for x, y in found if len(x)]
     if not found:
-        return Series(name, np.empty(0), np.empty(0), "line", color)
+        return Series(name, np.empty(0), np.empty(0), "line", color, shape)
     low, high = max(x[0] for x, _ in found), min(x[-1] for x, _ in found)
     every = np.unique(np.concatenate([x for x, _ in found]))
     places = every[(every >= low) & (every <= high)]
     places = places[np.unique(np.linspace(0, len(places) - 1, min(len(places), _POINTS)).astype(int))]
     table = np.array([np.interp(places, x, y) for x, y in found])
-    return Series(name, places, table.mean(0), "line", color, table.min(0), table.max(0))
+    return Series(name, places, table.mean(0), "line", color, shape, table.min(0), table.max(0))
 
 
 def _label(configs: Sequence[RunConfig], path: str) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Style = Literal["thin", "line", "points", "dashed"]
+Shape = Literal["", "triangle", "square", "diamond"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Series:
         x, y: float64 of one length, x rising; NaN in y leaves a gap.
         style: thin (raw measurements), line, points (line with dots on the measurements), dashed.
         color: a token of the theme (`blue`, `amber`, `series:3`).
+        shape: what stands on the curve here and there, so that not colour alone tells it from others; dots take it too.
         low, high: a band around y, of its length: the spread of several runs; None for none.
     """
 
@@ -49,6 +51,7 @@ class Series:
     y: Floats
     style: Style = "line"
     color: str = "blue"
+    shape: Shape = ""
     low: Floats | None = None
     high: Floats | None = None
 

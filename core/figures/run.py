@@ -61,7 +61,7 @@ NORMS_HELP = {
     "are the layers that move most.",
     "relative_norm": "The same beside the size of the weight: how much of the layer is new.",
     "effective_rank": "How many directions each layer's change really uses, of the rank that it was given: exp of the "
-    "entropy of its singular values.",
+    "entropy of its singular values (Roy and Vetterli, 2007).",
     "largest_singular": "The strongest direction of each layer's change. Where it grows and the norm does not, one "
     "direction takes over.",
     "update_size": "How far one step moves what the layer trains, beside its length: what starts from zero begins at "
@@ -106,10 +106,9 @@ def norms(trace: Trace, key: str, *, span: tuple[float, float] | None = None) ->
     """A per-layer norm by layer and step; `key` is one of `NORMS`."""
     measured = trace.vector(key)
     names = tuple(short_name(layer) for layer in trace.layers)
-    title = f"{'Adapter norm' if key.endswith('norm') else NORMS[key].label} by layer and step"
     return Heatmap(
-        title, STEP, Axis("Block"), NORMS[key], names, measured.steps, measured.values, block_ticks(trace.layers), span,
-        NORMS_HELP[key],
+        f"{NORMS[key].label} by layer and step", STEP, Axis("Block"), NORMS[key], names, measured.steps,
+        measured.values, block_ticks(trace.layers), span, NORMS_HELP[key],
     )  # fmt: skip
 
 

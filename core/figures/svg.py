@@ -6,14 +6,16 @@ it draws stays small however long the run was: curves are thinned to what the wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.figures import scale
-from core.figures.figure import Axis, Bars, Figure, Floats, Heatmap, Histogram, Lines, Scatter, Series
+from core.figures.figure import Axis, Bars, Figure, Floats, Heatmap, Histogram, Lines, Scatter, Series, Shape
+from core.figures.names import shortened
+from core.figures.png import data_url
 from core.figures.ticks import power_ticks, rounded, spelled, ticks
 
 WIDTH, HEIGHT = 760, 320
@@ -23,13 +25,13 @@ BESIDE, LONGEST = 4, 24
 """Names of curves in a row below the frame, and letters of each where there are so many."""
 ROW = 12
 """Least height of a row of a map that has a number of its own."""
-COLORS = {"blue": "#1f6fb2", "amber": "#c77700"}
-SERIES = ("#1f6fb2", "#c77700", "#2a8f5b", "#a63d7a", "#6a5acd", "#8a6d3b", "#3a9bbf", "#b5493a")
-VIRIDIS = (
-    (68, 1, 84), (72, 40, 120), (62, 74, 137), (49, 104, 142), (38, 130, 142), (31, 158, 137), (53, 183, 121),
-    (109, 205, 89), (180, 222, 44), (253, 231, 37),
-)  # fmt: skip
-"""Anchors of the colour map, perceptually uniform and safe for colour blindness."""
+TAGS = 6
+"""Places on a curve that carry its shape."""
+COLORS = {"blue": scale.CURVES_ON_LIGHT[0], "amber": scale.CURVES_ON_LIGHT[1]}
+SHAPES: Mapping[Shape, str] = {
+    "triangle": "m0 -4.5l4.5 8h-9z", "square": "m-3.5 -3.5h7v7h-7z", "diamond": "m0 -5l4 5l-4 5l-4 -5z",
+}  # fmt: skip
+"""Paths from the middle of each; what has no shape of its own is a dot."""
 
 
 def draw(figure: Figure) -> str:
@@ -46,22 +48,20 @@ def draw(figure: Figure) -> str:
         case Histogram():
             height, parts = HEIGHT, _histogram(figure)
     said = escape(figure.summary(), quote=True)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{said}" '
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    head = f'<svg {spaces} viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{said}" '
     style = 'font-family="Inter, Helvetica, Arial, sans-serif" font-size="11" fill="#444">'
     return "\n".join([head + style, *parts, "</svg>"])
 
 
-def diverging(share: float) -> str:
-    """The colour of a value on one side or the other of the middle, 0.5."""
-    return "#" + bytes(scale.diverging(dark=False)[round(float(np.clip(share, 0, 1)) * 255)]).hex()
+def color(share: float, *, middle: bool = False) -> str:
+    """The colour of a value from 0 to 1; with a `middle`, of one on either side of 0.5."""
+    return "#" + bytes(_colors(middle=middle)[round(float(np.clip(share, 0, 1)) * 255)]).hex()
 
 
-def viridis(share: float) -> str:
-    """The colour of a value from 0 to 1."""
-    place = float(np.clip(share, 0, 1)) * (len(VIRIDIS) - 1)
-    low = min(int(place), len(VIRIDIS) - 2)
-    mixed = (round(a + (b - a) * (place - low)) for a, b in zip(VIRIDIS[low], VIRIDIS[low + 1], strict=True))
-    return "#" + "".join(f"{value:02x}" for value in mixed)
+def _colors(*, middle: bool) -> NDArray[np.uint8]:
+    """256 colours on paper, of shape (256, 3)."""
+    return scale.diverging(dark=False) if middle else scale.sequential()
 
 
 class _Frame:
@@ -112,15 +112,26 @@ def _lines(figure: Lines) -> list[str]:
     )  # fmt: skip
     parts = frame.parts()
     for one in figure.series:
-        color = _color(one.color)
+        paint = _color(one.color)
         stride = max(1, len(one.x) // POINTS)
-        parts += _band(frame, one, stride, color)
+        parts += _band(frame, one, stride, paint)
         path = _path(frame, one.x[::stride], one.y[::stride])
-        parts.append(f'<path d="{path}" stroke="{color}" stroke-width="1.6" fill="none" {_look(one)}/>')
-        if (one.style == "points" and len(one.x) <= 64) or int(np.isfinite(one.y).sum()) == 1:
-            good = np.isfinite(one.y) & ((one.y > 0) | (not frame.log))
-            parts += [_dot(frame, x, y, color) for x, y in zip(one.x[good], one.y[good], strict=True)]
+        parts.append(f'<path d="{path}" stroke="{paint}" stroke-width="1.6" fill="none" {_look(one)}/>')
+    for place, one in enumerate(figure.series):
+        at = _signed(one, place)
+        good = at[np.isfinite(one.y[at]) & ((one.y[at] > 0) | (not frame.log))]
+        paint = _color(one.color)
+        parts += [_sign(one.shape, frame.across(one.x[i]), frame.up(one.y[i]), paint) for i in good.tolist()]
     return parts + _names(figure.series)
+
+
+def _signed(one: Series, place: int) -> NDArray[np.int64]:
+    """Which measurements of the `place`th curve carry a dot or its shape."""
+    if (one.style == "points" and len(one.x) <= 64) or int(np.isfinite(one.y).sum()) == 1:
+        return np.arange(len(one.x))
+    count = TAGS if one.shape and len(one.x) else 0
+    share = (np.arange(count) + 0.25 + 0.5 * (place % TAGS) / TAGS) / TAGS
+    return np.unique((share * len(one.x)).astype(np.int64))
 
 
 def _lines_height(figure: Lines) -> int:
@@ -138,9 +149,11 @@ def _names(series: Sequence[Series]) -> list[str]:
     """The names of the curves below the frame, each behind a stretch of its curve."""
     parts, beside = [], _in_a_row(series)
     for place, one in enumerate(series):
-        color, at = _color(one.color), LEFT + place % beside * (WIDTH - LEFT - RIGHT) / beside
+        paint, at = _color(one.color), LEFT + place % beside * (WIDTH - LEFT - RIGHT) / beside
         y = HEIGHT + 12 + 16 * (place // beside)
-        parts.append(f'<path d="M{at:.1f} {y - 4}h16" stroke="{color}" stroke-width="2" {_look(one)}/>')
+        parts.append(f'<path d="M{at:.1f} {y - 4}h16" stroke="{paint}" stroke-width="2" {_look(one)}/>')
+        if one.shape or one.style == "points":
+            parts.append(_sign(one.shape, at + 8, y - 4, paint))
         parts.append(_text(at + 22, y, one.name, "start"))
     return parts
 
@@ -151,13 +164,13 @@ def _look(one: Series) -> str:
     return f'{dashes}opacity="{0.35 if one.style == "thin" else 1}"'
 
 
-def _band(frame: _Frame, one: Series, stride: int, color: str) -> list[str]:
+def _band(frame: _Frame, one: Series, stride: int, paint: str) -> list[str]:
     """The spread around a curve."""
     if one.low is None or one.high is None or not len(one.x):
         return []
     upper = _path(frame, one.x[::stride], one.high[::stride])
     lower = _path(frame, one.x[::stride][::-1], one.low[::stride][::-1]).replace("M", "L", 1)
-    return [f'<path d="{upper}{lower}Z" fill="{color}" opacity="0.18"/>']
+    return [f'<path d="{upper}{lower}Z" fill="{paint}" opacity="0.18"/>']
 
 
 def _path(frame: _Frame, xs: Floats, ys: Floats) -> str:
@@ -175,13 +188,12 @@ def _scatter(figure: Scatter) -> list[str]:
     if not figure.names:
         return [_nothing()]
     frame = _Frame(figure.xs, figure.ys, figure.x, figure.y, room=0.03)
-    fills = [viridis(float(share)) for share in figure.shares] or [COLORS["blue"]] * len(figure.xs)
+    fills = [color(float(share)) for share in figure.shares] or [COLORS["blue"]] * len(figure.xs)
     parts = frame.parts()
     for name, x, y, fill in zip(figure.names, figure.xs, figure.ys, fills, strict=True):
-        title = f"<title>{escape(name)}</title>"
+        dot = _sign("", frame.across(x), frame.up(y), fill)
         # The outline is what the brightest points are seen by on white paper.
-        dot = _dot(frame, x, y, fill).replace("/>", f' stroke="#555" stroke-width="0.5">{title}</circle>')
-        parts.append(dot)
+        parts.append(dot.replace("/>", f' stroke="#555" stroke-width="0.5"><title>{escape(name)}</title></circle>'))
     if figure.trend is not None:
         ends = np.array([frame.x_low, frame.x_high])
         path = _path(frame, ends, np.clip(figure.trend[0] + figure.trend[1] * ends, frame.y_low, frame.y_high))
@@ -195,22 +207,31 @@ def _heatmap(figure: Heatmap) -> list[str]:
     columns = np.unique(np.linspace(0, len(figure.steps) - 1, min(COLUMNS, len(figure.steps))).astype(int))
     values = figure.values[columns].astype(np.float64)
     low, high = figure.range(float(np.nanmin(values)), float(np.nanmax(values)))
-    paint = viridis if figure.middle is None else diverging
+    middle = figure.middle is not None
     wide, tall = (WIDTH - LEFT - RIGHT) / len(columns), (HEIGHT - TOP - BOTTOM) / len(figure.rows)
-    parts = ['<g shape-rendering="crispEdges">']
-    for column, row in np.argwhere(np.isfinite(values)):
-        color = paint((values[column, row] - low) / (high - low) if high > low else 0.5)
-        x, y = LEFT + column * wide, HEIGHT - BOTTOM - (row + 1) * tall
-        parts.append(
-            f'<path d="M{x:.1f} {y:.1f}h{wide + 0.3:.1f}v{tall + 0.3:.1f}h-{wide + 0.3:.1f}z" fill="{color}"/>'
-        )
-    parts.append("</g>")
+    shares = (values - low) / (high - low) if high > low else values * 0 + 0.5
+    parts = [_picture(shares.T[::-1], LEFT, TOP, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM, middle=middle)]
     marks = figure.ticks or tuple((row, name) for row, name in enumerate(figure.rows) if len(figure.rows) <= 16)
     for row, name in marks[:: _stride(len(marks), tall * len(figure.rows))]:
         parts.append(_text(LEFT - 6, HEIGHT - BOTTOM - (row + 0.5) * tall + 4, name, "end"))
     for place, text in _column_names(figure, columns):
         parts.append(_text(LEFT + (place + 0.5) * wide, HEIGHT - BOTTOM + 16, text, "middle"))
-    return [*parts, *_labels(figure.x.text, figure.y.text, HEIGHT), *_scale(figure.value.text, low, high, paint)]
+    return [
+        *parts,
+        *_labels(figure.x.text, figure.y.text, HEIGHT),
+        *_scale(figure.value.text, low, high, middle=middle),
+    ]
+
+
+def _picture(shares: Floats, x: float, y: float, wide: float, tall: float, *, middle: bool) -> str:
+    """Cells of shape (rows from the top, columns), each in the colour of its share; nothing where there is none."""
+    good = np.isfinite(shares)
+    pixels = np.zeros((*shares.shape, 4), np.uint8)
+    places = np.round(np.clip(np.where(good, shares, 0), 0, 1) * 255).astype(int)
+    pixels[..., :3] = _colors(middle=middle)[places]
+    pixels[..., 3] = np.where(good, 255, 0)
+    look = 'preserveAspectRatio="none" image-rendering="pixelated"'
+    return f'<image x="{x}" y="{y}" width="{wide}" height="{tall}" {look} xlink:href="{data_url(pixels)}"/>'
 
 
 def _stride(count: int, room: float) -> int:
@@ -231,10 +252,10 @@ def _column_names(figure: Heatmap, columns: NDArray[np.int64]) -> list[tuple[int
     return list(zip(places.tolist(), spelled(values), strict=True))
 
 
-def _scale(text: str, low: float, high: float, paint: Callable[[float], str]) -> list[str]:
+def _scale(text: str, low: float, high: float, *, middle: bool) -> list[str]:
     """The colours with their numbers, below the map."""
     top, wide = HEIGHT + 10, 200
-    parts = [f'<path d="M{LEFT + i * 4} {top}h4.3v12h-4.3z" fill="{paint(i / 49)}"/>' for i in range(50)]
+    parts = [_picture(np.linspace(0, 1, 256)[None], LEFT, top, wide, 12, middle=middle)]
     parts.append(_text(LEFT - 6, top + 10, f"{low:.3g}", "end"))
     parts.append(_text(LEFT + wide + 6, top + 10, f"{high:.3g}   {text}", "start"))
     return parts
@@ -253,24 +274,18 @@ def _bars(figure: Bars) -> list[str]:
     begin, end = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     both = float(np.nan_to_num(figure.values).min()) < 0  # also where the first bars are all on one side
     left, room = 170, (WIDTH - 170 - 90) / ((end - begin) or 1.0)
-    zero, paint = left - begin * room, diverging if both else viridis
+    zero = left - begin * room
     shares = np.abs(values) / ((end - begin) or 1.0) if figure.shares is None else figure.shares[:count]
     parts = []
     for place, (name, value, share) in enumerate(zip(figure.names, values, shares, strict=False)):
         y, wide = TOP + 16 * place, float(value) * room
-        parts.append(_text(left - 8, y + 10, _cut(name), "end"))
-        parts.append(
-            f'<path d="M{zero:.1f} {y}h{wide:.1f}v12h{-wide:.1f}z" fill="{paint(float(np.nan_to_num(share)))}"/>'
-        )
+        fill = color(float(np.nan_to_num(share)), middle=both)
+        parts.append(_text(left - 8, y + 10, shortened(name, LONGEST), "end"))
+        parts.append(f'<path d="M{zero:.1f} {y}h{wide:.1f}v12h{-wide:.1f}z" fill="{fill}"/>')
         said = f"{value:.4g}" if np.isfinite(figure.values[place]) else "–"
         parts.append(_text(zero + max(wide, 0) + 6, y + 10, said, "start"))
     more = f" ({len(figure.names) - count} more)" if len(figure.names) > count else ""
     return [*parts, _text(left, _bars_height(figure) - 18, figure.value.text + more, "start")]
-
-
-def _cut(name: str) -> str:
-    """A name as long as there is room for beside bars: both ends of it."""
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 13]}…{name[-12:]}"
 
 
 def _histogram(figure: Histogram) -> list[str]:
@@ -299,12 +314,14 @@ def _labels(x: str, y: str, height: int) -> Iterable[str]:
     yield f'<text x="14" y="{middle}" transform="rotate(-90 14 {middle})" text-anchor="middle">{escape(y)}</text>'
 
 
-def _text(x: float, y: float, text: str, anchor: str, color: str = "#444") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}">{escape(text)}</text>'
+def _text(x: float, y: float, text: str, anchor: str, paint: str = "#444") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{paint}">{escape(text)}</text>'
 
 
-def _dot(frame: _Frame, x: float, y: float, color: str) -> str:
-    return f'<circle cx="{frame.across(x):.1f}" cy="{frame.up(y):.1f}" r="3" fill="{color}" fill-opacity="0.85"/>'
+def _sign(shape: Shape, x: float, y: float, paint: str) -> str:
+    dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"'
+    path = f'<path d="M{x:.1f} {y:.1f}{SHAPES[shape]}"' if shape else dot
+    return f'{path} fill="{paint}" fill-opacity="0.85"/>'
 
 
 def _nothing() -> str:
@@ -315,5 +332,6 @@ def _color(token: str) -> str:
     """A colour for paper, of a token of the theme."""
     name, _, place = token.partition(":")
     if name == "scale":
-        return viridis(0.85 * float(place))
-    return SERIES[int(place) % len(SERIES)] if name == "series" else COLORS.get(token, SERIES[0])
+        return color(0.85 * float(place))
+    curves = scale.CURVES_ON_LIGHT
+    return curves[int(place) % len(curves)] if name == "series" else COLORS.get(token, curves[0])

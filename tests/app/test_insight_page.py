@@ -296,6 +296,7 @@ def test_a_layer_that_is_clicked_shows_its_scores_on_the_map_and_in_the_table(op
 def test_the_map_previews_the_next_run_while_the_amount_changes(opened: Callable[..., Shown]) -> None:
     page = (shown := opened()).page
     shown.measure()
+    page.act.by_kind.setChecked(False)
     assert sum(rank > 0 for rank in page.view.map.ranks) == 7 and page.act.matrices.value == "7 of 21"
     page.act.slider.setValue(3)
     assert [rank for rank in page.view.map.ranks if rank] == [8, 8, 8]
@@ -325,15 +326,18 @@ def test_a_budget_is_spent_as_ranks_and_never_exceeded(opened: Callable[..., Sho
 def test_each_kind_of_layer_may_compete_by_itself(opened: Callable[..., Shown]) -> None:
     page = (shown := opened()).page
     shown.measure()
-    page.act.by_kind.setChecked(True)
+    assert page.act.by_kind.isChecked(), "the score on show finds layers that matter among their kind only"
     page.act.set_amount(1)
-    assert page.act.proposal is not None
+    assert page.act.proposal is not None and page.act.told == "top-1-each"
     assert {plan.layer.block for plan in page.act.proposal.plans} == {2}
+    page.view.score.setCurrentIndex(page.view.score.findData("gradient"))
+    assert not page.act.by_kind.isChecked(), "this one finds them among all"
 
 
 def test_the_next_run_takes_the_proposal_as_one_step_that_can_be_undone(opened: Callable[..., Shown]) -> None:
     page = (shown := opened()).page
     shown.measure()
+    page.act.by_kind.setChecked(False)
     page.act.set_amount(2)
     before = shown.document.config
     shown.press(page.act.use)
@@ -349,6 +353,7 @@ def test_from_a_run_the_next_one_is_like_it_but_for_its_layers(opened: Callable[
     page.ask.source.setCurrentIndex(page.ask.source.findData(run.run))
     shown.measure(source="run")
     assert page.subtitle_label.text().startswith("mine, step 200")
+    page.act.by_kind.setChecked(False)
     page.act.set_amount(2)
     shown.press(page.act.use)
     config = shown.document.config
@@ -519,6 +524,7 @@ def test_the_next_run_is_queued_with_one_click_to_be_compared(opened: Callable[.
     page = (shown := opened(configured=False)).page
     page.ask.source.setCurrentIndex(page.ask.source.findData(run.run))
     shown.measure(source="run")
+    page.act.by_kind.setChecked(False)
     page.act.set_amount(2)
     shown.press(page.act.queue)
     ((config, against),) = shown.around.queued

@@ -220,10 +220,10 @@ def test_a_map_of_the_method_can_stand_in_the_wide_panel(window: Open, seeded: M
     page = opened(window)
     choice = page.norms.choice
     choice.setCurrentIndex(choice.findData("adalora-ranks"))
-    assert page.norms.title.text() == "Rank by layer and step"
+    assert page.norms.accessibleName() == "Rank by layer and step"
     assert page.norms.plot.figure.values.max() == 6.0  # type: ignore[union-attr]
     choice.setCurrentIndex(choice.findData("delta_norm"))
-    assert page.norms.title.text() == "Adapter norm by layer and step"
+    assert page.norms.accessibleName() == "Norm of dW by layer and step"
 
 
 def test_what_was_chosen_for_a_method_stays_chosen_for_it_alone(window: Open, seeded: Make) -> None:
@@ -247,7 +247,7 @@ def test_the_marker_moves_what_is_no_curve_as_well(window: Open, seeded: Make) -
     page = opened(window)
     page.curve.choice.setCurrentIndex(page.curve.choice.findData("dylora-ranks"))
     assert page.curve.own.figure == Histogram(
-        "Ranks drawn", Axis("Rank"), Axis("Steps"), (1.0, 2.0, 3.0), (5, 5)
+        "Ranks drawn", Axis("Rank"), Axis("Steps"), (1.0, 2.0, 3.0), (5, 5), None, page.curve.own.help.text()
     )  # fmt: skip
     page.loss.plot._mark_by_hand(3)
     assert isinstance(page.curve.own.figure, Histogram) and page.curve.own.figure.counts == (1, 2)

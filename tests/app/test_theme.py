@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QApplication
 from app.style import icons
 from app.style.theme import SMALLEST, Theme
 from app.style.tokens import SCHEMES, Tokens
-from app.style.viridis import table, viridis
 from app.widgets import label
 from core.home import Home
 
@@ -87,11 +86,6 @@ def test_digits_are_of_one_width_in_labels_and_in_painted_text(qapp: QApplicatio
     shown.ensurePolished()
     for font in (shown.font(), theme.font(20, 600)):
         assert QFontMetrics(font).horizontalAdvance("1111") == QFontMetrics(font).horizontalAdvance("0000")
-
-
-def test_viridis_goes_from_violet_to_yellow_and_stays_in_range() -> None:
-    assert viridis(-1).name() == "#440154" and viridis(2).name() == "#fde725"
-    assert table().shape == (256, 3)
 
 
 @pytest.mark.parametrize("path", sorted(icons.FOLDER.glob("*.svg")), ids=lambda path: path.stem)

@@ -31,8 +31,9 @@ class Counts(LiveFigure):
         values = measured.values[:end]
         values = values[np.isfinite(values)].astype(np.int64)
         if not len(values):
-            return Histogram(self.title, self.value, Axis("Steps"), (0.0, 1.0), (0,))
+            return Histogram(self.title, self.value, Axis("Steps"), (0.0, 1.0), (0,), help=self.told)
         first, last = int(values.min()), int(values.max())
         counts = np.bincount(values - first, minlength=last - first + 1)
         edges = tuple(float(edge) for edge in range(first, last + 2))
-        return Histogram(self.title, self.value, Axis("Steps"), edges, tuple(int(count) for count in counts))
+        heights = tuple(int(count) for count in counts)
+        return Histogram(self.title, self.value, Axis("Steps"), edges, heights, help=self.told)

@@ -12,7 +12,7 @@ from core.figures import compare, scale
 from core.figures.compare import By, Course
 from core.figures.figure import Axis
 from core.figures.layer_map import layer_map
-from core.figures.svg import diverging, draw
+from core.figures.svg import color, draw
 from core.figures.trace import Measured
 from core.figures.wire import decode, encode
 from core.layers import LayerInfo
@@ -112,7 +112,7 @@ def test_the_two_sides_are_told_apart_without_red_and_green() -> None:
     linear = ends**2.2
     seen = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
     assert np.abs(np.diff((linear @ seen.T)[:, 2])) > 0.3
-    assert diverging(0.0) != diverging(1.0)
+    assert color(0.0, middle=True) != color(1.0, middle=True)
 
 
 def test_layers_of_one_role_that_are_called_differently_have_columns_of_their_own_on_a_map() -> None:

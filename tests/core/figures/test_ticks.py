@@ -76,7 +76,7 @@ def test_what_was_measured_fills_a_fourth_of_the_axis_or_all_steps_are_shown(ste
 def test_a_log_axis_on_paper_puts_equal_factors_equally_far_apart() -> None:
     series = Series("A", np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 0.1, 0.0, 0.01]), "points")
     drawn = draw(Lines("T", Axis("Step"), Axis("Size"), (series,), log=True))
-    heights = [float(part.split('"')[0]) for part in drawn.split('cy="')[1:]]
+    *heights, _legend = [float(part.split('"')[0]) for part in drawn.split('cy="')[1:]]
     assert len(heights) == 3
     assert heights[1] - heights[0] == pytest.approx(heights[2] - heights[1], abs=0.2)
     assert ">0.01<" in drawn and ">0.1<" in drawn
