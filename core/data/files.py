@@ -83,6 +83,8 @@ def find(path: str | Path) -> Source:
         return _folder(root)
     if not root.exists():
         raise UserError(f"There is no data at {root}.", hint="Check the path.", path="data.path")
+    if not root.is_file():
+        raise UserError(f"{root} is a pipe or a device.", hint="Choose a file or a folder.", path="data.path")
     if kind_of(root) is None:
         ending = "".join(root.suffixes[-2:]) if root.suffix == GZIP else root.suffix
         kind = f"'{ending}' files" if ending else "files without an ending"

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.data.formats import FORMATS, Format
+from core.data.formats.format import noun_of
 from core.data.mapping import Naming
 from core.data.row import Row
 from core.errors import UserError
@@ -93,10 +94,12 @@ def _wrong_task(format: Format, task: str, path: str) -> UserError:
 
 
 def _unknown(row: Row, fitting: Sequence[Format]) -> UserError:
-    keys = ", ".join(f"'{key}'" for key in row.value) or "no field"
+    keys = ", ".join(
+        f"'{key}'" + ("" if isinstance(value, str) else f" ({noun_of(value)})") for key, value in row.value.items()
+    )
     known = "; ".join(f"{member.label}: {member.looks}" for member in fitting)
     return UserError(
-        f"{row.place}: no known shape has {keys}.",
+        f"{row.place}: no known shape has {keys or 'no field'}.",
         hint=f"Say which column is which (data.columns). Known are {known}.",
         path="data.path",
     )

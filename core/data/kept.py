@@ -83,8 +83,10 @@ class Keeper:
         source = find(path)
         if source.size < SMALLEST or (self.limit and source.size > LONGEST_LOOK):
             return read()
-        seen = _seen(source)
-        key = self._key(source, progress)
+        try:
+            seen, key = _seen(source), self._key(source, progress)
+        except OSError:  # the reader can say which file it is
+            return read()
         reading = self._opened(key)
         if reading is not None:
             progress("Taking the tokens that were kept", 1.0)
@@ -151,7 +153,10 @@ class Keeper:
 
 def _seen(source: Source) -> list[tuple[str, int, int, int]]:
     """Names, sizes and times of the files, to notice when one changes while it is read."""
-    return [(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino) for path, stat in _stats(source)]
+    try:
+        return [(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino) for path, stat in _stats(source)]
+    except OSError:  # one has gone
+        return []
 
 
 def _stats(source: Source) -> list[tuple[Path, Any]]:

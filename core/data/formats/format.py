@@ -76,7 +76,7 @@ def text_of(row: Row, value: Any, name: str) -> str:
         UserError: it is not text, or not text that can be written.
     """
     if not isinstance(value, str):
-        raise wrong(row, f"{name} must be text, found {_kind(value)}.")
+        raise wrong(row, f"{name} must be text, found {noun_of(value)}.")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -84,7 +84,7 @@ def text_of(row: Row, value: Any, name: str) -> str:
     return value
 
 
-def _kind(value: Any) -> str:
-    if value is None:
-        return "nothing (null)"
-    return {list: "a list", dict: "an object", bool: "a truth value"}.get(type(value), "a number")
+def noun_of(value: Any) -> str:
+    """What a value is, for a complaint that it is no text."""
+    nouns = {list: "a list", dict: "an object", bool: "a truth value", int: "a number", float: "a number"}
+    return "nothing (null)" if value is None else nouns.get(type(value), f"a value of type {type(value).__name__}")

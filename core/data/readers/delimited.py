@@ -75,7 +75,9 @@ def _complete(name: str, number: int, fields: list[str], columns: list[str]) -> 
 
 
 def _broken(name: str, number: int, why: str) -> UserError:
-    said = "a quote that opens there never ends" if "end of data" in why else why
-    return UserError(
-        f"{place(name, number)}: {said}.", hint='A quote inside a text is written twice: "".', path="data.path"
-    )
+    said, hint = why, 'A quote inside a text is written twice: "".'
+    if "end of data" in why:
+        said = "a quote that opens there never ends"
+    elif "new-line character" in why:
+        said, hint = "a carriage return stands there alone", "Save the file with line breaks as LF or CR LF."
+    return UserError(f"{place(name, number)}: {said}.", hint=hint, path="data.path")

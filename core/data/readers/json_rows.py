@@ -66,11 +66,18 @@ def _object(name: str, number: int, line: str) -> dict[str, Any]:
         raise UserError(f"{where}: not JSON ({error.msg}).", hint=hint, path="data.path") from None
     except RecursionError:
         raise _too_deep(name, number) from None
+    except ValueError:
+        raise _too_large(name, number) from None
     return _checked(name, number, value)
 
 
 def _too_deep(name: str, number: int) -> UserError:
     return UserError(f"{place(name, number)}: nested too deeply to be an example.", path="data.path")
+
+
+def _too_large(name: str, number: int) -> UserError:
+    """Python refuses to read a number of thousands of digits, which takes the longer the longer it is."""
+    return UserError(f"{place(name, number)}: a number in it has thousands of digits.", path="data.path")
 
 
 def _checked(name: str, number: int, value: Any) -> dict[str, Any]:
@@ -145,6 +152,8 @@ class _Text:
                     raise self.wrong(error.msg, error.pos) from None
             except RecursionError:
                 raise _too_deep(self.name, number) from None
+            except ValueError:
+                raise _too_large(self.name, number) from None
             if len(self.text) - self.at > LONGEST_ROW:
                 raise _too_long(self.name, number)
 

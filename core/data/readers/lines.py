@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from core.data.row import Position
 from core.errors import UserError
 
-_GZIP = b"\x1f\x8b"
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 
 
 def lines(path: Path, name: str, position: Position, longest: int) -> Iterator[tuple[int, str]]:
@@ -28,16 +28,17 @@ def lines(path: Path, name: str, position: Position, longest: int) -> Iterator[t
     number, column = 1, 0
     with _opened(path, name) as (file, where):
         before = position.done
-        start = file.read(3)
-        _refuse_wide(name, start)
-        if start != codecs.BOM_UTF8:
-            file.seek(0)
-        while piece := file.readline(longest):
-            position.done = before + where()
-            ends = piece.endswith(b"\n")
-            line = _decode(decoder, piece, ends, f"{name}, line {number}", column)
-            yield number, line[:-2] + "\n" if line.endswith("\r\n") else line
-            number, column = (number + 1, 0) if ends else (number, column + len(line))
+        try:
+            _skip_mark(name, file)
+            while piece := file.readline(longest):
+                position.done = before + where()
+                ends = piece.endswith(b"\n")
+                line = _decode(decoder, piece, ends, f"{name}, line {number}", column)
+                yield number, line[:-2] + "\n" if line.endswith("\r\n") else line
+                number, column = (number + 1, 0) if ends else (number, column + len(line))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            text = f"{name} cannot be unpacked from line {number} on: {str(error).rstrip('.')}."
+            raise UserError(text, hint="Copy the file again, or unpack it.", path="data.path") from None
     _decode(decoder, b"", True, f"{name}, line {number}", column)
 
 
@@ -49,10 +50,6 @@ def _opened(path: Path, name: str) -> Iterator[tuple[BinaryIO, Callable[[], int]
             packed = raw.read(2) == _GZIP
             raw.seek(0)
             yield (cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw), raw.tell
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(
-            f"{name} cannot be unpacked: {error}.", hint="Copy the file again, or unpack it.", path="data.path"
-        ) from None
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror or error}.", path="data.path") from None
 
@@ -70,6 +67,25 @@ def _decode(decoder: codecs.IncrementalDecoder, piece: bytes, final: bool, where
         ) from None
 
 
-def _refuse_wide(name: str, start: bytes) -> None:
-    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise UserError(f"{name} is in UTF-16.", hint="Save the file as UTF-8.", path="data.path")
+def _skip_mark(name: str, file: BinaryIO) -> None:
+    """Go past a mark of UTF-8 at the start of a file.
+
+    Raises:
+        UserError: it begins as no text in UTF-8 does.
+    """
+    start = file.read(4)
+    if start.startswith(_ZIP):
+        raise UserError(
+            f"{name} is a packed file or a workbook, and no text.",
+            hint="Unpack it; in a spreadsheet, save the table as CSV in UTF-8.",
+            path="data.path",
+        )
+    wide = "UTF-32" if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE) else "UTF-16"
+    marked = start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if wide == "UTF-32" or marked or (b"\0" in start and start.strip(b"\0")):
+        raise UserError(
+            f"{name} is in {wide}, by its first bytes.",
+            hint="Save the file as UTF-8 (in a spreadsheet: CSV UTF-8).",
+            path="data.path",
+        )
+    file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)

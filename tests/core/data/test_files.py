@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,12 @@ def test_a_mark_at_the_start_of_a_file_is_no_part_of_it(tmp_path: Path) -> None:
         (b'{"a": "x"}\n{"a": "caf\xe9"}\n', "a.jsonl, line 2, column 11: the byte 0xE9 is not UTF-8."),
         (b'{"a": "\xc3\xa9\xe9"}\n', "a.jsonl, line 1, column 9: the byte 0xE9 is not UTF-8."),
         (b'{"a": "x"}\n\xe2\x82', "a.jsonl, line 2, column 1: the byte 0xE2 is not UTF-8."),
-        ("\ufeffx".encode("utf-16-le"), "a.jsonl is in UTF-16."),
+        ("\ufeffx".encode("utf-16-le"), "a.jsonl is in UTF-16, by its first bytes."),
+        ('{"a": 1}'.encode("utf-16-be"), "a.jsonl is in UTF-16, by its first bytes."),
+        ('{"a": 1}'.encode("utf-32"), "a.jsonl is in UTF-32, by its first bytes."),
+        (b"PK\x03\x04\x14", "a.jsonl is a packed file or a workbook, and no text."),
+        ('{"a": ' + "1" * 5000 + "}", "a.jsonl, row 1: a number in it has thousands of digits."),
+        ('[{"a": 1},\n{"a": ' + "1" * 5000 + "}]", "a.jsonl, row 2: a number in it has thousands of digits."),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, content: str | bytes, said: str) -> None:
@@ -201,10 +207,13 @@ def test_text_of_any_kind_may_be_packed(tmp_path: Path) -> None:
     assert values(packed(write(tmp_path, "d.txt", "words\n"))) == [{"text": "words\n"}]
 
 
-def test_a_torn_package_is_named(tmp_path: Path) -> None:
+def test_a_torn_package_and_a_pipe_are_named(tmp_path: Path) -> None:
     whole = packed(write(tmp_path, "a.jsonl", '{"a": "' + "x" * 9999 + '"}\n'))
     whole.write_bytes(whole.read_bytes()[:-12])
-    assert complaint(whole).startswith("a.jsonl.gz cannot be unpacked")
+    assert complaint(whole).startswith("a.jsonl.gz cannot be unpacked from line 1 on: ")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.jsonl")
+        assert complaint(tmp_path / "pipe.jsonl").endswith("pipe.jsonl is a pipe or a device.")
 
 
 def test_parquet_and_arrow_files_are_read_in_order(tmp_path: Path) -> None:

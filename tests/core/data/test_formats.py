@@ -158,8 +158,8 @@ def test_what_the_user_chooses_is_not_guessed() -> None:
 
 def test_an_unknown_shape_is_told_with_the_known_ones() -> None:
     with pytest.raises(UserError) as caught:
-        guess([row({"a": 1, "b": 2})])
-    assert caught.value.text == "devil.jsonl, row 17: no known shape has 'a', 'b'."
+        guess([row({"a": "x", "text": b"y"})])
+    assert caught.value.text == "devil.jsonl, row 17: no known shape has 'a', 'text' (a value of type bytes)."
     assert all(member.looks in caught.value.hint for member in FORMATS.members if "causal-lm" in member.tasks)
 
 
