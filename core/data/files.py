@@ -7,6 +7,7 @@ their names; files that are named as the test or validation part are never train
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -80,7 +81,11 @@ def find(path: str | Path) -> Source:
         raise UserError("No data has been chosen.", hint="Choose a file or a folder.", path="data.path")
     root = typed(path)
     if root.is_dir():
-        return _folder(root)
+        try:
+            return _folder(root)
+        except OSError as error:
+            text = f"{root} cannot be read whole: {error.strerror} ({error.filename})."
+            raise UserError(text, hint="What lies in it would be left out unnoticed.", path="data.path") from None
     if not root.exists():
         raise UserError(f"There is no data at {root}.", hint="Check the path.", path="data.path")
     if not root.is_file():
@@ -97,7 +102,8 @@ def _folder(root: Path) -> Source:
         return Source(root, (root,), position=Position(folder_size(root)))
     if (root / SPLITS).is_file():
         return _saved_parts(root)
-    inside = sorted(path for path in root.rglob("*") if path.is_file() and path.name not in NO_DATA)
+    names = [Path(folder, name) for folder, _, names in os.walk(root, onerror=_refuse) for name in names]
+    inside = sorted(path for path in names if path.is_file() and path.name not in NO_DATA)
     seen = [path for path in inside if not any(part.startswith(".") for part in path.relative_to(root).parts)]
     by_kind = {kind.label: tuple(path for path in seen if kind_of(path) is kind) for kind in KINDS}
     found = {label: paths for label, paths in by_kind.items() if paths}
@@ -110,6 +116,11 @@ def _folder(root: Path) -> Source:
     return Source(
         root, files, notes=(*notes, *note), position=Position(sum(file.stat().st_size for file in files))
     )  # fmt: skip
+
+
+def _refuse(error: OSError) -> None:
+    """A folder in the folder that may not be looked into."""
+    raise error
 
 
 def _training_part(root: Path, files: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
