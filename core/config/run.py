@@ -48,7 +48,7 @@ def _plain(value: Component | None) -> Any:
 _SERIAL = PlainSerializer(_plain, when_used="always")
 
 
-MOST_RANK, MOST_ALPHA, MOST_EXAMPLES = 4096, 1e6, 2**16
+MOST_RANK, MOST_ALPHA, MOST_EXAMPLES = 4096, 1e9, 2**16
 """Bounds that nobody will miss: of a layer, and of the passes of a step and of the examples in each."""
 JUDGING = frozenset({"sequence-classification", "regression"})
 """Tasks in which a model judges texts with a head of its own, instead of writing."""

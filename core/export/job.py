@@ -165,7 +165,7 @@ def cut(adapters: Adapters, rank: int | None) -> Adapters:
     """The adapter at the rank asked for.
 
     Raises:
-        UserError: it was trained for one rank only.
+        UserError: it was trained for one rank only, or for none as high.
     """
     if rank is not None and any(layer.active_rank != rank for layer in adapters.layers.values()):
         if EVERY_RANK not in adapters.config.axis("rank_schedule").provides:
@@ -173,6 +173,9 @@ def cut(adapters: Adapters, rank: int | None) -> Adapters:
                 f"This adapter was trained for its own rank only and cannot be cut to rank {rank}.",
                 hint="DyLoRA trains an adapter for every rank up to its own.",
             )
+        highest = max(layer.plan.rank for layer in adapters.layers.values())
+        if rank > highest:
+            raise UserError(f"This adapter has ranks up to {highest}: none of {rank} can be cut from it.")
         for layer in adapters.layers.values():
             layer.active_rank = min(rank, layer.plan.rank)
     return adapters
@@ -223,5 +226,5 @@ def describe_export(request: Request, source: Source, made: Made, *, agreement: 
     }
     return card(
         request.to, source.config, made.plans, base=source.base, step=source.step, losses=losses,
-        notes=(*source.notes, *made.notes), agreement=agreement, file=made.file,
+        labels=made.adapters.labels, notes=(*source.notes, *made.notes), agreement=agreement, file=made.file,
     )  # fmt: skip

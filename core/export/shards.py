@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from core.errors import UserError
-from core.models.headers import INDEX, WHOLE, read_folder
+from core.models.headers import INDEX, WHOLE, read_folder, shards_of
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 """The stored types that can be calculated with."""
@@ -88,10 +88,7 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
 
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold a model's weights: those of its index, or the single one."""
-    index = folder / INDEX
-    if not index.is_file():
-        return [folder / WHOLE]
-    return [folder / name for name in sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))]
+    return [folder / name for name in sorted(shards_of(folder))]
 
 
 def places(file: Path) -> list[Stored]:

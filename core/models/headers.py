@@ -112,7 +112,7 @@ def read_folder(folder: Path) -> dict[str, TensorHeader]:
         UserError: there are no weights here, a shard is missing or damaged, or two files hold the same tensor.
     """
     found: dict[str, TensorHeader] = {}
-    for shard, expected in _shards(folder).items():
+    for shard, expected in shards_of(folder).items():
         tensors = read_headers(folder / shard)
         lost = sorted(expected - tensors.keys())
         if lost:
@@ -126,8 +126,12 @@ def read_folder(folder: Path) -> dict[str, TensorHeader]:
     return found
 
 
-def _shards(folder: Path) -> dict[str, set[str]]:
-    """File name to the tensors that the index promises in it; without an index, the one whole file."""
+def shards_of(folder: Path) -> dict[str, set[str]]:
+    """The files of a folder's weights: name to the tensors that the index promises in it, or the one whole file.
+
+    Raises:
+        UserError: there are no weights here, or a shard is missing.
+    """
     index = folder / INDEX
     if (folder / WHOLE).is_file() and not index.is_file():
         return {WHOLE: set()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
 from core.config.run import RunConfig
@@ -49,6 +50,28 @@ def test_the_comparison_stands_in_the_card_where_there_was_one() -> None:
 
 def test_a_gguf_card_names_its_file() -> None:
     assert "FROM ./m-1B-F16.gguf" in text("gguf", file="m-1B-F16.gguf")
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "judges"),
+    [(("bad", "good", "so so"), 3, "| Classes | bad, good, so so |"), ((), 1, "number")],
+)
+def test_a_model_that_judges_texts_is_opened_as_one(labels: tuple[str, ...], classes: int, judges: str) -> None:
+    config = RunConfig.from_dict({"task": "sequence-classification" if labels else "regression"})
+    found = {
+        kind: card(kind, config, PLANS, base="owner/name", step=40, losses={}, labels=labels)
+        for kind in ("adapter", "merged")
+    }
+
+    for said in found.values():
+        assert "AutoModelForSequenceClassification.from_pretrained(" in said and "CausalLM" not in said
+        assert "pipeline_tag: text-classification" in said and judges in said and "Loss on" not in said
+    assert f'from_pretrained("owner/name", num_labels={classes})' in found["adapter"]
+
+
+def test_what_has_no_rank_is_no_lora() -> None:
+    config = RunConfig.from_dict({"adapter": {"method": "full"}})
+    assert "- lora\n" not in card("merged", config, PLANS, base="owner/name", step=40, losses={})
 
 
 def test_paths_are_told_from_names() -> None:

@@ -165,6 +165,12 @@ def test_an_adapter_for_one_rank_is_not_cut(home: Home, tmp_path: Path) -> None:
         export_job(home, body, silent)
 
 
+def test_more_rank_than_there_is_cannot_be_cut(home: Home, tmp_path: Path) -> None:
+    run, _ = save_run(home, tmp_path, method="dylora", rank=4)
+    with pytest.raises(UserError, match="ranks up to 4"):
+        export_job(home, {"run": run, "to": "adapter", "out": str(tmp_path / "out"), "rank": 100}, silent)
+
+
 def test_an_adapter_for_every_rank_is_cut_and_agrees(home: Home, tmp_path: Path) -> None:
     run, _ = save_run(home, tmp_path, method="dylora", rank=4)
     body = {"run": run, "to": "adapter", "out": str(tmp_path / "out"), "rank": 2, "verify": True}
