@@ -20,7 +20,7 @@ from app.draft import Draft
 from core.config.check import check_config
 from core.config.edit import difference, replaced, sentence
 from core.config.naming import is_suggested, suggested_name
-from core.config.pace import RATE, at_pace
+from core.config.pace import RANK, RATE, at_pace
 from core.config.run import RunConfig
 from core.config.select import select
 from core.errors import UserError
@@ -97,7 +97,7 @@ class Document(QObject):
         self.update({path: value}, merge=path)
 
     def update(self, values: Mapping[str, Any], text: str = "", *, merge: str = "") -> None:
-        """Change several values in one undo step; where the method is another then, the learning rate keeps its pace.
+        """Change several values in one undo step; where the method is another then, rate and rank keep their pace.
 
         Args:
             values: dotted path to value.
@@ -110,7 +110,7 @@ class Document(QObject):
         config = replaced(self._config, values)
         if "name" not in values and not set(values).isdisjoint(_NAMED_AFTER):
             config = self._renamed(self._config, config)
-        if RATE not in values:
+        if not {RATE, RANK} & values.keys():
             config = at_pace(self._config, config)
         for path in values:
             self.say(path, "")

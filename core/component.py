@@ -52,6 +52,8 @@ class Component(Part):
     """To a word that another one provides, what the user should know of the two together, in a sentence."""
     pace: ClassVar[float] = 1.0
     """Its learning rate in units of plain LoRA's, as its paper has it; see `core.config.pace`."""
+    breadth: ClassVar[float] = 1.0
+    """Its rank in units of plain LoRA's, likewise."""
     shows: ClassVar[tuple[LiveFigure, ...]] = ()
     """What it shows of itself while a run goes on."""
 

@@ -131,12 +131,13 @@ def attach(
             for key, param in params.items()
             if param.shared is None
         }
-        if plan.shared:
-            own |= _common(params, shared, init, seed, device)
-            params = {key: param for key, param in params.items() if param.shared is None}
+        # A delta may share tensors among all layers (VeRA): those are sliced, whatever a group has in common.
+        common = {key: param for key, param in params.items() if plan.shared and param.shared == f"{plan.shared}.{key}"}
+        own |= _common(common, shared, init, seed, device)
+        sliced = {key: param for key, param in params.items() if key not in common}
         layer = Adapted(
             base, plan, delta=delta, scale=scale, magnitude=magnitude, init=init, storage=storage,
-            base_update=base_update, own=own, shared=_slices(params, shared, device), dropout=config.dropout,
+            base_update=base_update, own=own, shared=_slices(sliced, shared, device), dropout=config.dropout,
         )  # fmt: skip
         if fresh:
             init.begin(layer)

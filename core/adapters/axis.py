@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from core.component import Component
@@ -119,6 +120,9 @@ class DenseDelta(Delta):
         ("both_factors", "factors", "frozen_a", "own_rank", "pair", "sliced", "triplets"),
         "its change is no single product B A",
     )
+    wary: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"shares_layers": "LoRA-drop over a change that is no product B A is in no paper."}
+    )
 
     def weight(self, p: Mapping[str, Tensor]) -> Tensor:
         """dW without its scale, (out, in)."""
@@ -159,6 +163,8 @@ def declared(
     if plan.shared:
         params = {
             name: replace(param, shared=f"{plan.shared}.{name}", trainable=param.trainable and plan.trained)
+            if param.shared is None
+            else param
             for name, param in params.items()
         }
     taken_up = {} if base_update is None else base_update.params(plan)

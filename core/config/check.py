@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.config.combine import combined
 from core.config.forecast import forecast
 from core.config.machine import free_memory, likely_device
-from core.config.pace import untouched
+from core.config.pace import breadth, untouched
 from core.config.run import JUDGING, RunConfig
 from core.config.select import select, trained
 from core.errors import UserError
@@ -87,7 +87,7 @@ def _task(config: RunConfig, info: ModelInfo) -> Iterator[Problem]:
 def _layers(config: RunConfig, info: ModelInfo, plans: Sequence[LayerPlan]) -> Iterator[Problem]:
     """What the chosen layers and the model say to the options."""
     wide = [plan for plan in plans if plan.rank > min(plan.layer.out_features, plan.layer.in_features)]
-    if wide:
+    if wide and breadth(config) == 1:
         least = min(min(plan.layer.out_features, plan.layer.in_features) for plan in wide)
         text = f"The rank is larger than the layer itself in {len(wide)} of {len(plans)} layers ({wide[0].name} first)."
         yield _warning("adapter.rank", text, f"At most {least} adds anything there.")

@@ -69,7 +69,8 @@ def unmet(chosen: Mapping[str, Component], facts: frozenset[str] = frozenset()) 
             does = "do not provide" if len(lacking) > 1 else "does not provide" if lacking else "provides"
             lacks = "and some is set" if word == "no_dropout" else f"which {who} {does}"
             why = _because([*lacking.values(), member], word)
-            yield Problem(path, f"{_named(path, member)} needs {_said(word)}, {lacks}{why}.", _remedy(path, word))
+            text = f"{_named(path, member)} needs {_said(word)}, {lacks}{why}."
+            yield Problem(path, text, _remedy(chosen, path, word, facts))
 
 
 def ranked(adapter: AdapterConfig) -> bool:
@@ -86,7 +87,7 @@ def doubtful(chosen: Mapping[str, Component], facts: frozenset[str] = frozenset(
                 yield Problem(path, said, blocking=False)
 
 
-def _present(chosen: Mapping[str, Component], path: str, facts: frozenset[str]) -> frozenset[str]:
+def _present(chosen: Mapping[str, Component | type[Component]], path: str, facts: frozenset[str]) -> frozenset[str]:
     """What everybody but the one of this option provides."""
     return facts.union(*(other.provides for place, other in chosen.items() if place != path))
 
@@ -106,13 +107,28 @@ def _because(said_by: Sequence[Component], word: str) -> str:
     return f": {'; '.join(reasons)}" if reasons else ""
 
 
-def _remedy(path: str, word: str) -> str:
-    """Which options of the other axes would provide a word."""
-    if word == "no_dropout":
-        return "Set adapter.dropout to 0."
-    fitting = {_option(name): [m.kind for m in axis.members if word in m.provides] for name, axis in AXES.items()}
-    ways = [f"{option} to {' or '.join(kinds)}" for option, kinds in fitting.items() if kinds and option != path]
+def _remedy(chosen: Mapping[str, Component], path: str, word: str, facts: frozenset[str]) -> str:
+    """Every single choice that would do: one that meets the need and leaves nobody else with a new one."""
+    ways = ["adapter.dropout to 0"] if word == "no_dropout" else []
+    before = _needs(chosen, facts)
+    for option in sorted(chosen, key=lambda place: place == path):
+        kinds = [
+            member.kind
+            for member in AXES[option.rpartition(".")[2]].members
+            if (option == path or word in member.provides)
+            and _needs({**chosen, option: member}, facts) <= before - {(path, word)}
+        ]
+        ways += [f"{option} to {_listed(kinds)}"] if kinds else []
     return f"Set {', or '.join(ways)}." if ways else f"Choose another {_label(path).lower()}."
+
+
+def _needs(chosen: Mapping[str, Component | type[Component]], facts: frozenset[str]) -> set[tuple[str, str]]:
+    """By option and word, the needs that nothing else fulfils."""
+    return {(path, word) for path, member in chosen.items() for word in member.needs - _present(chosen, path, facts)}
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return " or ".join((", ".join(kinds[:-1]), kinds[-1]) if len(kinds) > 1 else kinds)
 
 
 def _named(path: str, member: Component) -> str:
@@ -121,10 +137,6 @@ def _named(path: str, member: Component) -> str:
 
 def _label(path: str) -> str:
     return AXES[path.rpartition(".")[2]].label
-
-
-def _option(axis: str) -> str:
-    return "model.storage" if axis == "storage" else f"adapter.{axis}"
 
 
 def _said(word: str) -> str:

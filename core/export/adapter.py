@@ -29,8 +29,6 @@ from core.models.judging import POOLER
 CONFIG = "adapter_config.json"
 TENSORS = "adapter_model.safetensors"
 LORA = "LORA"
-LORA_DELTAS = ("lora", "lora-fa")
-"""Deltas that are LoRA already, whatever else is done to them."""
 
 
 def write(
@@ -75,7 +73,7 @@ def form_for(adapters: Adapters) -> Form:
 def equivalent(adapters: Adapters, form: Form) -> str:
     """A sentence where an adapter goes out as the LoRA that it equals; empty where the type is its own."""
     layers = list(adapters.layers.values())
-    if form.type != LORA or all(layer.delta.kind in LORA_DELTAS for layer in layers):
+    if form.type != LORA or all(layer.delta.kind in form.deltas for layer in layers):
         return ""
     rank = max(len(layer.factors()[1]) for layer in layers)
     return f"Written as the LoRA of rank {rank} that it equals: {_why_not_its_own(adapters)}."
@@ -84,7 +82,7 @@ def equivalent(adapters: Adapters, form: Form) -> str:
 def _why_not_its_own(adapters: Adapters) -> str:
     """What keeps adapters from PEFT's type for their kind of delta; LoRA's reason where there is no such type."""
     kind = next(iter(adapters.layers.values())).delta.kind
-    own = [form for form in FORMS if form.delta == kind]
+    own = [form for form in FORMS if kind in form.deltas]
     return (own or [form for form in FORMS if form.type == LORA])[0].objection(adapters)
 
 

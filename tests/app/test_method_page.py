@@ -181,7 +181,7 @@ def test_what_contradicts_itself_is_said_where_it_is_chosen_with_what_to_do(show
     shown.document.update({"adapter.method": "lora-fa", "adapter.rates": RATES["lora+"]()})
     assert panel.conflict.isVisible()
     assert "its A stays as it was drawn" in panel.conflict.text()
-    assert panel.conflict.text().endswith("Set adapter.delta to lora or svd.")
+    assert panel.conflict.text().endswith("Set adapter.delta to lora or svd, or adapter.rates to one or lora-fa.")
     shown.document.update({"adapter.rates": None})
     assert not panel.conflict.isVisible()
 

@@ -13,6 +13,7 @@ from core.adapters import state
 from core.adapters.attach import Adapters
 from core.adapters.base.following import Following
 from core.adapters.base.in_place import Moving
+from core.adapters.delta import DELTAS
 from core.adapters.storage import STORAGES
 from core.config.combine import facts, members, unmet
 from core.config.run import RunConfig
@@ -25,6 +26,7 @@ from tests.whole.small_runs import create
 
 STEPS, RATIO = 6, 2.0
 IN_PLACE = "delta-lora-in-place"
+FOLLOWED = [member.kind for member in DELTAS.members if "factors" in member.provides]
 BOTH = pytest.mark.parametrize("method", ["delta-lora", IN_PLACE])
 
 
@@ -53,26 +55,27 @@ def merged(adapters: Adapters) -> dict[str, torch.Tensor]:
     found = {}
     for name, layer in adapters.layers.items():
         changed = layer.base_update.weight(layer)
-        b, a = layer.factors() if changed is None else (layer.own["b"], layer.own["a"])
+        b, a = layer.factors() if changed is None else layer.delta.factors(layer.tensors())
         found[name] = (layer.present_weight() + layer.scale * b @ a).detach()
     return found
 
 
-@BOTH
-def test_both_forms_are_the_papers_algorithm(method: str) -> None:
+@pytest.mark.parametrize(("method", "delta"), [*(("delta-lora", kind) for kind in FOLLOWED), (IN_PLACE, "lora")])
+def test_both_forms_are_the_papers_algorithm(method: str, delta: str) -> None:
     """The algorithm box, literally: W is changed in place after each step beyond tau."""
-    ours = train({"method": method}, begin=3)
-    literal, _ = attached(4, method="lora")
+    parts = {"delta": delta, "scale": "1" if "unit_scale" in DELTAS[delta].needs else "alpha/r"}
+    ours = train({"method": method, **parts}, begin=3)
+    literal, _ = attached(4, **parts)
     literal.model.double()
     optimizer = torch.optim.AdamW(literal.parameters(), lr=1e-2, weight_decay=0.1)
     for step in range(STEPS):
-        before = {name: layer.own["b"].detach() @ layer.own["a"].detach() for name, layer in literal.layers.items()}
+        before = {name: layer.delta.weight(layer.tensors()).detach() for name, layer in literal.layers.items()}
         optimizer.zero_grad()
         loss_of(literal.model).backward()
         optimizer.step()
         if step >= 3:
             for name, layer in literal.layers.items():
-                change = layer.own["b"].detach() @ layer.own["a"].detach() - before[name]
+                change = layer.delta.weight(layer.tensors()).detach() - before[name]
                 layer.base.weight.data.add_(change, alpha=RATIO * layer.scale)
 
     expected = merged(literal)

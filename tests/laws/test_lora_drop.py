@@ -16,6 +16,8 @@ from safetensors import safe_open
 from core import worker
 from core.adapters import state
 from core.adapters.attach import Adapters, attach
+from core.adapters.axis import Delta
+from core.adapters.delta import DELTAS
 from core.adapters.names import recognise
 from core.adapters.selection.loradrop import LoraDrop
 from core.adapters.storage import STORAGES
@@ -76,16 +78,24 @@ def test_the_count_is_that_of_the_kept_and_of_one_pair_for_each_kind() -> None:
     assert count(candidates, AdapterConfig()) == 294_912
 
 
-CONFIG = AdapterConfig(rank=4, alpha=6.0)
+SHARED = [member for member in DELTAS.members if "rank" in member.provides]
+"""What layers that were dropped can have together: every change that has a rank."""
 
 
-@pytest.fixture
-def dropped() -> Adapters:
+def config(delta: type[Delta]) -> AdapterConfig:
+    scale = "1" if "unit_scale" in delta.needs else "alpha/r"
+    return AdapterConfig.model_validate({"rank": 4, "alpha": 6.0, "delta": delta.kind, "scale": scale})
+
+
+@pytest.fixture(params=SHARED, ids=lambda member: member.kind)
+def dropped(request: pytest.FixtureRequest) -> Adapters:
     """Adapters on a tiny Llama, of which only the first block keeps its own; not even all of that."""
     model = random_model("llama").requires_grad_(False)
     candidates = [LayerPlan(layer, 4, 6.0) for layer in walk(model) if layer.adaptable]
     kept = {plan.name for plan in candidates[1:] if plan.layer.block == 0}
-    return attach(model, LoraDrop().arranged(candidates, kept), CONFIG, seed=1, storage=STORAGES.default())
+    return attach(
+        model, LoraDrop().arranged(candidates, kept), config(request.param), seed=1, storage=STORAGES.default()
+    )
 
 
 def logits(adapters: Adapters) -> torch.Tensor:
@@ -100,8 +110,7 @@ def sharing(adapters: Adapters) -> list[Any]:
 def test_dropped_layers_hold_the_same_numbers(dropped: Adapters) -> None:
     one, other = sharing(dropped)
 
-    assert one.own["a"].data_ptr() == other.own["a"].data_ptr()
-    assert one.own["b"] is other.own["b"]
+    assert one.own.keys() == other.own.keys() and all(one.own[key] is other.own[key] for key in one.own)
 
 
 def test_what_is_shared_is_once_in_the_optimizer_and_once_in_the_file(dropped: Adapters, tmp_path: Path) -> None:
@@ -112,13 +121,16 @@ def test_what_is_shared_is_once_in_the_optimizer_and_once_in_the_file(dropped: A
         saved = set(file.keys())
 
     assert len(set(names)) == len(names) == len(grouped) == len(set(grouped))
-    assert saved == set(names)
-    assert dropped.count() == count([layer.plan for layer in dropped.layers.values()], CONFIG)
+    once = {id(tensor) for layer in dropped.layers.values() for tensor in layer.own.values()}
+    for_all = {param.shared for layer in dropped.layers.values() for param in layer.delta.params(layer.plan).values()}
+    assert set(names) <= saved and len(saved) == len(once) + len(for_all - {None})
+    assert dropped.count() == count([layer.plan for layer in dropped.layers.values()], dropped.config)
 
 
-def test_the_gradient_of_a_shared_pair_is_the_sum_over_its_layers(dropped: Adapters) -> None:
+def test_the_gradient_of_what_is_shared_is_the_sum_over_its_layers(dropped: Adapters) -> None:
     logits(dropped).square().mean().backward()
-    together = sharing(dropped)[0].own["b"].grad.clone()
+    trained = [key for key, parameter in sharing(dropped)[0].own.items() if parameter.requires_grad]
+    together = [sharing(dropped)[0].own[key].grad.clone() for key in trained]
     apart = []
     for layer in sharing(dropped):
         dropped.model.zero_grad()
@@ -126,13 +138,15 @@ def test_the_gradient_of_a_shared_pair_is_the_sum_over_its_layers(dropped: Adapt
         for other in others:
             other.enabled = False
         logits(dropped).square().mean().backward()
-        apart.append(layer.own["b"].grad.clone())
+        apart.append([layer.own[key].grad.clone() for key in trained])
         for other in others:
             other.enabled = True
     dropped.model.zero_grad()
 
-    # B is zero, so switching a layer off changes no activation and no other layer's gradient.
-    assert torch.allclose(together, sum(apart), rtol=1e-4, atol=1e-9)
+    # Changes start at zero, so switching a layer off changes no activation and no other layer's gradient.
+    for whole, *parts in zip(together, *apart, strict=True):
+        assert torch.allclose(whole, sum(parts), rtol=1e-4, atol=1e-9)
+    assert any(whole.abs().sum() > 0 for whole in together)
 
 
 def test_a_saved_adapter_comes_back_shared(dropped: Adapters, tmp_path: Path) -> None:
@@ -145,7 +159,7 @@ def test_a_saved_adapter_comes_back_shared(dropped: Adapters, tmp_path: Path) ->
     again = state.reattach(model, tmp_path)
 
     one, other = sharing(again)
-    assert one.own["b"] is other.own["b"]
+    assert all(one.own[key] is other.own[key] for key in one.own)
     assert torch.equal(logits(again), expected)
 
 
@@ -154,7 +168,7 @@ def test_a_merged_layer_has_the_shared_change_in_it(dropped: Adapters) -> None:
         for parameter in dropped.parameters():
             parameter.add_(0.05)
     for layer in sharing(dropped):
-        change = layer.own["b"] @ layer.own["a"] * layer.scale
+        change = layer.delta.weight(layer.tensors()) * layer.scale
         assert torch.allclose(layer.merged_weight(), layer.base_weight() + change, atol=1e-6)
 
 
@@ -274,6 +288,6 @@ def test_a_damaged_choice_is_made_again(store: Store, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_shared_is_said(tmp_path: Path) -> None:
-    problems, _ = check_config(small_config(tmp_path, adapter={**DROP, "delta": "lora-fa"}), None)
+    problems, _ = check_config(small_config(tmp_path, adapter={**DROP, "delta": "full", "scale": "1"}), None)
 
-    assert any("both factors" in problem.text for problem in problems)
+    assert any("share small factors, not a change of every number" in problem.text for problem in problems)

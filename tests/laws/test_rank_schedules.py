@@ -110,6 +110,24 @@ def test_the_budget_is_the_published_codes_and_not_the_misprint() -> None:
     assert budgets == [12, 12, 12, 10, 8, 7, 6, 5, 5, 4, 4, 4, 4, 4, 4, 4]
 
 
+@pytest.mark.parametrize("delta", ["svd", "svd-fa"])
+@pytest.mark.parametrize("orth", ["code", "paper"])
+def test_directions_are_pushed_apart_by_the_gradient_of_the_chosen_formula(delta: str, orth: str) -> None:
+    rule = {"kind": "adalora", "orthogonality": 0.5, "orth": orth}
+    ours, _ = attached(FIRST, delta=delta, rank_schedule=rule)
+    factors = [p for layer in ours.layers.values() for p in (layer.own["p"], layer.own["q"].T) if p.requires_grad]
+    far = torch.stack([(factor.T @ factor - torch.eye(FIRST)).norm() for factor in factors])
+    loss = 0.5 * (far.square().sum() if orth == "paper" else far.mean())
+    trained = [p for layer in ours.layers.values() for p in (layer.own["p"], layer.own["q"]) if p.requires_grad]
+    expected = torch.autograd.grad(loss, trained)
+
+    Budget(Adalora(orthogonality=0.5, orth=orth), ours, STEPS).after_backward()
+
+    assert len(trained) == len(ours.layers) * (2 if delta == "svd" else 1)
+    for parameter, wanted in zip(trained, expected, strict=True):
+        assert parameter.grad is not None and torch.allclose(parameter.grad, wanted, rtol=1e-4, atol=1e-7)
+
+
 def test_masking_moves_no_factor_and_no_moment() -> None:
     ours, config, budget = adalora()
     optimizer = config.train.optimizer.build(groups(ours, config.train))

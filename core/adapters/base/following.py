@@ -38,17 +38,15 @@ class Follows(BaseUpdate):
     """A base that follows the adapter; a member says where the change is kept."""
 
     paper = "2309.02411"
-    needs = frozenset({"both_factors", "no_dropout", "fixed_rank", "plain_magnitude"})
+    needs = frozenset({"factors", "no_dropout", "fixed_rank", "plain_magnitude"})
+    provides = frozenset({"follows"})
     because = MappingProxyType(
         {
-            "both_factors": "the base follows the product of the two; for vectors over a frozen pair it would only "
-            "be a scale of 1 + λ",
+            "factors": "the base follows a product of two factors",
             "no_dropout": "with dropout the gradient of B A is not the gradient of W",
             "fixed_rank": "the base follows one product B A, and would take up every jump of it λ times over",
             "plain_magnitude": "a base that moves at every step takes their meaning from the lengths that were set at "
             "the start",
-            "float_base": "increments are written into the weight, and codes of few bits have no room for them; the "
-            "other form of Delta-LoRA works over them",
         }
     )
 
@@ -115,18 +113,23 @@ class Follows(BaseUpdate):
         return [Following(self.ratio, self.first_step(config), adapters)]
 
 
+def followed(layer: Adapted) -> tuple[Tensor, Tensor]:
+    """The factors `(B, A)` that the base follows, (out, r) and (r, in)."""
+    return layer.delta.factors(layer.tensors())
+
+
 def _side_by_side(layer: Adapted) -> Tensor:
     """[lambda B, -lambda B_tau], (out, 2r)."""
     import torch
 
-    return torch.cat((layer.own["b"], -layer.own["tau_b"]), 1) * layer.carry
+    return torch.cat((followed(layer)[0], -layer.own["tau_b"]), 1) * layer.carry
 
 
 def _stacked(layer: Adapted) -> Tensor:
     """[A; A_tau], (2r, in)."""
     import torch
 
-    return torch.cat((layer.own["a"], layer.own["tau_a"]))
+    return torch.cat((followed(layer)[1], layer.own["tau_a"]))
 
 
 class Following(Callback):
@@ -144,8 +147,8 @@ class Following(Callback):
             return
         with torch.no_grad():
             for layer in self.layers.values():
-                layer.own["tau_a"].copy_(layer.own["a"])
-                layer.own["tau_b"].copy_(layer.own["b"])
+                layer.own["tau_b"].copy_(followed(layer)[0])
+                layer.own["tau_a"].copy_(followed(layer)[1])
                 layer.carry = self.ratio
 
     def vectors(self) -> dict[str, list[float]]:

@@ -8,6 +8,7 @@ the adapter: a run that goes on has the very weights it had. By the telescoping 
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Param
@@ -33,7 +34,16 @@ class DeltaInPlace(Follows):
 
     kind = "delta-in-place"
     label = "Follows the adapter, written into W (Delta-LoRA)"
-    needs = Follows.needs | {"float_base"}
+    needs = Follows.needs | {"both_factors", "float_base"}
+    because = MappingProxyType(
+        {
+            **Follows.because,
+            "both_factors": "what is written into a second copy of the weight is the product of the two; the other "
+            "form of Delta-LoRA follows others without a copy",
+            "float_base": "increments are written into the weight, and codes of few bits have no room for them; the "
+            "other form of Delta-LoRA works over them",
+        }
+    )
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         shape = (plan.layer.out_features, plan.layer.in_features)

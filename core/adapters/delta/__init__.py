@@ -7,7 +7,8 @@ from core.adapters.delta.lokr import Lokr
 from core.adapters.delta.lora import Lora
 from core.adapters.delta.lora_fa import LoraFrozenA
 from core.adapters.delta.svd import Svd
+from core.adapters.delta.svd_fa import SvdFrozenQ
 from core.adapters.delta.vera import Vera
 from core.component import Axis
 
-DELTAS: Axis[Delta] = Axis("delta", "Delta", Lora, LoraFrozenA, Svd, Vera, Loha, Lokr, Full)
+DELTAS: Axis[Delta] = Axis("delta", "Delta", Lora, LoraFrozenA, Svd, SvdFrozenQ, Vera, Loha, Lokr, Full)

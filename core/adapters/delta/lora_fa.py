@@ -29,6 +29,9 @@ class LoraFrozenA(Delta):
         {
             "dropout": "Dropout before LoRA-FA's frozen A keeps a mask as large as the layer's input, and so takes "
             "away the memory that is saved: set adapter.dropout to 0.",
+            "follows": "A base that follows B over a frozen A is in no paper: it moves within the rows of A alone.",
+            "shares_layers": "LoRA-drop over a frozen A is in no paper: layers that were dropped share one drawn A as "
+            "well as B.",
             "every_rank": "Ranks that are drawn over a frozen A are in no paper: only the columns of B get an order, "
             "the rows of A stay as they were drawn.",
         }

@@ -36,9 +36,10 @@ class Vera(Delta):
     needs = frozenset({"unit_scale"})
     provides = frozenset({"factors", "rank", "frozen_a", "shared", "sliced"})
     pace = 10.0
+    breadth = 32.0
     because = MappingProxyType(
         {
-            "both_factors": "its A and B are frozen and shared by all layers, and its two vectors are no such pair",
+            "both_factors": "its A and B are frozen, and its two vectors are no such pair",
             "pair": "its A and B are frozen, and its two vectors are no such pair",
             "own_rank": "its A and B are shared by all layers",
             "triplets": "its A and B are shared by all layers, so that taking rank from one of them saves nothing",
@@ -49,6 +50,10 @@ class Vera(Delta):
         {
             "every_rank": "VeRA with ranks that are drawn is in no paper: its random directions have no order, so the "
             "first ones are no better than others.",
+            "follows": "A base that follows VeRA's change is only VeRA at a larger scale, 1 + λ from where it begins: "
+            "take VeRA with a larger d_initial instead.",
+            "shares_layers": "LoRA-drop over VeRA saves next to nothing: little is left for layers to share, which "
+            "have one pair together already.",
             "corrects": "Correcting gradients changes nothing here: VeRA's A and B are both frozen already, and it is "
             "VeRA all the same.",
         }

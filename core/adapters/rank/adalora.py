@@ -12,7 +12,7 @@ Exactly b(t) triplets survive a mask: ties are broken by position, where the pub
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from core.adapters.axis import RankSchedule
 from core.callback import Callback
@@ -82,6 +82,13 @@ class Adalora(RankSchedule):
     orthogonality: float = option(
         0.1, "Orthogonality", "Weight of the term that keeps the directions of P and Q apart.", ge=0
     )
+    orth: Literal["code", "paper"] = option(
+        "code",
+        "Form of the term",
+        "Code: the mean over all P and Q of how far they are from orthonormal, as in the published code, for which the "
+        "weights of 0.1 to 0.5 were chosen. Paper: the sum of the squares, many times larger; lower the weight.",
+        advanced=True,
+    )
     beta1: float = option(0.85, "Beta 1", "Memory of the sensitivity.", ge=0, lt=1, advanced=True)
     beta2: float = option(0.85, "Beta 2", "Memory of its uncertainty.", ge=0, lt=1, advanced=True)
 
@@ -144,12 +151,15 @@ class Budget(Callback):
         self.kept: dict[str, Tensor] = {}
 
     def after_backward(self) -> None:
-        """Adds the gradient of the orthogonality term, the mean over all P and Q of ||P^T P - I||_F."""
-        if self.rule.orthogonality:
-            weight = self.rule.orthogonality / (2 * len(self.layers))
-            for layer in self.layers.values():
-                _push_apart(layer.own["p"], weight, columns=True)
-                _push_apart(layer.own["q"], weight, columns=False)
+        """Adds the gradient of the orthogonality term over all P and Q that are trained; see `Adalora.orth`."""
+        if not self.rule.orthogonality:
+            return
+        factors = [(layer.own[key], key == "p") for layer in self.layers.values() for key in ("p", "q")]
+        trained = [(factor, columns) for factor, columns in factors if factor.requires_grad]
+        squared = self.rule.orth == "paper"
+        weight = self.rule.orthogonality / (1 if squared else len(trained))
+        for factor, columns in trained:
+            _push_apart(factor, weight, columns=columns, squared=squared)
 
     def before_step(self, step: int) -> None:
         self.step = step + 1
@@ -230,13 +240,16 @@ class Budget(Callback):
                 (self.sensitivity if kind == "sensitivity" else self.uncertainty)[name] = value
 
 
-def _push_apart(factor: Tensor, weight: float, *, columns: bool) -> None:
-    """Add `weight` times the gradient of ||G - I||_F to `factor.grad`, with G the Gram matrix of columns or rows."""
+def _push_apart(factor: Tensor, weight: float, *, columns: bool, squared: bool) -> None:
+    """Add `weight` times the gradient of ||G - I||_F, or of its square, to `factor.grad`.
+
+    G is the Gram matrix of columns or rows.
+    """
     import torch
 
     with torch.no_grad():
         gram = factor.T @ factor if columns else factor @ factor.T
         gram.diagonal().sub_(1)
-        gram.mul_(2 * weight / gram.norm().clamp_min(1e-12))
+        gram.mul_(4 * weight if squared else 2 * weight / gram.norm().clamp_min(1e-12))
         push = factor @ gram if columns else gram @ factor
         factor.grad = push if factor.grad is None else factor.grad.add_(push)

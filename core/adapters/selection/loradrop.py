@@ -26,10 +26,11 @@ class LoraDrop(Selection):
     kind = "lora-drop"
     label = "By a probe (LoRA-drop)"
     paper = "2402.07721"
-    needs = frozenset({"both_factors", "fixed_rank", "seeded_start"})
+    needs = frozenset({"rank", "fixed_rank", "seeded_start"})
+    provides = frozenset({"shares_layers"})
     because = MappingProxyType(
         {
-            "both_factors": "where there is no such pair, little is left for layers to share",
+            "rank": "layers that were dropped share small factors, not a change of every number",
             "fixed_rank": "two would then decide which layers get how much",
             "own_layers": "layers that were dropped have one adapter together",
             "seeded_start": "layers that share an adapter must start alike",

@@ -20,13 +20,13 @@ class AdaloraForm(Form):
     """See the module's docstring."""
 
     type = "ADALORA"
-    delta = "svd"
+    deltas = ("svd", "svd-fa")
     marks = (".lora_E",)
     refused: ClassVar[dict[str, str]] = dict(LoraForm.refused)
 
     def objection(self, adapters: Adapters) -> str:
         layers = adapters.layers.values()
-        if any(layer.delta.kind != self.delta for layer in layers):
+        if any(layer.delta.kind not in self.deltas for layer in layers):
             return "this is not AdaLoRA"
         if changed(adapters):
             return "PEFT's AdaLoRA knows no row lengths and no changed base"

@@ -105,8 +105,8 @@ class Form(ABC):
 
     type: ClassVar[str]
     """How `peft_type` names it."""
-    delta: ClassVar[str]
-    """The kind of delta that it is PEFT's type for."""
+    deltas: ClassVar[tuple[str, ...]]
+    """The kinds of delta that it is PEFT's type for."""
     marks: ClassVar[tuple[str, ...]]
     """Ends of tensor names by which its layers are known."""
     outside: ClassVar[frozenset[str]] = frozenset()

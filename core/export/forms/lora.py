@@ -23,7 +23,7 @@ class LoraForm(Form):
     """See the module's docstring."""
 
     type = "LORA"
-    delta = "lora"
+    deltas = ("lora", "lora-fa")
     marks = (".lora_A.weight",)
     refused: ClassVar[dict[str, str]] = {
         "lora_bias": "it trains biases of its own",

@@ -29,7 +29,7 @@ class ProductForm(Form):
         """The rank that a layer's tensors have; None where they do not tell."""
 
     def objection(self, adapters: Adapters) -> str:
-        if changed(adapters) or any(layer.delta.kind != self.delta for layer in adapters.layers.values()):
+        if changed(adapters) or any(layer.delta.kind not in self.deltas for layer in adapters.layers.values()):
             return f"this is not {self.type} alone"
         return f"PEFT has no {self.type} for layers stored as GPT-2 has them" if transposed(adapters) else ""
 
@@ -49,7 +49,7 @@ class ProductForm(Form):
         return {"r": rank, "alpha": alpha, "rank_pattern": other_ranks, "alpha_pattern": other_alphas}
 
     def axes(self, folder: Folder) -> dict[str, Any]:
-        return {"method": self.delta, "delta": self.member(folder)}
+        return {"method": self.deltas[0], "delta": self.member(folder)}
 
     def piece(self, folder: Folder, layer: LayerInfo, given: str) -> Piece:
         there = [key for key, theirs in self.names.items() if f"{given}.{theirs}" in folder.tensors]
@@ -69,12 +69,12 @@ class LohaForm(ProductForm):
     """See the module's docstring."""
 
     type = "LOHA"
-    delta = "loha"
+    deltas = ("loha",)
     marks = (".hada_w1_a",)
     names: ClassVar[dict[str, str]] = {"b1": "hada_w1_a", "a1": "hada_w1_b", "b2": "hada_w2_a", "a2": "hada_w2_b"}
 
     def member(self, folder: Folder) -> dict[str, Any]:
-        return {"kind": self.delta}
+        return {"kind": self.deltas[0]}
 
     def rank(self, own: Mapping[str, Tensor]) -> int | None:
         return len(own["a1"])
@@ -84,7 +84,7 @@ class LokrForm(ProductForm):
     """See the module's docstring."""
 
     type = "LOKR"
-    delta = "lokr"
+    deltas = ("lokr",)
     marks = (".lokr_w1", ".lokr_w1_a")
     names: ClassVar[dict[str, str]] = {"c": "lokr_w1", "d": "lokr_w2", "d_b": "lokr_w2_a", "d_a": "lokr_w2_b"}
     refused: ClassVar[dict[str, str]] = {"decompose_both": "its small matrix is a product as well"}
@@ -94,7 +94,7 @@ class LokrForm(ProductForm):
         return {**super().settings(adapters, steps=steps), "decompose_factor": factor or -1}
 
     def member(self, folder: Folder) -> dict[str, Any]:
-        return {"kind": self.delta, "factor": max(0, int(folder.number("decompose_factor", -1)))}
+        return {"kind": self.deltas[0], "factor": max(0, int(folder.number("decompose_factor", -1)))}
 
     def rank(self, own: Mapping[str, Tensor]) -> int | None:
         return len(own["d_a"]) if "d_a" in own else None

@@ -20,19 +20,17 @@ class VeraForm(Form):
     """See the module's docstring."""
 
     type = "VERA"
-    delta = "vera"
+    deltas = ("vera",)
     marks = (".vera_lambda_b",)
     outside: ClassVar[frozenset[str]] = frozenset(PAIR.values())
 
     def objection(self, adapters: Adapters) -> str:
         layers = adapters.layers.values()
-        if any(layer.delta.kind != self.delta for layer in layers):
+        if any(layer.delta.kind not in self.deltas for layer in layers):
             return "this is not VeRA"
         if changed(adapters):
             return "PEFT's VeRA knows no row lengths and no changed base"
-        if {layer.active_rank for layer in layers} != {next(iter(layers)).plan.rank} or set(adapters.shared) != set(
-            PAIR
-        ):
+        if {layer.active_rank for layer in layers} != {next(iter(layers)).plan.rank}:
             return "PEFT's VeRA has one rank and one pair for all layers"
         return ""
 

@@ -91,19 +91,21 @@ class Correction(Callback):
     def after_backward(self) -> None:
         import torch
 
-        cosines = []
+        cosines: dict[int, Tensor] = {}
         for place, layer in enumerate(self.layers):
             b = layer.own["b"]
+            if id(b) in cosines:
+                continue  # Layers that share one B (LoRA-drop) share its gradient.
             if b.grad is None:
-                cosines.append(torch.full((), math.nan, device=b.device))
+                cosines[id(b)] = torch.full((), math.nan, device=b.device)
                 continue
             corrected = torch.zeros_like(b.grad)
             rank = layer.active_rank
             corrected[:, :rank] = (b.grad[:, :rank] @ self._inverse(place, rank)) / layer.scale**2
-            cosines.append(torch.nn.functional.cosine_similarity(b.grad.flatten(), corrected.flatten(), dim=0))
+            cosines[id(b)] = torch.nn.functional.cosine_similarity(b.grad.flatten(), corrected.flatten(), dim=0)
             b.grad = corrected
         if cosines:
-            self.cosines = torch.stack(cosines).float()
+            self.cosines = torch.stack([cosines[id(layer.own["b"])] for layer in self.layers]).float()
 
     def _inverse(self, place: int, rank: int) -> Tensor:
         """Of the products of the first rows of a layer's A, (rank, rank); worked out once."""

@@ -172,7 +172,7 @@ def test_what_needs_the_base_as_numbers_is_refused_over_a_quantised_one(method: 
 
     assert problem.path == "adapter.init"
     assert "needs base weights in floating point" in problem.text
-    assert problem.hint == "Set model.storage to dense."
+    assert problem.hint.startswith("Set model.storage to dense, or adapter.init to default")
     assert not list(unmet(chosen | {"model.storage": STORAGES.default()}))
 
 
@@ -206,7 +206,7 @@ def test_a_start_from_the_weight_goes_with_a_frozen_a_and_with_row_lengths(adapt
 @pytest.mark.parametrize("storage", ["nf4", "nf4-double", "int8"])
 @pytest.mark.parametrize("method", ["rslora", "lora+", "lora-fa", "vera", "adalora", "delta-lora", "dylora", "dora"])
 def test_every_method_that_leaves_the_base_alone_goes_over_a_quantised_one(method: str, storage: str) -> None:
-    adapter, train = {"method": method}, {"learning_rate": 1e-3}
+    adapter, train = {"method": method, "rank": 4}, {"learning_rate": 1e-3}
     assert checked(adapter=adapter, model={"storage": storage}, train=train) == ([], [])
 
 
@@ -221,7 +221,7 @@ def test_plain_options_take_part() -> None:
     assert list(unmet({"adapter.magnitude": Taker()}, frozenset({"rank_owner"}))) == []
     problems, _ = checked(adapter={"method": "delta-lora", "dropout": 0.1})
 
-    assert [problem.hint for problem in problems] == ["Set adapter.dropout to 0."]
+    assert [problem.hint for problem in problems] == ["Set adapter.dropout to 0, or adapter.base_update to frozen."]
 
 
 def test_real_members_that_do_not_fit_are_named_with_what_would() -> None:

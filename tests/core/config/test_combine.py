@@ -6,6 +6,7 @@ sentence must have, so that a refusal says the reason of that pair and not just 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -56,10 +57,13 @@ ROWS = [
     Row("LoRA-FA and OLoRA", {"method": "lora-fa", "init": "olora"}),
     Row("LoRA-FA and EVA", {"method": "lora-fa", "init": "eva"}),
     Row("LoRA-FA and DoRA", {"method": "lora-fa", "magnitude": "row"}),
+    Row("LoRA-FA and AdaLoRA", {"method": "adalora", "delta": "svd-fa"}, warned=("in no paper", "by P and λ alone")),
+    # LoRA-FA's corrected step is the best one for a single trained B; beside a frozen Q both P and λ are trained.
     Row(
-        "LoRA-FA and AdaLoRA", {"method": "adalora", "rates": "lora-fa"},
-        refused=("a frozen A", "both of its factors are trained"),
+        "LoRA-FA's correction and AdaLoRA", {"method": "adalora", "delta": "svd-fa", "rates": "lora-fa"},
+        refused=("a frozen A", "both P and λ are trained"),
     ),
+    Row("AdaLoRA and DyLoRA", {"method": "adalora", **DYLORA}, refused=("cut to any rank", "no order is among")),
     Row("VeRA and LoRA-FA", {"method": "vera", "rates": "lora-fa"}, warned=("changes nothing", "frozen already")),
     Row("VeRA and LoRA+", {"method": "vera", "rates": "lora+"}, refused=("A and B are frozen", "no such pair")),
     Row("VeRA and DoRA", {"method": "dvora"}),
@@ -70,8 +74,7 @@ ROWS = [
         refused=("shared by all layers", "taking rank from one of them saves nothing"),
     ),
     Row("VeRA and DyLoRA", {"method": "vera", **DYLORA}, warned=("in no paper", "random directions have no order")),
-    # The reference calls it redundant. Sharing vectors over a pair that is shared already is not offered at all.
-    Row("VeRA and LoRA-drop", {"method": "vera", **DROP}, refused=("little is left for layers to share",)),
+    Row("VeRA and LoRA-drop", {"method": "vera", **DROP}, warned=("little is left for layers to share",)),
     Row(
         "AdaLoRA and EVA", {"method": "adalora", "init": "eva"},
         refused=("number is the budget's to say", "gives out the ranks itself"),
@@ -124,8 +127,11 @@ ROWS = [
         "Delta-LoRA and DoRA", {"method": "delta-lora", "magnitude": "row"},
         refused=("rows that keep their length", "takes their meaning from the lengths"),
     ),
-    # Redundant by the reference; the base follows trained factors, of which VeRA has none.
-    Row("Delta-LoRA and VeRA", {"method": "vera", "base_update": "delta"}, refused=("only be a scale of 1 + λ",)),
+    Row("Delta-LoRA and VeRA", {"method": "vera", "base_update": "delta"}, warned=("VeRA at a larger scale, 1 + λ",)),
+    Row(
+        "Delta-LoRA in place and VeRA", {"method": "vera", "base_update": "delta-in-place"},
+        refused=("no such pair", "follows others without a copy"),
+    ),
     Row(
         "Delta-LoRA from the first step with Adam", {"base_update": AT_ONCE, "alpha": 16},
         warned=("LoRA with alpha 48 instead of 16",),
@@ -182,7 +188,7 @@ def test_every_pair_of_the_table_is_judged_as_it_says_and_for_its_reason(row: Ro
 
 
 def test_what_cannot_be_said_at_all_is_one_axis() -> None:
-    """AdaLoRA with DyLoRA, and two deltas in one layer: an axis has one member, so no sentence is needed."""
+    """Two rank schedules, and two deltas in one layer: an axis has one member, so no sentence is needed."""
     kinds = {axis: {member.kind for member in AXES[axis].members} for axis in AXES}
 
     assert {"adalora", "dylora"} <= kinds["rank_schedule"]
@@ -229,5 +235,15 @@ def test_no_combination_at_all_is_refused_without_a_remedy() -> None:
             if one < other:
                 paths = ["model.storage" if axis == "storage" else f"adapter.{axis}" for axis in (one, other)]
                 chosen = {**plain, paths[0]: left(), paths[1]: right()}
-                for problem in (*unmet(chosen, given), *doubtful(chosen, given)):
+                refused = list(unmet(chosen, given))
+                for problem in (*refused, *doubtful(chosen, given)):
                     assert problem.text.endswith(".") and (problem.hint or not problem.blocking)
+                for path, kind in {way for problem in refused for way in ways(problem.hint)}:
+                    better = {**chosen, path: AXES[path.rpartition(".")[2]][kind]()}
+                    assert len(list(unmet(better, given))) < len(refused), (left.kind, right.kind, path, kind)
+
+
+def ways(hint: str) -> list[tuple[str, str]]:
+    """The choices that a hint names, as option and kind."""
+    found = re.findall(r"((?:adapter|model)\.\w+) to (.+?)(?=, or (?:adapter|model)\.|\.$)", hint)
+    return [(path, kind) for path, kinds in found for kind in re.split(", | or ", kinds) if path != "adapter.dropout"]
