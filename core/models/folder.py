@@ -48,7 +48,7 @@ def describe_folder(folder: Path) -> ModelInfo:
     return ModelInfo(
         path=folder,
         name=name_of(folder),
-        architecture=str((config.get("architectures") or [""])[0]),
+        architecture=_architecture(config),
         model_type=config["model_type"],
         family=family.name,
         layers=layers,
@@ -65,6 +65,12 @@ def describe_folder(folder: Path) -> ModelInfo:
         pooled=any("pooler." in name for name in shapes),
         **shape,
     )
+
+
+def _architecture(config: Mapping[str, Any]) -> str:
+    """The class that the configuration names first; empty where it names none."""
+    named = config.get("architectures")
+    return str(named[0]) if isinstance(named, list) and named else ""
 
 
 def _fitting(
@@ -255,7 +261,7 @@ def read_source(folder: Path) -> dict[str, Any]:
 def _origin(folder: Path) -> tuple[str, ...]:
     """The note on a converted folder whose weights were quantised."""
     source = read_source(folder)
-    if source.get("exact", True):
+    if source.get("exact", True) or not {"file", "weights"} <= source.keys():
         return ()
     return (f"De-quantised from {source['file']} ({source['weights']}): not the original checkpoint.",)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import UserError
 from core.models.families import family_of
-from core.models.folder import layers_of, notes_of, shape_of
+from core.models.folder import layers_of, notes_of, number, shape_of
 from core.models.gguf_header import TYPES, GgufHeader, read_gguf
 from core.models.gguf_names import Architecture, architecture_of
 from core.models.info import ModelInfo
@@ -30,7 +30,7 @@ def describe_gguf(path: Path) -> ModelInfo:
     tied = "output.weight" not in header.tensors
     layers = layers_of(family, shapes, tied=tied)
     weights = dtype_of(header)
-    experts = int(header.of("expert_count", 0))
+    experts = number(header.fields, f"{header.architecture}.expert_count")
     if experts:
         raise UserError(
             f"{path} holds a mixture of {experts} experts, which cannot be converted from a GGUF file.",

@@ -92,10 +92,10 @@ def read_gguf(path: Path, *, lists: bool = False) -> GgufHeader:
                 header = _read(path, _Cursor(view), size=len(view), lists=lists)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (struct.error, KeyError, ValueError, OverflowError, RecursionError):
+    except (struct.error, KeyError, ValueError, TypeError, ArithmeticError, RecursionError):
         raise UserError(f"{path} is damaged or cut short: its header cannot be read.", hint=AGAIN) from None
     parts = header.fields.get("split.count", 1)
-    if parts > 1:
+    if isinstance(parts, int) and parts > 1:
         raise UserError(
             f"{path} is one of {parts} parts of a model.",
             hint="Join them with llama.cpp's gguf-split --merge, then open that.",

@@ -218,6 +218,13 @@ def test_a_broken_folder_gets_a_sentence_with_its_place(spoil: Callable[[Path], 
     assert str(folder) in str(caught.value)
 
 
+def test_odd_words_beside_the_sizes_do_no_harm(folder: Path) -> None:
+    set_config(folder, architectures={"one": "LlamaForCausalLM"})
+    (folder / "source.json").write_text('{"exact": false}', encoding="utf-8")
+    info = describe(folder)
+    assert (info.architecture, info.notes) == ("", ())
+
+
 def test_weights_behind_the_last_block_of_the_configuration_are_no_layers(folder: Path) -> None:
     set_config(folder, num_hidden_layers=1)
     assert {layer.block for layer in describe(folder).adaptable} == {0}

@@ -324,6 +324,7 @@ def test_a_disk_that_fills_up_on_the_way_leaves_nothing(
         ({"tokenizer.ggml.tokens": None}, "has no tokenizer in it"),
         ({"llama.expert_count": 8}, "mixture of 8 experts"),
         ({"split.count": 3}, "one of 3 parts"),
+        ({"general.alignment": 0}, "damaged"),
     ],
 )
 def test_a_file_that_cannot_be_turned_into_a_folder_says_why(
@@ -333,6 +334,11 @@ def test_a_file_that_cannot_be_turned_into_a_folder_says_why(
     with pytest.raises(UserError, match=sentence):
         convert(home, tmp_path / "m.gguf")
     assert list(home.models.glob("*")) == []
+
+
+def test_words_where_numbers_belong_are_as_good_as_none(tmp_path: Path) -> None:
+    write_gguf(tmp_path / "m.gguf", fields={"split.count": "three", "llama.expert_count": "eight"})
+    assert describe(tmp_path / "m.gguf").blocks == 2
 
 
 def test_a_tensor_without_a_place_is_not_dropped_in_silence(home: Home, tmp_path: Path) -> None:
