@@ -12,6 +12,7 @@ LEAVABLE: Mapping[str, str] = {
     "roles-out-of-order": "whose roles are out of order",
     "unanswered": "that no answer ends",
     "marks-in-texts": "whose text holds special words",
+    "partly-nothing-trained": "with nothing to learn in them",
     "bytes": "with letters that the tokenizer breaks into bytes",
     "truncated": "that are longer than the longest example",
     "end-not-trained": "whose end is not learned",

@@ -17,9 +17,9 @@ import numpy as np
 from core.config.run import DataConfig
 from core.data.check_names import LEAVABLE
 from core.data.label_checks import label_problems
-from core.data.leaving import WRITTEN, told
-from core.data.oddities import EMPTY, MARKS, OUT_OF_ORDER, SILENCED, UNANSWERED, WEIGHED
-from core.data.problem import Parts, Problem, about, counted, rows_of
+from core.data.leaving import SILENT, WRITTEN, told
+from core.data.oddities import DOUBLED, EMPTY, MARKS, OUT_OF_ORDER, SILENCED, UNANSWERED, WEIGHED
+from core.data.problem import Parts, Problem, about, counted, everything, rows_of
 from core.data.scripts import broken_scripts
 from core.data.tokens import TokenList
 
@@ -54,16 +54,14 @@ def _nothing_to_learn(data: DataConfig, parts: Parts) -> Problem | None:
     """Without a single trained token a run would change nothing."""
     if len(parts.train):
         return None
-    if data.leave_out and parts.reading.tokens.targets.any():
-        text = "There is nothing to learn: all examples that have a trained token are left out."
-        return Problem(
-            "data.leave_out", text, "Take some of them in again.", blocking=True, check="nothing-trained",
-            remedy={"data.leave_out": ()}, does="Take all in again",
-        )  # fmt: skip
     tokens = parts.reading.tokens
-    text = f"There is nothing to learn: none of the {counted(len(tokens), 'example')} has a trained token."
     known: dict[str, Any] = {"blocking": True, "check": "nothing-trained"}
-    known |= {"count": len(tokens), "rows": rows_of(tokens, None)}
+    known |= {"count": len(tokens), "rows": rows_of(tokens, everything(tokens))}
+    if data.leave_out and tokens.targets.any():
+        text = "There is nothing to learn: all examples that have a trained token are left out."
+        known |= {"remedy": {"data.leave_out": ()}, "does": "Take all in again"}
+        return Problem("data.leave_out", text, "Take some of them in again.", **known)
+    text = f"There is nothing to learn: none of the {counted(len(tokens), 'example')} has a trained token."
     if tokens.cut[:, 1].any():
         longest = _longest(tokens)
         hint = (
@@ -124,27 +122,30 @@ def _template_marks(data: DataConfig, parts: Parts) -> Iterator[Problem]:
     if spelled:
         text = f"The tokenizer has no token for {' and '.join(spelled)}, which the chosen template writes."
         hint = "The model would see them in pieces: take the template that the model was made with, or a plain one."
-        remedy = {"data.template": ""} if parts.encoder.has_own else {"data.template": "plain"}
-        yield Problem("data.template", text, hint, blocking=True, check="template-marks", remedy=remedy)
+        yield about(
+            parts.tokens, everything(parts.tokens), "data.template", text, hint, check="template-marks", blocking=True,
+            remedy={"data.template": "" if parts.encoder.has_own else "plain"},
+        )  # fmt: skip
 
 
 def _double_begin(data: DataConfig, parts: Parts) -> Iterator[Problem]:
-    if parts.encoder is not None and parts.encoder.doubled:
-        count = parts.encoder.doubled
-        text = (
-            f"The begin-of-text token stood there twice in {counted(count, 'example')}; one of the two was taken away."
-        )
-        yield Problem("data.path", text, "The template or the data writes it, and so does the tokenizer.",
-                      check="double-begin", count=count, settled=True)  # fmt: skip
+    places = parts.reading.oddities.get(DOUBLED)
+    if places:
+        said = counted(places.count, "example")
+        text = f"The begin-of-text token stood there twice in {said}; one of the two was taken away."
+        yield Problem(
+            "data.path", text, "The template or the data writes it, and so does the tokenizer.", check="double-begin",
+            count=places.count, rows=tuple(places.first), settled=True,
+        )  # fmt: skip
 
 
 def _partly_empty(data: DataConfig, parts: Parts) -> Iterator[Problem]:
-    tokens = parts.tokens
-    nothing = np.flatnonzero(tokens.targets == 0)
+    tokens, nothing = parts.tokens, parts.marked(SILENT)
     if len(nothing):
         place = tokens[int(nothing[0])].place
-        text = f"Nothing to learn in {len(nothing):,} of {len(tokens):,} examples, which are left out (first: {place})."
-        yield about(tokens, nothing, "data.path", text, "Look at these rows.", check="partly-nothing-trained")
+        text = f"Nothing to learn in {len(nothing):,} of {len(tokens):,} examples (first: {place})."
+        hint = "No step is made of them. Look whether their answers are missing, or lie behind the cut."
+        yield about(tokens, nothing, "data.path", text, hint, check=SILENT, **_without(data, SILENT))
 
 
 def _truncated(data: DataConfig, parts: Parts) -> Iterator[Problem]:
@@ -175,14 +176,15 @@ def _held_out(data: DataConfig, parts: Parts) -> Iterator[Problem]:
                 remedy=_without(data, check)["remedy"], does="Do not train on them",
             )  # fmt: skip
     if (data.held_out or data.held_out_path) and not len(parts.held_out):
-        text, remedy = "Nothing is held out: there is no second example that differs from the first.", {}
+        text = "Nothing is held out: there is no second example that differs from the first."
+        remedy: dict[str, Any] = {"data.held_out": 0.0}
+        does = "Do without"
         if data.held_out_path:
             text = "Nothing is held out: no example of the held-out file has a trained token."
-            remedy = {"data.held_out_path": "", "data.held_out": 0.1}
+            remedy, does = {"data.held_out_path": "", "data.held_out": 0.1}, "Hold out a tenth of the data"
         yield Problem(
-            "data.held_out", text, "There will be no held-out loss.", check="nothing-held-out", remedy=remedy,
-            does="Hold out a tenth of the data" if remedy else "",
-        )  # fmt: skip
+            "data.held_out", text, "There will be no held-out loss.", check="nothing-held-out", remedy=remedy, does=does
+        )
 
 
 def _repeated(data: DataConfig, parts: Parts) -> Iterator[Problem]:
@@ -258,9 +260,10 @@ def _no_template(data: DataConfig, parts: Parts) -> Iterator[Problem]:
     encoder = parts.encoder
     if encoder is not None and parts.reading.chats and not encoder.own_template and not encoder.chosen_template:
         text = "The model has no chat template: turns stand under plain headings (### User:, ### Assistant:)."
-        yield Problem(
-            "model.path", text, "Ask the trained model in the same form, or choose one (data.template).",
-            check="no-template",
+        hint = "Ask the trained model in the same form, or choose one (data.template)."
+        yield about(
+            parts.tokens, everything(parts.tokens), "data.template", text, hint, check="no-template",
+            remedy={"data.template": "plain"}, does="Keep the headings",
         )  # fmt: skip
 
 

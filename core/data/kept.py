@@ -39,7 +39,8 @@ from core.data.example import Example, Turn
 from core.data.files import Source, find
 from core.data.formats import FORMATS
 from core.data.guess import Guess
-from core.data.reading import Limit, Places, Progress, Reading
+from core.data.places import Places
+from core.data.reading import Limit, Progress, Reading
 from core.data.shelf import Shelf
 from core.data.template import Encoder
 from core.data.tokens import TokenList
@@ -91,11 +92,10 @@ class Keeper:
         if reading is not None:
             progress("Taking the tokens that were kept", 1.0)
             return reading
-        before = self.encoder.doubled
         reading = read()
         one_each = len(reading.tokens) == reading.tokens.starts[-1]  # as lists and as numbers that would look alike
         if len(reading.tokens) and not one_each and _seen(source) == seen:
-            self._keep(key, reading, self.encoder.doubled - before)
+            self._keep(key, reading)
         return reading
 
     def _key(self, source: Source, progress: Progress) -> str:
@@ -129,17 +129,15 @@ class Keeper:
 
         try:
             found = json.loads((entry / FOUND).read_text(encoding="utf-8"))
-            reading = _reading(found, _tokens(entry / TABLE, found["lists"]))
+            return _reading(found, _tokens(entry / TABLE, found["lists"]))
         except (OSError, ValueError, LookupError, TypeError, ArrowException):
             self.shelf.drop(key)
             return None
-        self.encoder.doubled += found["doubled"]
-        return reading
 
-    def _keep(self, key: str, reading: Reading, doubled: int) -> None:
+    def _keep(self, key: str, reading: Reading) -> None:
         columns, lists = _columns(reading.tokens)
         try:
-            found = json.dumps({**_found(reading), "lists": lists, "doubled": doubled})
+            found = json.dumps({**_found(reading), "lists": lists})
         except TypeError:  # something in the first rows that JSON does not know
             return
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.config.run import DataConfig
 from core.data.leaving import RARE
-from core.data.problem import Parts, Problem, about, listed
+from core.data.problem import Parts, Problem, about, everything, listed
 
 LOPSIDED = 0.8
 """Share of the examples in one class from which a model may get by without looking."""
@@ -39,7 +39,10 @@ def _classes(data: DataConfig, parts: Parts) -> Iterator[Problem]:
     """Classes of which one has nearly all examples, or some have hardly any."""
     if len(parts.labels) < 2:
         text = f"All examples have the label '{parts.labels[0]}': there is nothing to tell apart."
-        yield Problem("data.path", text, "Look at the label column.", blocking=True, check="one-label")
+        yield about(
+            parts.tokens, everything(parts.tokens), "data.path", text, "Look at the label column.", blocking=True,
+            check="one-label",
+        )  # fmt: skip
         return
     counts = np.bincount(parts.tokens.goals.astype(np.int64), minlength=len(parts.labels))
     largest = int(counts.argmax())
@@ -53,12 +56,13 @@ def _classes(data: DataConfig, parts: Parts) -> Iterator[Problem]:
             if count
         }
         weighed = bool(data.label_weights)
-        yield Problem(
+        yield about(
+            parts.tokens,
+            np.flatnonzero(parts.tokens.goals == largest),
             "data.label_weights",
             f"{text} The rarer ones count more in the loss." if weighed else text,
             hint,
             check="label-imbalance",
-            count=int(counts[largest]),
             remedy={"data.label_weights": {} if weighed else weights},
             does="Let all count alike" if weighed else "Let rare ones count more",
             settled=weighed,

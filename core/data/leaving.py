@@ -31,6 +31,8 @@ TIMES_MEDIAN = 20
 """Times the median's trained tokens that it must have as well."""
 FEWEST = 10
 """Examples below which each has a large share anyway."""
+SILENT = "partly-nothing-trained"
+"""The check of examples that teach nothing among others that do."""
 RARE = 5
 """Examples of a class below which it is hardly learned."""
 WRITTEN = ("causal-lm", "preference")
@@ -117,6 +119,7 @@ def _marks(reading: Reading, everything: Kept, task: str, *, ends: bool) -> dict
     """What is found about the examples: the name of a check to their numbers."""
     tokens, near = everything.tokens, everything.near
     found = {name: np.array(places, dtype=np.int64) for name, places in reading.odd.items()}
+    found[SILENT] = np.flatnonzero(tokens.targets == 0)
     found["truncated"] = np.flatnonzero(tokens.cut[:, 0])
     found["duplicates"] = repeated(everything.fingerprints)
     found["near-duplicates"] = np.setdiff1d(repeated(near.tolist()), found["duplicates"])

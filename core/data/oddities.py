@@ -11,6 +11,8 @@ EMPTY = "empty-answers"
 OUT_OF_ORDER = "roles-out-of-order"
 UNANSWERED = "unanswered"
 MARKS = "marks-in-texts"
+DOUBLED = "double-begin"
+"""What is noticed only where there are tokens: two begin-of-text tokens, of which one was taken away."""
 WEIGHED, SILENCED = "weights", "weights-of-nothing"
 
 

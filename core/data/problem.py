@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.reading import NAMED, Reading
+from core.data.places import NAMED
+from core.data.reading import Reading
 from core.data.template import Encoder
 from core.data.tokens import TokenList
 
@@ -89,10 +90,14 @@ def about(examples: TokenList, which: Indices, path: str, text: str, hint: str, 
     return Problem(path, text, hint, count=len(which), rows=rows_of(examples, which), **more)
 
 
-def rows_of(examples: TokenList, which: Indices | None) -> tuple[str, ...]:
-    """The places of the first of these examples, or of all."""
-    some = np.arange(len(examples)) if which is None else which
-    return tuple(examples[int(at)].place for at in some[:NAMED])
+def rows_of(examples: TokenList, which: Indices) -> tuple[str, ...]:
+    """The places of the first of these examples."""
+    return tuple(examples[int(at)].place for at in which[:NAMED])
+
+
+def everything(examples: TokenList) -> Indices:
+    """All of them, as what a problem is about."""
+    return np.arange(len(examples))
 
 
 def counted(number: int, what: str) -> str:

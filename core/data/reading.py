@@ -19,7 +19,8 @@ from core.data.files import Source, find
 from core.data.formats import Format
 from core.data.guess import LOOKED_AT, Guess, guess
 from core.data.mapping import Naming
-from core.data.oddities import MARKS, oddities
+from core.data.oddities import DOUBLED, MARKS, oddities
+from core.data.places import Places
 from core.data.row import Row
 from core.data.sameness import near_key
 from core.data.template import Encoder
@@ -31,8 +32,6 @@ Progress = Callable[[str, float | None], None]
 
 SHOWN = 50
 """Examples that are kept to look at."""
-NAMED = 5
-"""Rows that a complaint names."""
 GROUP = 512
 """Examples in one call of the tokenizer."""
 GROUP_TEXT = 2**20
@@ -45,20 +44,6 @@ class Limit:
 
     rows: int = 10_000
     bytes: int = 8 * 2**20
-
-
-@dataclass
-class Places:
-    """How many rows something was found in, and the first of them."""
-
-    count: int = 0
-    first: list[str] = field(default_factory=list)
-
-    def add(self, place: str) -> None:
-        """One more."""
-        self.count += 1
-        if len(self.first) < NAMED:
-            self.first.append(place)
 
 
 @dataclass
@@ -138,7 +123,9 @@ def read(
         for _ in groups:  # only to count
             pass
     else:
+        encoder.doubled = Places()
         reading.tokens = TokenList(_tokens(groups, encoder, data.max_tokens))
+        reading.oddities |= {DOUBLED: encoder.doubled} if encoder.doubled.count else {}
     reading.share = min(1.0, source.done / source.size) if source.size else 1.0
     return reading
 

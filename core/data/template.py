@@ -25,6 +25,7 @@ from core.data.cutting import cut, joined
 from core.data.example import Example
 from core.data.labelled import labelled
 from core.data.marking import Group, Marked, marked
+from core.data.places import Places
 from core.data.rendering import Rendered, Renderer, Span
 from core.data.specials import beginning, id_of, is_direct, special, special_words
 from core.data.tokens import Tokens
@@ -91,7 +92,7 @@ class Encoder:
         self.end = id_of(tokenizer.eos_token_id)
         self._begin = id_of(tokenizer.bos_token_id)
         self._special = special(tokenizer)
-        self.doubled = 0
+        self.doubled = Places()
         """Examples whose begin-of-text token stood there twice, of which one was taken away."""
 
     @property
@@ -213,7 +214,7 @@ class Encoder:
         if self._learn_end:
             ids, learned = self._with_end(ids, learned)
         stops = bool(not learned.any() or self._special[ids[np.flatnonzero(learned)[-1]]])
-        kept, learned = self._one_beginning(ids.astype(np.int32), learned)
+        kept, learned = self._one_beginning(example, ids.astype(np.int32), learned)
         return cut(kept, learned, example, self._max_tokens, stops=stops)
 
     def _with_end(
@@ -291,7 +292,7 @@ class Encoder:
         if self._train_on == "everything":
             trained = np.ones(len(ids), dtype=np.bool_)
         whole = len(ids)
-        ids, trained = self._one_beginning(ids, trained)
+        ids, trained = self._one_beginning(example, ids, trained)
         weights = None if weights is None else weights[whole - len(ids) : whole]
         stops = marked or closed or not rendered.spans
         return cut(ids, trained, example, self._max_tokens, stops=stops, weights=weights)
@@ -341,14 +342,14 @@ class Encoder:
         return ids, trained
 
     def _one_beginning(
-        self, ids: NDArray[np.int32], trained: NDArray[np.bool_]
+        self, example: Example, ids: NDArray[np.int32], trained: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The example with its begin-of-text token once, and not as something to learn."""
         begin = self._begin
         if begin is not None and len(ids) and ids[0] == begin and begin != self.end:
-            twice = len(ids) > 1 and ids[1] == begin
-            self.doubled += int(twice)
-            ids, trained = (ids[1:], trained[1:]) if twice else (ids, trained)
+            if len(ids) > 1 and ids[1] == begin:
+                self.doubled.add(example.place)
+                ids, trained = ids[1:], trained[1:]
             trained[0] = False
         return ids, trained
 

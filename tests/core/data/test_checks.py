@@ -83,9 +83,8 @@ def test_words_that_the_model_has_no_embedding_for_block_and_cannot_be_overruled
 
 
 def test_a_doubled_begin_of_text_is_told_with_its_count(tmp_path: Path) -> None:
-    assert (
-        found(look(tmp_path, [{"input_ids": [1, 1, 30, 2]}, {"input_ids": [1, 30, 31, 2]}]), "double-begin").count == 1
-    )
+    problem = found(look(tmp_path, [{"input_ids": [1, 30, 31, 2]}, {"input_ids": [1, 1, 30, 2]}]), "double-begin")
+    assert (problem.count, problem.rows, problem.settled) == (1, ("a.jsonl, row 2",), True)
 
 
 def test_truncation_has_a_remedy_that_cuts_nothing(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_examples_without_an_answer_are_left_out_and_named(tmp_path: Path) -> No
     prepared = run(lines(tmp_path / "a.jsonl", [spoken, silent, silent]), held_out=0)
     assert [each.row for each in prepared.train] == [1]
     assert prepared.report.without_targets == 2
-    wanted = "Nothing to learn in 2 of 3 examples, which are left out (first: a.jsonl, row 2)."
+    wanted = "Nothing to learn in 2 of 3 examples (first: a.jsonl, row 2)."
     assert prepared.report.problems[0].text == wanted
 
 

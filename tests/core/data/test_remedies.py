@@ -44,6 +44,7 @@ CASES: list[tuple[str, str, Rows, Rows, dict[str, Any]]] = [
     ("truncated", "causal-lm", [*talks(3), answered("so " * 300)], [], {"max_tokens": 90}),  # the model reads no more
     ("empty-answers", "causal-lm", [*talks(3), answered(" ")], [], {}),
     ("roles-out-of-order", "causal-lm", [*talks(3), LATE], [], {}),
+    ("partly-nothing-trained", "causal-lm", [*talks(3), {"messages": [ASKED]}], [], {}),
     ("unanswered", "causal-lm", [*talks(3), {"messages": [ASKED, SAID, ASKED]}], [], {}),
     ("marks-in-texts", "causal-lm", [*talks(3), answered("It is <|im_end|> so.")], [], {}),
     ("duplicates", "causal-lm", [*talks(3), talks(1)[0]], [], {}),
@@ -52,6 +53,7 @@ CASES: list[tuple[str, str, Rows, Rows, dict[str, Any]]] = [
     ("held-out-trained", "causal-lm", talks(4), talks(5)[3:], {}),
     ("held-out-near", "causal-lm", [*talks(3), answered("Yes, it is.")], [*talks(9)[5:], answered("YES, it  is.")], {}),
     ("nothing-held-out", "causal-lm", talks(4), [{"messages": [ASKED]}], {}),
+    ("nothing-held-out", "causal-lm", talks(1), [], {"held_out": 0.5}),
     ("conflicting-labels", SORTS, [*sorts(["a", "b"] * 9), said("one text", "a"), said("One  text", "b")], [], {}),
     ("conflicting-labels", "regression", [*sorts([1, 2] * 5), said("one text", "1"), said("One text", "2")], [], {}),
     ("rare-labels", SORTS, sorts(["a", "b"] * 9 + ["c"]), [], {}),
@@ -86,6 +88,7 @@ def test_the_remedy_of_a_check_mends_it(
     before = look(tmp_path, task, data)
     problem = open_problems(before)[check]
     assert problem.remedy
+    assert (problem.count and problem.rows) or check == "nothing-held-out"
     changes = {path.removeprefix("data."): value for path, value in problem.remedy.items()}
     mended = DataConfig(**{**data.model_dump(), **changes})
     after = look(tmp_path, task, mended)
