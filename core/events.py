@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-PROTOCOL = 1
-
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.config.combine import combined
+from core.config.edit import value_at
 from core.config.forecast import forecast
 from core.config.machine import free_memory, likely_device
 from core.config.pace import breadth, untouched
@@ -36,7 +37,7 @@ def check_config(
     Returns:
         What keeps the run from starting, and what does not.
     """
-    found = [*_missing(config), *combined(config), *_loop(config)]
+    found = [*_missing(config), *combined(config), *_loop(config), *_idle(config)]
     if info is not None:
         try:
             plans = select(info.layers, config.adapter)
@@ -70,6 +71,23 @@ def _loop(config: RunConfig) -> Iterator[Problem]:
     elif measured and train.evaluate_every > train.steps:
         text = f"Evaluating every {train.evaluate_every} steps of {train.steps} means once, at the end."
         yield _warning("train.evaluate_every", text, f"{max(1, train.steps // 4)} would show four points on the way.")
+
+
+_ONLY_FOR = {
+    "data.labels": frozenset({"sequence-classification"}),
+    "data.label_weights": frozenset({"sequence-classification"}),
+    "train.head_learning_rate": JUDGING,
+    "train.beta": frozenset({"preference"}),
+}
+"""Options to the tasks in which they do something."""
+
+
+def _idle(config: RunConfig) -> Iterator[Problem]:
+    """Options that were set and do nothing in this task."""
+    for path, tasks in _ONLY_FOR.items():
+        if config.task not in tasks and value_at(config, path) != value_at(RunConfig(), path):
+            text = f"{path} does nothing where the task is {config.task}."
+            yield _warning(path, text, f"It is for {' and '.join(sorted(tasks))}.")
 
 
 def _task(config: RunConfig, info: ModelInfo) -> Iterator[Problem]:

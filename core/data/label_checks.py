@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from core.component import did_you_mean
 from core.config.run import DataConfig
 from core.data.leaving import RARE
 from core.data.problem import Parts, Problem, about, everything, listed
@@ -19,6 +20,7 @@ def label_problems(data: DataConfig, parts: Parts) -> Iterator[Problem]:
     yield from _conflicting(data, parts)
     if parts.task == "sequence-classification":
         yield from _classes(data, parts)
+        yield from _weights(data, parts)
 
 
 def _conflicting(data: DataConfig, parts: Parts) -> Iterator[Problem]:
@@ -32,6 +34,18 @@ def _conflicting(data: DataConfig, parts: Parts) -> Iterator[Problem]:
         yield about(
             parts.tokens, some, "data.path", text, hint, check="conflicting-labels", remedy=remedy,
             does="Leave them out",
+        )  # fmt: skip
+
+
+def _weights(data: DataConfig, parts: Parts) -> Iterator[Problem]:
+    """Weights of classes that the data does not have."""
+    known = {name: weight for name, weight in data.label_weights.items() if name in parts.labels}
+    if len(known) < len(data.label_weights):
+        unknown = next(name for name in data.label_weights if name not in known)
+        text = f"data.label_weights has a weight for '{unknown}', and the data has no such label."
+        yield Problem(
+            "data.label_weights", text, did_you_mean(unknown, parts.labels), blocking=True,
+            remedy={"data.label_weights": known}, does="Leave it out",
         )  # fmt: skip
 
 

@@ -53,16 +53,6 @@ def stable_rank(values: Tensor) -> float:
 
 def effective_rank(values: Tensor) -> float:
     """exp of the entropy of the singular values as shares of their sum: 1 to k; 0 for zero (Roy and Vetterli, 2007)."""
-    return _spread(values.double())
-
-
-def entropy_rank(values: Tensor) -> float:
-    """The same over squared singular values, the shares of ||dW||²: hears the small ones less."""
-    return _spread(values.double().square())
-
-
-def _spread(weights: Tensor) -> float:
-    total = float(weights.sum())
-    if total <= 0:
-        return 0.0
-    return float(torch.special.entr(weights / total).sum().exp())
+    values = values.double()
+    total = float(values.sum())
+    return float(torch.special.entr(values / total).sum().exp()) if total > 0 else 0.0

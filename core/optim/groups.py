@@ -24,7 +24,6 @@ def groups(adapters: Adapters, train: TrainConfig) -> list[dict[str, Any]]:
     by_role: dict[ParamRole, list[tuple[str, nn.Parameter]]] = {}
     for name, parameter, role in adapters.named_parameters():
         by_role.setdefault(role, []).append((name, parameter))
-    decay = getattr(train.optimizer, "weight_decay", 0.0)
     ratios = {role: rates.ratio(role) for role in by_role}
     if train.head_learning_rate:
         ratios["head"] = train.head_learning_rate / train.learning_rate
@@ -35,7 +34,7 @@ def groups(adapters: Adapters, train: TrainConfig) -> list[dict[str, Any]]:
             "role": role,
             "ratio": ratios[role],
             "lr": train.learning_rate * ratios[role],
-            "weight_decay": decay if role in DECAYED else 0.0,
+            "weight_decay": train.optimizer.weight_decay if role in DECAYED else 0.0,
         }
         for role, members in by_role.items()
     ]

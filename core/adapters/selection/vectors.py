@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import ClassVar
 
 from core.adapters.axis import Selection
@@ -14,6 +15,9 @@ class Vectors(Selection):
 
     needs = frozenset({"whole"})
     provides = frozenset({"own_layers"})
+    wary = MappingProxyType(
+        {"dropout": "A vector has no input of which something could be dropped: the dropout does nothing."}
+    )
     formula: ClassVar[str] = "n of each vector"
 
     def wanted(self, vector: LayerInfo) -> bool:

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.component import option
-from core.optim.optimizers.optimizer import Optimizer
+from core.optim.optimizers.adam import Adam
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer as TorchOptimizer
 
 
-class AdamW(Optimizer):
+class AdamW(Adam):
     """Adam with decoupled weight decay (arXiv:1711.05101), all state in 32 bits."""
 
     kind = "adamw"
     label = "AdamW"
     paper = "1711.05101"
-    provides = frozenset({"scale_free"})
-
-    weight_decay: float = option(
-        0.0,
-        "Weight decay",
-        "Pull of the factors towards zero, per step and learning rate. Vectors are left alone.",
-        ge=0,
-    )
-    beta1: float = option(0.9, "Beta 1", "Memory of the mean of the gradient.", ge=0, lt=1, advanced=True)
-    beta2: float = option(0.999, "Beta 2", "Memory of its square.", ge=0, lt=1, advanced=True)
-    epsilon: float = option(1e-8, "Epsilon", "Keeps the division away from zero.", gt=0, advanced=True)
 
     def build(self, groups: list[dict[str, Any]]) -> TorchOptimizer:
         from torch.autograd.graph import increment_version

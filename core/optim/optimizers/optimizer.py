@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.component import Component
+from core.component import Component, option
 from core.problem import Problem
 
 if TYPE_CHECKING:
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 class Optimizer(Component):
     """Turns gradients into steps."""
+
+    weight_decay: float = option(
+        0.0,
+        "Weight decay",
+        "Pull of the factors towards zero, per step and learning rate. Vectors are left alone.",
+        ge=0,
+    )
 
     def objections(self, device: str) -> Iterator[Problem]:
         """What is to be said against it on a device (`cpu`, `cuda`, `mps`), without importing anything large."""

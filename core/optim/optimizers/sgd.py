@@ -21,12 +21,6 @@ class SGD(Optimizer):
     label = "SGD with momentum"
 
     momentum: float = option(0.9, "Momentum", "Memory of the mean of the gradient; 0 keeps none.", ge=0, lt=1)
-    weight_decay: float = option(
-        0.0,
-        "Weight decay",
-        "Pull of the factors towards zero, per step and learning rate. Vectors are left alone.",
-        ge=0,
-    )
 
     def build(self, groups: list[dict[str, Any]]) -> TorchOptimizer:
         from torch.optim import SGD as TorchSGD

@@ -10,9 +10,8 @@ import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core import kernels
-from core.component import option
 from core.errors import UserError
-from core.optim.optimizers.optimizer import Optimizer
+from core.optim.optimizers.adam import Adam
 from core.problem import Problem
 
 if TYPE_CHECKING:
@@ -24,25 +23,13 @@ PATH = "train.optimizer"
 REMEDY = "Set train.optimizer to adamw, which needs nothing else, or install bitsandbytes."
 
 
-class SmallState(Optimizer):
+class SmallState(Adam):
     """AdamW by bitsandbytes."""
-
-    provides = frozenset({"scale_free"})
 
     bits: ClassVar[int]
     """Of a number of its state."""
     paged: ClassVar[bool]
     """Whether a graphics card may move the state out of its memory."""
-
-    weight_decay: float = option(
-        0.0,
-        "Weight decay",
-        "Pull of the factors towards zero, per step and learning rate. Vectors are left alone.",
-        ge=0,
-    )
-    beta1: float = option(0.9, "Beta 1", "Memory of the mean of the gradient.", ge=0, lt=1, advanced=True)
-    beta2: float = option(0.999, "Beta 2", "Memory of its square.", ge=0, lt=1, advanced=True)
-    epsilon: float = option(1e-8, "Epsilon", "Keeps the division away from zero.", gt=0, advanced=True)
 
     def objections(self, device: str) -> Iterator[Problem]:
         if not kernels.installed():

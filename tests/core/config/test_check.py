@@ -77,6 +77,20 @@ def test_a_warm_up_longer_than_the_run_is_a_warning() -> None:
     assert checked(train={"steps": 100, "warmup": 99}) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("part", "option", "value"),
+    [("train", "beta", 0.5), ("train", "head_learning_rate", 1e-3), ("data", "labels", ["a", "b"])],
+)
+def test_an_option_of_another_task_is_a_warning(part: str, option: str, value: Any) -> None:
+    assert f"{part}.{option} does nothing where the task is causal-lm" in warned(**{part: {option: value}}).text
+
+
+def test_a_lowest_rank_above_the_rank_blocks() -> None:
+    (problem,), _ = checked(adapter={"method": "dylora", "rank": 4, "rank_schedule": {"kind": "dylora", "lowest": 8}})
+
+    assert "from 8 on, and the largest is 4" in problem.text
+
+
 def test_an_evaluation_that_never_comes_is_a_warning() -> None:
     assert "once, at the end" in warned(train={"steps": 32}).text
     assert warned(data={"held_out": 0}).path == "data.held_out"

@@ -154,6 +154,14 @@ def test_lopsided_rare_and_lone_labels_are_told(tmp_path: Path) -> None:
     assert found(look(tmp_path, sorts(["a"] * 5), task=task, held_out=0), "one-label").blocking
 
 
+def test_a_weight_of_a_label_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    weights = {"good": 2.0, "bda": 3.0}
+    prepared = look(tmp_path, sorts(["good", "bad"] * 8), task="sequence-classification", label_weights=weights)
+    (problem,) = [each for each in prepared.report.problems if each.path == "data.label_weights"]
+    assert problem.blocking and "'bda'" in problem.text and "'bad'" in problem.hint
+    assert problem.remedy == {"data.label_weights": {"good": 2.0}}
+
+
 def test_classes_are_in_an_order_that_does_not_depend_on_the_rows(tmp_path: Path) -> None:
     task = "sequence-classification"
     prepared = look(tmp_path, sorts([10, 2, 10, 2, 1]), task=task, held_out=0)
