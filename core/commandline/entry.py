@@ -18,7 +18,7 @@ import traceback
 from argparse import PARSER, SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from core import VERSION
 from core.commandline.check import Check
@@ -49,7 +49,10 @@ INTERRUPTED = 130
 
 
 class Parser(ArgumentParser):
-    """An argument parser whose complaints are `UserError`s like everybody's."""
+    """An argument parser whose complaints are `UserError`s like everybody's; options are written out in full."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
 
     def _check_value(self, action: Action, value: object) -> None:
         """A word that is none of several: what was meant, and for sub-commands only those that are for people."""

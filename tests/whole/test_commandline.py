@@ -124,6 +124,7 @@ def test_a_run_file_that_swells_when_it_is_quoted_is_answered_at_once(
 @pytest.mark.parametrize(
     "words",
     [
+        ("runs", "--js"),
         ("layers", "/nowhere"),
         ("train", "/nowhere.yaml"),
         ("show", "nothing"),
