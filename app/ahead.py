@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
+import time
 from collections.abc import Iterator
 from importlib.abc import InspectLoader
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec
 
 _PLOTS = "app.plots."
 _QT = ("PySide6.QtCore", "PySide6.QtGui", "PySide6.QtWidgets", "PySide6.QtSvg", "PySide6.QtTest", "PySide6.QtOpenGL")
@@ -15,6 +17,10 @@ _OTHERS = (
 )  # fmt: skip
 _CLASSES = 50
 """Classes of Qt that are made ready in one part."""
+_PIECE = 0.01
+"""Seconds after which an import in pieces rests."""
+_begun: list[Iterator[None]] = []
+"""The import of what plots need, where it has begun: whoever needs it goes on with it."""
 
 
 def imported(module: str) -> Iterator[None]:
@@ -22,7 +28,7 @@ def imported(module: str) -> Iterator[None]:
     if module in sys.modules:
         return
     needed = _imports(module)
-    if any(name.startswith(_PLOTS) for name in needed) and "pyqtgraph" not in sys.modules:
+    if any(name.startswith(_PLOTS) for name in needed):
         yield from plots()
     for name in (*needed, module):
         if name not in sys.modules:
@@ -31,11 +37,21 @@ def imported(module: str) -> Iterator[None]:
 
 
 def plots() -> Iterator[None]:
-    """Import pyqtgraph, and first what it needs; rests after each part.
+    """Import pyqtgraph, and first what it needs; rests after each part."""
+    if not _begun:
+        _begun.append(_import_plots())
+    for _ in _begun[0]:
+        yield
+
+
+def _import_plots() -> Iterator[None]:
+    """The parts of it.
 
     pyqtgraph takes every class of Qt into its hands, and PySide6 makes each of them ready when it is first touched:
-    that is most of the time that its import takes.
+    that is most of the time that its import takes. The rest are its own hundred modules.
     """
+    if "pyqtgraph" in sys.modules:
+        return
     for name in _QT:
         module = importlib.import_module(name)
         names = dir(module)
@@ -46,8 +62,28 @@ def plots() -> Iterator[None]:
     for name in _OTHERS:
         importlib.import_module(name)
         yield
-    importlib.import_module("pyqtgraph")
-    yield
+    yield from _in_pieces("pyqtgraph")
+
+
+def _in_pieces(package: str) -> Iterator[None]:
+    """Import a package statement by statement, as Python would at once."""
+    spec = find_spec(package)
+    source = spec.loader.get_source(package) if spec is not None and isinstance(spec.loader, InspectLoader) else None
+    if spec is None or source is None:
+        importlib.import_module(package)
+        return
+    module = sys.modules[package] = module_from_spec(spec)
+    begun = time.perf_counter()
+    try:
+        for statement in ast.parse(source).body:
+            piece = compile(ast.Module([statement], []), spec.origin or package, "exec", dont_inherit=True)
+            exec(piece, module.__dict__)
+            if time.perf_counter() - begun > _PIECE:
+                yield
+                begun = time.perf_counter()
+    except BaseException:
+        del sys.modules[package]  # As Python does: half of a package is none.
+        raise
 
 
 def _imports(module: str) -> list[str]:

@@ -75,8 +75,9 @@ class Feed(QObject):
         if run_id is not None:
             self.row, self.status = observe(self._store, self._store.run(run_id))
             self.trace = Trace(self._store, run_id, portion=PORTION)
+            self.trace.update()
         self.watched.emit()
-        self._read()
+        self._go_on()
 
     def poke(self) -> None:
         """Read at once: the window itself has written."""
@@ -93,6 +94,7 @@ class Feed(QObject):
                 self._read()
             elif self._looks % _LIVENESS_EVERY == 0 and self.row is not None and self.row.under_way:
                 self._read()
+            self._go_on()  # A page may have asked for more.
             self._tell_trouble("")
         except UserError as error:
             self._tell_trouble(str(error))
@@ -113,7 +115,11 @@ class Feed(QObject):
         self.row, self.status = row, found
         if changed:
             self.run_changed.emit(changed)
-        if self.trace.behind:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Come back at once where there is more to read."""
+        if self.trace is not None and self.trace.behind:
             self._catching_up.start()
 
     def _catch_up(self) -> None:

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ |= {
     "HF_HUB_OFFLINE": "1",
@@ -22,6 +23,9 @@ os.environ |= {
 }
 
 from core.home import Home, find_home
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")  # No test fails because the machine is busy.
 
 
 @pytest.fixture(autouse=True, scope="session")

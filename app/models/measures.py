@@ -85,11 +85,11 @@ def norm_of_run(store: Store, run_id: str) -> Measure | None:
     """How far the run has moved each layer, at its last step; None where it is gone or has measured nothing."""
     try:
         layers = store.layers(run_id)
-        _, rows = store.vectors(run_id, NORM, most=1)
+        newest = store.newest_vector(run_id, NORM)
     except UserError:
         return None
-    if not len(rows):
+    if newest is None:
         return None
-    values = {layer.name: float(value) for layer, value in zip(layers, rows[-1], strict=True)}
+    values = {layer.name: float(value) for layer, value in zip(layers, newest, strict=True)}
     top = max(values.values(), default=0.0)
     return Measure(values, "change beside the weight", "0", f"{top:.2%}", 0.0, top)

@@ -37,6 +37,7 @@ class NumbersModel(QAbstractTableModel):
         self._tips: tuple[str, ...] = ()
         self._bright: frozenset[str] | None = None
         self._order: tuple[int, Qt.SortOrder] | None = None
+        self._longest: dict[int, str] = {}
 
     def show(
         self, heads: Sequence[str], rows: Sequence[Row], *, tips: Sequence[str] = (),
@@ -53,6 +54,7 @@ class NumbersModel(QAbstractTableModel):
         self.beginResetModel()
         self.heads, self._tips, self._order = tuple(heads), tuple(tips), order
         self._given = list(rows)
+        self._longest.clear()
         self.rows = self._sorted()
         self.endResetModel()
 
@@ -63,6 +65,7 @@ class NumbersModel(QAbstractTableModel):
             Row(row.key, row.name, (*row.values[:place], values.get(row.key, math.nan), *row.values[place + 1 :]))
             for row in self._given
         ]
+        self._longest.pop(column, None)
         self._bright = None if bright is None else frozenset(bright)
         if self._order is not None and self._order[0] == column:
             self.sort(*self._order)
@@ -75,6 +78,12 @@ class NumbersModel(QAbstractTableModel):
     def row_of(self, key: str) -> int:
         """Where a row stands now; -1 where there is none of that key."""
         return next((place for place, row in enumerate(self.rows) if row.key == key), -1)
+
+    def longest(self, column: int) -> int:
+        """Where the longest text of a column stands; -1 without rows."""
+        if column not in self._longest and self._given:
+            self._longest[column] = max(self._given, key=lambda row: _length(self._text(row, column))).key
+        return self.row_of(self._longest.get(column, ""))
 
     def rowCount(self, parent: Index = _NONE) -> int:
         """As many as were given."""
@@ -102,7 +111,7 @@ class NumbersModel(QAbstractTableModel):
         row, column = self.rows[index.row()], index.column()
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return row.name if column == 0 else written(row.values[column - 1])
+                return self._text(row, column)
             case Qt.ItemDataRole.ToolTipRole:
                 return row.key
             case Qt.ItemDataRole.ForegroundRole:
@@ -128,6 +137,9 @@ class NumbersModel(QAbstractTableModel):
         self.changePersistentIndexList(before, [self.index(at[key], index.column()) for index, key in kept])
         self.layoutChanged.emit()
 
+    def _text(self, row: Row, column: int) -> str:
+        return row.name if column == 0 else written(row.values[column - 1])
+
     def _sorted(self) -> list[Row]:
         if self._order is None:
             return list(self._given)
@@ -145,6 +157,11 @@ def written(value: float) -> str:
     if not math.isfinite(value):
         return "–"
     return f"{value:g}" if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+
+
+def _length(text: str) -> float:
+    """In letters; a point takes half the room of a digit."""
+    return len(text) - text.count(".") / 2
 
 
 def _alignment(column: int) -> int:

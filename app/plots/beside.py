@@ -152,7 +152,7 @@ class BesideView(QWidget):
         key = str(self.norm.currentData())
         places = [self.first.currentIndex(), self.second.currentIndex()]
         pair = [self.runs[max(place, 0)] for place in places]
-        found = [_last_norms(self._store.layers(row.id), *self._store.vectors(row.id, key, most=1)) for row in pair]
+        found = [_last_norms(self._store.layers(row.id), self._store.newest_vector(row.id, key)) for row in pair]
         silent = next((row.name for row, one in zip(pair, found, strict=True) if one is None), None)
         if silent is not None:
             self._say(f"{silent} has measured no layers.", "They are measured while a run trains.")
@@ -185,8 +185,8 @@ class BesideView(QWidget):
         self._stack.setCurrentIndex(4)
 
 
-def _last_norms(layers: list[LayerInfo], steps: np.ndarray, rows: np.ndarray) -> tuple[list[LayerInfo], Floats] | None:
+def _last_norms(layers: list[LayerInfo], newest: np.ndarray | None) -> tuple[list[LayerInfo], Floats] | None:
     """The newest numbers of a run by layer; None where it has measured nothing."""
-    if not len(rows) or not layers:
+    if newest is None or not layers:
         return None
-    return layers, np.where(np.isfinite(rows[-1]), rows[-1], 0.0).astype(np.float64)
+    return layers, np.where(np.isfinite(newest), newest, 0.0).astype(np.float64)

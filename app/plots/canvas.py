@@ -105,7 +105,7 @@ class Canvas(pg.PlotWidget):
         self.mark_line.sigPositionChanged.connect(self._mark_dragged)
         self.scene().sigMouseClicked.connect(self._clicked)
         self.scene().sigMouseMoved.connect(self._moved)
-        Theme.current().changed.connect(self.restyle)
+        Theme.current().enlist(self)
         self.restyle()
 
     def show_figure(self, figure: Figure) -> None:

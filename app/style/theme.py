@@ -6,14 +6,16 @@ else is coloured by one stylesheet, chosen by dynamic properties (`kind`, `tone`
 
 Each page of the window wears that stylesheet, and what is put into it is styled then, once. Worn by the application
 it would style every widget anew, with all that is inside, each time that one is put into another: a page took three
-times as long to make. And where colours or sizes change, the page in front takes them at once, the hidden ones one by
-one a moment later, or as soon as they come to the front.
+times as long to make. And where colours or sizes change, the page in front takes them at once, and its plots one after
+another while the window keeps its picture, to show all of it as one; the hidden ones follow one by one, or as soon as
+they come to the front.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
+from weakref import WeakSet
 
 from PySide6.QtCore import QObject, QSettings, Qt, QTemporaryDir, QTimer, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QIcon, QPalette
@@ -30,6 +32,13 @@ FONTS = Path(__file__).resolve().parents[2] / "resources" / "fonts"
 SCALES = (0.85, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 1.8, 2.0)
 SMALLEST = 11
 """No text is smaller than this many pixels, whatever the scale."""
+
+
+class Painter(Protocol):
+    """A widget that paints with what it makes of the theme's colours and sizes."""
+
+    def restyle(self) -> None:
+        """Make it anew."""
 
 
 class Theme(QObject):
@@ -55,6 +64,7 @@ class Theme(QObject):
         self._undressed = undressed
         self._text = ""
         self._wearers: list[QWidget] = []
+        self._painters: WeakSet[QWidget] = WeakSet()
         self._late: list[QWidget] = []
         self._dressing = QTimer(self, singleShot=True, interval=0)
         self._dressing.timeout.connect(self._dress_next)
@@ -80,11 +90,15 @@ class Theme(QObject):
         widget.destroyed.connect(self._forget_gone)
         widget.setStyleSheet(self._text)
 
+    def enlist(self, painter: Painter) -> None:
+        """Have a widget restyled whenever colours or sizes change."""
+        self._painters.add(cast(QWidget, painter))
+
     def freshen(self, widget: QWidget) -> None:
-        """It is about to be seen: let it wear what is in force now."""
+        """It is about to be seen: let it wear what is in force now, and its painters come next."""
         if widget in self._late:
-            self._late.remove(widget)
-            widget.setStyleSheet(self._text)
+            self._renew(widget)
+        self._hold(any(widget.isAncestorOf(late) for late in self._late))
 
     def choose(self, choice: Choice) -> None:
         """Follow the system, or stay dark or light."""
@@ -145,18 +159,39 @@ class Theme(QObject):
         self._text = sheet(self.tokens, self.text_px, self.px, self.mono_family, self._icon_url)
         if not self._wearers and not self._undressed:
             app.setStyleSheet(self._text)
+        self._late = [*self._painters, *self._wearers]
         for widget in self._wearers:
             if widget.isVisible():
-                widget.setStyleSheet(self._text)
-        self._late = [widget for widget in self._wearers if not widget.isVisible()]
-        self._dressing.start()
+                self._renew(widget)
         self.changed.emit()
+        self._go_on()
 
     def _dress_next(self) -> None:
-        """Let one more of the hidden widgets wear what is in force now."""
+        """Let one more of those that are left take what is in force now, first of those that can be seen."""
+        self._late = [widget for widget in self._late if isValid(widget)]
+        try:
+            if self._late:
+                self._renew(next((widget for widget in self._late if widget.isVisible()), self._late[0]))
+        finally:
+            self._go_on()
+
+    def _renew(self, widget: QWidget) -> None:
+        self._late.remove(widget)
+        if widget in self._wearers:
+            widget.setStyleSheet(self._text)
+        else:
+            cast(Painter, widget).restyle()
+
+    def _go_on(self) -> None:
+        """Come back as long as something is left; what can be seen is painted once all of it is new."""
+        self._hold(any(isValid(widget) and widget.isVisible() for widget in self._late))
         if self._late:
-            self._late.pop(0).setStyleSheet(self._text)
             self._dressing.start()
+
+    def _hold(self, held: bool) -> None:
+        """Let the windows keep their picture, or paint again."""
+        for window in QApplication.topLevelWidgets():
+            window.setUpdatesEnabled(not held)
 
     def _forget_gone(self) -> None:
         self._wearers = [widget for widget in self._wearers if isValid(widget)]

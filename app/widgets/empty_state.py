@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -70,6 +70,7 @@ class _Text(QLabel):
         self.setWordWrap(True)
         self.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.setMinimumWidth(240)
+        self._heights: dict[int, int] = {}
 
     def sizeHint(self) -> QSize:
         """As wide as the text, up to the limit."""
@@ -77,8 +78,20 @@ class _Text(QLabel):
         return QSize(width, super().heightForWidth(width))
 
     def heightForWidth(self, width: int) -> int:
-        """Layouts ask for the room's width, which may be more than the text takes."""
-        return super().heightForWidth(min(width, self.sizeHint().width()))
+        """Layouts ask for the room's width, which may be more than the text takes; and they ask hundreds of times."""
+        if width not in self._heights:
+            self._heights[width] = super().heightForWidth(min(width, self.sizeHint().width()))
+        return self._heights[width]
+
+    def setText(self, text: str) -> None:
+        """Another text has other heights."""
+        self._heights.clear()
+        super().setText(text)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """So has another font."""
+        self._heights.clear()
+        super().changeEvent(event)
 
 
 class _Picture(QWidget):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QTableView, QWidget
 
 from app.models.numbers import NumbersModel, Row
 from app.style.theme import Theme
 
-_AIR = 26
+_AIR = 18
 """Pixels beside the text of a head: its padding, and a little more."""
 _NAMES = 0.4
 """Share of the width that the names of the rows take at most; longer ones end in an ellipsis."""
-_LONG = 11
+_LONG = 7
 """Letters up to which a head stays on one line."""
 
 
@@ -28,6 +28,7 @@ class NumbersTable(QTableView):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.numbers = NumbersModel(self)
+        self._wanted: list[int] = []
         self.setModel(self.numbers)
         self.setAccessibleName(name)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -47,7 +48,6 @@ class NumbersTable(QTableView):
         copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self)
         copy.setContext(Qt.ShortcutContext.WidgetShortcut)
         copy.activated.connect(self.copy)
-        Theme.current().changed.connect(self._scale)
         self._scale()
 
     def show_rows(
@@ -59,7 +59,13 @@ class NumbersTable(QTableView):
         self.numbers.show([_in_two(head) for head in heads], rows, tips=tips, order=None if by is None else (by, down))
         self.horizontalHeader().setSortIndicator(-1 if by is None else by, down)
         self.setSortingEnabled(True)
-        self._fit()
+        self._measure()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Texts are of another size, or have another room around them."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._scale()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the columns the room that there is."""
@@ -94,14 +100,20 @@ class NumbersTable(QTableView):
 
     def _scale(self) -> None:
         self.verticalHeader().setDefaultSectionSize(Theme.current().px(28))
+        self._measure()
+
+    def _measure(self) -> None:
+        """How wide each column would have to be: for its head, and for the longest of its texts."""
+        self.ensurePolished()
+        heads, measure, air = self.numbers.heads, QFontMetrics(Theme.current().font(12, 500)), Theme.current().px(_AIR)
+        said = [max(measure.horizontalAdvance(line) for line in head.split("\n")) + air for head in heads]
+        longest = [self.numbers.index(self.numbers.longest(at), at) for at in range(len(heads))]
+        self._wanted = [max(head, self.sizeHintForIndex(at).width()) for head, at in zip(said, longest, strict=True)]
         self._fit()
 
     def _fit(self) -> None:
         """Each column as wide as its content, and what is left shared among the numbers."""
-        header, heads = self.horizontalHeader(), self.numbers.heads
-        count, measure, air = len(heads), QFontMetrics(Theme.current().font(12, 500)), Theme.current().px(_AIR)
-        said = [max(measure.horizontalAdvance(line) for line in head.split("\n")) + air for head in heads]
-        widths = [max(said[at], self.sizeHintForColumn(at)) for at in range(count)]
+        header, widths, count = self.horizontalHeader(), list(self._wanted), len(self._wanted)
         if count > 1:
             widths[0] = min(widths[0], int(_NAMES * self.viewport().width()))
         left = self.viewport().width() - sum(widths)

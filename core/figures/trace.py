@@ -28,6 +28,8 @@ VECTORS = ("delta_norm", "relative_norm", "effective_rank", "largest_singular", 
 """The numbers per layer that every run measures."""
 
 
+_ROWS = 8
+"""A row of a vector counts as so many points where a reading is portioned: it has hundreds of numbers."""
 MOST_ROWS = 4096
 """Rows of a vector that are kept: beyond, every second one goes, so that memory is bounded however long the run is."""
 
@@ -112,6 +114,14 @@ class Measured:
             self._stride *= 2
 
 
+def _stride(count: int) -> int:
+    """The power of two by which so many rows are few enough."""
+    stride = 1
+    while count > MOST_ROWS * stride:
+        stride *= 2
+    return stride
+
+
 @dataclass
 class Trace:
     """One run's measurements and events, grown by `update`.
@@ -120,7 +130,7 @@ class Trace:
         layers: the adapted layers, in the order of every vector; empty until the worker has made them.
         curves, vectors: what was measured, by key.
         events: with the times (seconds since the epoch) at which they were written.
-        portion: points of each curve that one `update` reads at most, for who must not wait long; below 0 for all.
+        portion: points of each curve that are read at once at most, for who must not wait long; below 0 for all.
         behind: whether more is there to be read at once.
     """
 
@@ -135,47 +145,56 @@ class Trace:
     _cursor: int = 0
     _wanted_curves: set[str] = field(default_factory=set)
     _wanted_vectors: set[str] = field(default_factory=set)
+    _strides: dict[str, int] = field(default_factory=dict)
 
     def want(self, *, curves: Iterable[str] = (), vectors: Iterable[str] = ()) -> None:
-        """Read these from now on as well, and at once what there is of them."""
+        """Read these from now on as well, and at once the first portion of what there is of them."""
         new_curves, new_vectors = set(curves) - self.curves.keys(), set(vectors) - self.vectors.keys()
         self._wanted_curves |= new_curves
         self._wanted_vectors |= new_vectors
-        self._read_curves(new_curves, -1)
-        self._read_vectors(new_vectors, -1)
+        self._read_curves(new_curves)
+        self._read_vectors(new_vectors)
 
     def update(self, *, vectors: Iterable[str] = VECTORS) -> set[str]:
         """Read what is new; returns the keys that have changed, and "events" where there were any."""
         self.behind = False
         changed = self._read_events()
-        changed |= self._read_curves((*CURVES, *self._wanted_curves), self.portion)
+        changed |= self._read_curves((*CURVES, *self._wanted_curves))
         if not self.layers:
             self.layers = tuple(self.store.layers(self.run))
-        return changed | self._read_vectors((*vectors, *self._wanted_vectors), self.portion)
+        return changed | self._read_vectors((*vectors, *self._wanted_vectors))
 
-    def _read_curves(self, keys: Iterable[str], portion: int) -> set[str]:
+    def _read_curves(self, keys: Iterable[str]) -> set[str]:
         changed = set()
         for key in keys:
             curve = self.curves.setdefault(key, Measured())
-            steps, values = self.store.curve(self.run, key, after=curve.last_step, most=portion)
+            steps, values = self.store.curve(self.run, key, after=curve.last_step, most=self.portion)
             if len(steps):
                 curve.extend(steps, values)
                 changed.add(key)
-            self.behind = self.behind or len(steps) == portion
+            self.behind = self.behind or len(steps) == self.portion
         return changed
 
-    def _read_vectors(self, keys: Iterable[str], portion: int) -> set[str]:
+    def _read_vectors(self, keys: Iterable[str]) -> set[str]:
+        """Those that are there already by every `stride`-th row at first, then each one that comes."""
         changed: set[str] = set()
+        most = self.portion // _ROWS if self.portion >= 0 else -1
         for key in keys if self.layers else ():
-            vector = self.vectors.setdefault(key, Measured(len(self.layers), most=MOST_ROWS))
-            most = None if len(vector) else MOST_ROWS
-            if most is not None and self.behind and portion >= 0:
-                continue  # The first reading may be a large one: it has an update of its own.
-            at, matrix = self.store.vectors(self.run, key, after=vector.last_step, most=most)
-            if len(at):
-                vector.extend(at, matrix)
-                changed.add(key)
-            self.behind = self.behind or 0 <= portion < 4 * len(at)
+            if key not in self._strides:
+                if self.behind and self.portion >= 0:
+                    continue  # One thing after another.
+                self.vectors[key] = Measured(len(self.layers), most=MOST_ROWS)
+                self._strides[key] = _stride(self.store.vector_count(self.run, key))
+            vector = self.vectors[key]
+            for stride in sorted({self._strides[key], 1}, reverse=True):
+                self._strides[key] = stride
+                at, matrix = self.store.vectors(self.run, key, after=vector.last_step, stride=stride, most=most)
+                if len(at):
+                    vector.extend(at, matrix)
+                    changed.add(key)
+                if len(at) == most:
+                    self.behind = True
+                    break
         return changed
 
     def curve(self, key: str) -> Measured:

@@ -46,27 +46,42 @@ class Readings:
         return self._keys("points", run)
 
     def vectors(
-        self, run: str, key: str, after: int = -1, *, most: int | None = None
+        self, run: str, key: str, after: int = -1, *, stride: int = 1, most: int = -1
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The rows of a heat map behind a step: `(steps, values)` of shapes (n,) and (n, layers), as in `layers`.
 
         Args:
             run, key: which.
             after: the last step that is not wanted.
-            most: about how many rows at most: every second, fourth, eighth ... step where there are more, and the
-                latest. So a long run stays readable, and what was chosen before is chosen again when it has grown.
+            stride: every how manieth row, counted from `after` or else from the first, so that a long run stays
+                readable.
+            most: so many rows at most, the first ones; below 0 for all.
         """
         where = "FROM vectors WHERE run = ? AND key = ?"
-        if most is None:
-            rows = self._rows(f"SELECT step, data {where} AND step > ? ORDER BY step", run, key, after)
+        if stride == 1:
+            rows = self._rows(f"SELECT step, data {where} AND step > ? ORDER BY step LIMIT ?", run, key, after, most)
         else:
-            steps = [row[0] for row in self._rows(f"SELECT step {where} AND step > ? ORDER BY step", run, key, after)]
-            chosen = json.dumps(_thinned(steps, most))
-            query = f"SELECT step, data {where} AND step IN (SELECT value FROM json_each(?)) ORDER BY step"
-            rows = self._rows(query, run, key, chosen)
+            query = f"SELECT step {where} AND step > ? ORDER BY step LIMIT ?"
+            passed = self._rows(query, run, key, after, most * stride if most >= 0 else -1)
+            chosen = json.dumps([step for (step,) in passed[stride - 1 if after >= 0 else 0 :: stride]])
+            rows = self._rows(
+                f"SELECT step, data {where} AND step IN (SELECT value FROM json_each(?)) ORDER BY step",
+                run, key, chosen,
+            )  # fmt: skip
         matrix = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").astype(np.float32, copy=False)
         width = len(rows[0][1]) // 4 if rows else 0
         return np.array([row[0] for row in rows], dtype=np.int64), matrix.reshape(len(rows), width)
+
+    def vector_count(self, run: str, key: str) -> int:
+        """How many rows a heat map has."""
+        count: int = self._rows("SELECT count(*) FROM vectors WHERE run = ? AND key = ?", run, key)[0][0]
+        return count
+
+    def newest_vector(self, run: str, key: str) -> NDArray[np.float32] | None:
+        """The last row of a heat map, of shape (layers,); None where nothing was measured."""
+        query = "SELECT data FROM vectors WHERE run = ? AND key = ? ORDER BY step DESC LIMIT 1"
+        rows = self._rows(query, run, key)
+        return np.frombuffer(rows[0][0], dtype="<f4").astype(np.float32) if rows else None
 
     def vector_keys(self, run: str) -> list[str]:
         """The heat maps that a run has."""
@@ -130,11 +145,3 @@ class Readings:
         ) SELECT key FROM found WHERE key IS NOT NULL"""
         with translated(self.home.database):
             return [row[0] for row in self._database.execute(query, {"run": run}).fetchall()]
-
-
-def _thinned(steps: list[int], most: int) -> list[int]:
-    """Every 2^k-th step, and the last."""
-    stride = 1
-    while len(steps) > most * stride:
-        stride *= 2
-    return [*steps[:-1:stride], *steps[-1:]]

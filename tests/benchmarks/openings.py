@@ -1,140 +1,168 @@
-"""How long the window is busy in one piece while its pages are made and opened, in a large home.
+"""How long the window is busy in one piece, whatever one does in it, in a large home.
 
-    python -m tests.benchmarks.openings [--home build/benchmarks/large-home] [--times 5]
+    python -m tests.benchmarks.openings [--home build/benchmarks/large-home] [--times 3] [--only WORDS] [--memory 200]
 
-The home is that of `large_home`, made where it is not there yet. Measured is the processor time of the window's thread
-in each turn of the event loop: what other programs do hardly lengthens it. Each time is a process of its own. Reported
-are, in milliseconds, the median and the longest of the worst turns of so many times: while the pages that nobody has
-opened are made, for each page when it is opened for the first time and again, and when it is asked for before it is
-made; and for another size of the window, another size of text, and another theme.
+The home is that of `large.home`, made where it is not there yet. Measured is the processor time of the window's thread
+in each turn of the event loop: what other programs do hardly lengthens it. Each time is a process of its own. A line
+is printed for everything one can do: how often it was done, and the median, the 95th percentile and the longest of the
+worst turns that each time had, in milliseconds. Done are: making the pages that nobody has opened, opening each page
+before it is made, for the first time and again, and moving everything that moves (`large.moves`).
+
+With `--memory` runs and pages are opened so many times instead, and what would grow if something leaked is printed on
+the way.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
-import statistics
 import subprocess
 import sys
-import time
 from collections import defaultdict
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-import psutil
+import numpy as np
 
 from core.home import Home, find_home
-from tests.benchmarks.large_home import make_home
+from tests.benchmarks.large.home import make_home
 
 if TYPE_CHECKING:
     from app.window import Window
+    from tests.benchmarks.large.turns import Turns
 
-_QUIET = 500
-"""Milliseconds in which whatever was begun has ended."""
+_ROUND = 20
+"""Pages and runs that are opened between two lines of the table of memory."""
+Found = dict[str, list[float]]
 
 
 def main() -> None:
-    """Measure, and print one JSON document."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", default="build/benchmarks/large-home", help="folder that is kept")
-    parser.add_argument("--times", type=int, default=5, help="how often")
-    parser.add_argument("--once", default="", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    """Measure, and print the table."""
+    arguments = _arguments()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     home = find_home(arguments.home)
     if arguments.once:
-        print(json.dumps(measure(home, arguments.once)))
+        print(json.dumps(measure(home, arguments.once, arguments.only)))
         sys.stdout.flush()
         os._exit(0)
     if not (home.root / "made").exists():
-        make_home(home, argparse.Namespace(runs=10_000, steps=100_000, blocks=80))
+        make_home(home)
+    if arguments.memory:
+        remember(home, arguments.memory)
+        return
     from app.window import PAGES
 
     found: dict[str, list[float]] = defaultdict(list)
     for _ in range(arguments.times):
-        for what in ("all", *PAGES):
+        for what in arguments.parts or ("opened", "moved", *PAGES):
             words = [sys.executable, "-m", "tests.benchmarks.openings", "--home", arguments.home, "--once", what]
-            done = subprocess.run(words, capture_output=True, text=True, check=True)
-            for name, value in json.loads(done.stdout).items():
-                found[name].append(value)
-    print(json.dumps({name: [round(statistics.median(v)), round(max(v))] for name, v in found.items()}, indent=1))
+            done = subprocess.run([*words, "--only", arguments.only], stdout=subprocess.PIPE, text=True, check=True)
+            for name, values in json.loads(done.stdout).items():
+                found[name] += values
+    print(table(found))
 
 
-class Turns:
-    """Notes the processor time of each turn of the event loop."""
-
-    def __init__(self) -> None:
-        from PySide6.QtCore import QAbstractEventDispatcher
-
-        self._begun = time.thread_time()
-        self.longest = 0.0
-        QAbstractEventDispatcher.instance().awake.connect(self._turn)
-
-    def worst(self, action: Callable[[], object], until: Callable[[], bool] = lambda: True) -> float:
-        """The milliseconds of the longest turn from an action on, until all is quiet."""
-        from PySide6.QtCore import QEventLoop, QTimer
-
-        loop = QEventLoop()
-        QTimer.singleShot(0, action)
-        self.longest, self._begun = 0.0, time.thread_time()
-        while True:
-            QTimer.singleShot(_QUIET, loop.quit)
-            loop.exec()
-            if until():
-                return self.longest
-
-    def _turn(self) -> None:
-        now = time.thread_time()
-        self.longest = max(self.longest, 1000 * (now - self._begun))
-        self._begun = now
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", default="build/benchmarks/large-home", help="folder that is kept")
+    parser.add_argument("--times", type=int, default=3, help="how often")
+    parser.add_argument("--only", default="", help="only moves whose name begins so")
+    parser.add_argument("--parts", nargs="*", help="opened, moved, or pages that are asked for before they are made")
+    parser.add_argument("--memory", type=int, default=0, help="how often runs and pages are opened")
+    parser.add_argument("--once", default="", help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
-def measure(home: Home, what: str) -> dict[str, float]:
-    """Open a window, and in it one page, or all of them."""
+def table(found: Found) -> str:
+    """A line for each: how often, median, 95th percentile, longest."""
+    width = max(map(len, found))
+    lines = [f"{'':{width}}  times  median    p95  worst"]
+    for name, values in found.items():
+        median, most = np.percentile(values, (50, 95))
+        lines.append(f"{name:{width}}  {len(values):5d}  {median:6.0f} {most:6.0f} {max(values):6.0f}")
+    return "\n".join(lines)
+
+
+def measure(home: Home, what: str, only: str) -> Found:
+    """Open a window, and in it one page, or all of them, or move everything on them."""
+    from app.start import show
+    from tests.benchmarks.large.turns import Turns
+
+    window = _window(home, first="runs" if what == "model" else "model")
+    turns = Turns()
+    turns.worst(window.show)
+    if what not in ("opened", "moved"):
+        return {f"{what}: before it is made": [turns.worst(partial(window.go, what), lambda: what in window.pages)]}
+    complete: list[bool] = []
+    window.complete.connect(partial(complete.append, True))
+    making = turns.worst(partial(show, window), lambda: bool(complete))
+    if what == "opened":
+        return {"pages are made": [making], **_openings(window, turns)}
+    return _movements(window, turns, only)
+
+
+def _window(home: Home, *, first: str) -> Window:
+    """A window that opens on a page, with the large model, and that never starts a worker."""
     from PySide6.QtCore import QSettings
 
-    from app.start import make_application, make_window, show
+    from app.start import make_application, make_window
 
+    gc.disable()  # As `app.start` does.
     make_application()
-    turns = Turns()
     settings = QSettings(str(home.root / "window.ini"), QSettings.Format.IniFormat)
-    settings.setValue("page", "runs" if what == "model" else "model")
+    settings.clear()
+    settings.setValue("page", first)
     settings.sync()
     window = make_window(home)
     window.context.jobs._ensure = lambda home: None
     window.resize(1440, 900)
-    if what == "all":
-        complete: list[bool] = []
-        window.complete.connect(lambda: complete.append(True))
-        turns.worst(window.show)
-        return {"others are made": turns.worst(lambda: show(window), lambda: bool(complete)), **_all(window, turns)}
-    turns.worst(window.show)
-    return {f"{what}: asked for before it is made": turns.worst(lambda: window.go(what), lambda: what in window.pages)}
+    path = str(home.root / "model-70b")
+    if window.document.config.model.path != path:
+        window.document.update({"model.path": path, "data.path": "data.jsonl"})
+        window.document.flush()
+    return window
 
 
-def _all(window: Window, turns: Turns) -> dict[str, float]:
-    """Everything that is done once all pages are there."""
+def _openings(window: Window, turns: Turns) -> Found:
+    """Each page, once all are there."""
     from app.window import PAGES
 
-    if window.document.model is None or window.document.model.blocks < 80:
-        path = str(window.context.home.root / "model-70b")
-        turns.worst(lambda: window.document.update({"model.path": path, "data.path": "data.jsonl"}))
-    found = {}
-    for when in ("first", "again"):
-        for key in PAGES:
-            found[f"{key}: {when}"] = turns.worst(lambda key=key: window.go(key))  # type: ignore[misc]
-    theme = window.context.theme
-    for key in ("layers", "run", "runs"):
-        turns.worst(lambda key=key: window.go(key))  # type: ignore[misc]
-        found[f"{key}: larger window"] = turns.worst(lambda: window.resize(2560, 1440))
-        found[f"{key}: smaller window"] = turns.worst(lambda: window.resize(1440, 900))
-        found[f"{key}: larger text"] = turns.worst(lambda: theme.zoom(1))
-        found[f"{key}: text as before"] = turns.worst(lambda: theme.zoom(0))
-        other = "light" if theme.tokens.dark else "dark"
-        found[f"{key}: other theme"] = turns.worst(lambda other=other: theme.choose(other))  # type: ignore[misc]
-    found["memory in MB"] = psutil.Process().memory_info().rss / 1e6
+    return {f"{key}: {when}": [turns.worst(partial(window.go, key))] for when in ("first", "again") for key in PAGES}
+
+
+def _movements(window: Window, turns: Turns, only: str) -> Found:
+    """Everything that moves."""
+    from tests.benchmarks.large.moves import moves
+
+    found: Found = defaultdict(list)
+    for name, actions in moves(window):
+        if name.startswith(only):
+            found[name] += turns.each(actions)
     return found
+
+
+def remember(home: Home, times: int) -> None:
+    """Open runs and pages by turns, and print what would grow, a line every few."""
+    from app.start import show
+    from app.window import PAGES
+    from tests.benchmarks.large.turns import Turns
+    from tests.benchmarks.window_frames import counts
+
+    window = _window(home, first="run")
+    turns = Turns()
+    turns.worst(partial(show, window), lambda: set(PAGES) == set(window.pages))
+    runs, pages = window.context.store.runs(most=50), list(PAGES)
+    for place in range(times + 1):
+        turns.each([partial(window.context.feed.watch, runs[place % len(runs)].id)])
+        turns.each([partial(window.go, pages[place % len(pages)])])
+        if place % _ROUND == 0:
+            gc.collect()
+            found = counts(window)
+            if not place:
+                print("opened", *found, sep=",")
+            print(place, *found.values(), sep=",", flush=True)
 
 
 if __name__ == "__main__":

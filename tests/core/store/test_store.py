@@ -17,7 +17,6 @@ from core.home import Home
 from core.lock import FileLock
 from core.state import Phase
 from core.store import store as store_module
-from core.store.readings import _thinned
 from core.store.store import Store, short_name
 from core.store.writer import Writer
 
@@ -212,17 +211,19 @@ def test_vectors_come_back_as_a_matrix_in_the_order_of_the_layers(store: Store, 
     assert store.vector_keys(run) == ["delta_norm"]
 
 
-def test_a_long_heat_map_is_thinned_evenly_and_keeps_the_latest_row(store: Store, home: Home) -> None:
+def test_a_long_heat_map_is_read_by_every_so_manieth_row_and_in_pieces(store: Store, home: Home) -> None:
     run = store.create_run(CONFIG)
     writer = Writer(home, run)
     for step in range(1, 101):
         writer.vector(step, "delta_norm", np.array([step]))
     writer.close()
-    steps, matrix = store.vectors(run, "delta_norm", most=30)
+    first, _ = store.vectors(run, "delta_norm", stride=4, most=10)
+    steps, matrix = store.vectors(run, "delta_norm", after=int(first[-1]), stride=4)
 
-    assert steps.tolist() == [*range(1, 100, 4), 100] and matrix[:, 0].tolist() == steps.tolist()
-    assert len(store.vectors(run, "delta_norm", most=100)[0]) == 100
-    assert set(_thinned(list(range(100)), 30)[:-1]) <= set(_thinned(list(range(117)), 30))
+    assert [*first, *steps] == [*range(1, 101, 4)] and matrix[:, 0].tolist() == steps.tolist()
+    assert store.vector_count(run, "delta_norm") == len(store.vectors(run, "delta_norm", most=100)[0]) == 100
+    newest = store.newest_vector(run, "delta_norm")
+    assert newest is not None and newest.tolist() == [100] and store.newest_vector(run, "other") is None
 
 
 def test_what_the_window_says_for_a_run_is_an_event_like_others(store: Store) -> None:
