@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QPoint, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.models.inquiry import Inquiry
@@ -21,6 +21,7 @@ from app.widgets.data_counts import DataCounts
 from app.widgets.data_options import DataOptions
 from app.widgets.example_view import ExamplePanel
 from app.widgets.mapping_dialog import MappingDialog
+from app.widgets.scroll import scrolled
 from app.widgets.source_list import Source, SourceList
 from app.widgets.template_dialog import TemplateDialog
 from app.widgets.token_panel import TokenPanel
@@ -29,10 +30,7 @@ from app.words import number, plural
 from core.data.readers import KINDS
 from core.errors import UserError
 
-if TYPE_CHECKING:
-    pass
-
-_SIDE = 360
+_SIDE, _LOW = 360, 340
 _COLUMNS = "data.columns"
 """The option that failures name which a mapping of columns could mend."""
 _DEPENDS = ("data.", "model.path", "seed", "task")
@@ -120,7 +118,7 @@ class DataPage(Page):
         rows.addWidget(where)
         rows.addWidget(self.options)
         rows.addStretch(1)
-        area = _scrolling(inner)
+        area = scrolled(inner)
         self.context.theme.changed.connect(lambda: area.setFixedWidth(self.context.theme.px(_SIDE)))
         area.setFixedWidth(self.context.theme.px(_SIDE))
         return area
@@ -141,7 +139,8 @@ class DataPage(Page):
         )  # fmt: skip
         self.failed = EmptyState("", "table", ("Try again", self.inspection.again))
         self.unknown = EmptyState("", "table", ("Say which column is which…", self.map_columns))
-        self._known = _scrolling(known)
+        self._known = scrolled(known)
+        self._known.verticalScrollBar().rangeChanged.connect(self._fill_sight)
         self._views = {
             "nothing": self.empty, "reading": self.reading, "known": self._known, "failed": self.failed,
             "unknown": self.unknown,
@@ -155,7 +154,6 @@ class DataPage(Page):
     def _looks(self) -> QWidget:
         """The examples as they stand in the data, and as the model will see them."""
         self._holder = holder = QWidget()
-        holder.setMinimumHeight(self.context.theme.px(340))
         self._look = QStackedLayout(holder)
         for panel, text, other in ((self.examples, "As tokens", 1), (self.tokens, "As text", 0)):
             panel.add_control(plain(text, partial(self.show_as, other), name=f"Show the examples {text.lower()}"))
@@ -228,6 +226,8 @@ class DataPage(Page):
         """Show the examples as text (0) or as tokens (1)."""
         self._look.setCurrentIndex(look)
         (self.examples.text, self.tokens.view)[look].setFocus()
+        bar = self._known.verticalScrollBar()
+        bar.setValue(bar.value() + self._holder.mapTo(self._known, QPoint()).y())
 
     def show_row(self, file: str, row: int) -> None:
         """Show the example of a row: as text where that is in front and the row among the first, else as tokens."""
@@ -235,9 +235,13 @@ class DataPage(Page):
         if not text:
             self.tokens.find_row(file, row)
         self.show_as(0 if text else 1)
-        self._known.ensureWidgetVisible(self._holder)
 
     # What the page shows
+
+    def _fill_sight(self) -> None:
+        """The examples are as tall as what is in sight, so that they fill it once one has scrolled to them."""
+        least = self.context.theme.px(_LOW)
+        self._holder.setMinimumHeight(max(least, self._known.viewport().height()))
 
     def _follow(self, paths: frozenset[str]) -> None:
         if "data.path" in paths:
@@ -318,13 +322,3 @@ class DataPage(Page):
         self.set_subtitle(f"{name}   {about}".strip())
         self.next.setVisible(bool(path))
         self.next.setEnabled(self.complete)
-
-
-def _scrolling(inner: QWidget) -> QScrollArea:
-    """A column that scrolls where it does not fit."""
-    area = QScrollArea()
-    area.setWidget(inner)
-    area.setWidgetResizable(True)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    return area

@@ -19,6 +19,7 @@ from app.widgets.buttons import Button, ghost, plain, primary
 from app.widgets.flow import Flow
 from app.widgets.labels import label
 from app.widgets.panel import Panel
+from app.widgets.tab_order import lead_through
 from core.config.edit import replaced, sentence
 from core.data.check_names import CHECKS
 
@@ -66,6 +67,7 @@ class DataChecks(Panel):
         blocking = any(problem["blocking"] for problem in problems)
         self.set_title("Checks", "A run cannot start like this." if blocking else "")
         self.add(self._inner)
+        lead_through(self, self._inner.findChildren(Button))
 
     def overrule(self, check: str, reason: str) -> None:
         """Let the run start all the same; an empty reason takes that back."""
@@ -127,7 +129,8 @@ class DataChecks(Panel):
             said = sentence(config, replaced(config, remedy))
             short = said if " to " in said and len(said) <= _LONGEST_BUTTON else "Mend"
             make = ghost if problem.get("settled") else plain
-            mend = make(problem.get("does") or short, lambda: self._document.update(remedy, said), name=f"Mend: {said}")
+            does = problem.get("does") or short
+            mend = make(does, lambda: self._document.update(remedy, said), name=f"{does}: {problem['text']}")
             self.remedies.append(mend)
             made.append(mend)
         elif problem["path"] == "model.path":

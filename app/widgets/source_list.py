@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app.style.theme import Theme
 from app.widgets.labels import label
+from app.widgets.tab_order import lead_through
 
 
 @dataclass(frozen=True)
@@ -126,3 +127,4 @@ class SourceList(QWidget):
                 row.clicked.connect(lambda _, path=source.path: self.picked.emit(path))
                 self._column.addWidget(row)
                 self.rows.append(row)
+        lead_through(self, self.rows)

@@ -138,6 +138,18 @@ def test_a_row_that_a_check_names_is_shown_in_the_preview(bench: Bench) -> None:
     shown = bench.page.tokens.view
     text = answer["texts"][shown.tokens[shown.current].text]
     assert (text["file"], text["row"]) == ("own.jsonl", 13)
+    panel = bench.page.tokens
+    assert panel.visibleRegion().boundingRect().height() == panel.height()  # all of it is in sight
+
+
+def test_tab_walks_through_the_page_as_it_stands_there(bench: Bench) -> None:
+    bench.read([*CHATS, CHATS[3], chat("Why?", "It is <|im_end|> so.")])
+    page, chain = bench.page, [bench.page.nextInFocusChain()]
+    while chain[-1] is not page:
+        chain.append(chain[-1].nextInFocusChain())
+    stops = [page.sources.rows[0], page.options.template, page.checks.places[0], page.checks.remedies[-1]]
+    places = [chain.index(stop) for stop in (*stops, page.examples.text)]
+    assert places == sorted(places)
 
 
 def test_a_row_that_is_in_no_batch_says_so(bench: Bench) -> None:
