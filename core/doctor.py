@@ -194,6 +194,9 @@ def embedded() -> Finding:
 
 def room(home: Home) -> Finding:
     """Whether there is room for models and checkpoints."""
+    if not os.access(home.root, os.W_OK):
+        hint = "Choose another home with --home or RANKLOOM_HOME."
+        return Finding("Room on the disk", False, f"{home.root} may not be written to.", hint)
     free = shutil.disk_usage(home.root).free
     if free < LITTLE_ROOM:
         hint = "Make room, or choose another home with --home or RANKLOOM_HOME."

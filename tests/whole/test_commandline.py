@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from core import doctor
 from core.commandline import document, entry
 from core.commandline.command import Answer, Subcommand
 from core.config import files
@@ -238,6 +239,13 @@ def test_doctor_says_what_works_and_what_is_missing(home: Home, capfd: Captured)
     named = [finding["name"] for finding in found["works"] + found["missing"]]
     assert {"Python packages", "Graphics card", "bfloat16", "Window", "Room on the disk"} <= set(named)
     assert all(finding["text"] for finding in found["works"] + found["missing"])
+
+
+def test_a_home_that_may_not_be_written_to_is_missing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "LITTLE_ROOM", 0)
+    assert doctor.room(home).works
+    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    assert not doctor.room(home).works
 
 
 @pytest.mark.parametrize(
