@@ -14,7 +14,7 @@ from core.adapters.attach import Adapters
 from core.atomic import new_folder, write_text
 from core.data.templates import text_of
 from core.errors import UserError
-from core.export import adapter, asking, gguf, gguf_adapter, lowrank, merged
+from core.export import adapter, asking, gguf, gguf_adapter, lowrank, merged, serving
 from core.export.card import card
 from core.export.keys import module_keys
 from core.export.merged import Progress
@@ -109,11 +109,14 @@ def make(request: Request, source: Source, trained: Adapters, progress: Progress
         )
     if request.to != "lora":
         adapters = cut(trained, request.rank)
-        own = adapter.equivalent(adapters, adapter.form_for(adapters)) if request.to == "adapter" else ""
-        return Made(adapters, plans, tuple(filter(None, (*storage_notes(request, source, adapters), own))))
+        notes = storage_notes(request, source, adapters)
+        if request.to == "adapter":
+            own = adapter.equivalent(adapters, adapter.form_for(adapters))
+            notes = (*notes, *filter(None, (own, serving.vllm(adapters))))
+        return Made(adapters, plans, notes)
     rank = request.rank or lowrank.largest_rank(trained)
     adapters, kept = lowrank.convert(trained, source.info, rank, progress=progress)
-    notes = (*storage_notes(request, source, adapters), lowrank.sentence(kept, rank))
+    notes = (*storage_notes(request, source, adapters), lowrank.sentence(kept, rank), serving.vllm(adapters))
     return Made(adapters, plans, notes, lowrank.to_dict(kept, rank, source.info.layers))
 
 

@@ -82,7 +82,7 @@ def _shape(layer: Adapted) -> tuple[int, int]:
 
 
 def of_dense(weight: Tensor) -> tuple[float, float]:
-    """Effective rank and largest singular value of any matrix, the former within a seventh where it is large."""
+    """Effective rank and largest singular value of any matrix, the former within a twentieth where it is large."""
     if not bool(weight.isfinite().all()):
         return math.nan, math.nan
     weight = weight if weight.shape[0] >= weight.shape[1] else weight.T

@@ -2,7 +2,7 @@
 
 The strongest directions are found by a randomised search and counted as they are. Of all the others only two sums are
 wanted, of the singular values and of their entropy, which are traces of functions of the matrix: a few random vectors
-and a dozen of products each show them (stochastic Lanczos quadrature). What either alone does badly, a steep spectrum
+and two dozen products each show them (stochastic Lanczos quadrature). What either alone does badly, a steep spectrum
 or a flat one, the other does well.
 """
 
@@ -14,14 +14,14 @@ from torch import Tensor
 STRONGEST = 192
 """Directions that are counted one by one."""
 PROBES = 16
-PRODUCTS = 12
+PRODUCTS = 24
 """Random vectors for the rest, and how often each goes through it and back."""
 SEED = 11
 
 
 @torch.no_grad()
 def sketched(weight: Tensor) -> tuple[float, float]:
-    """Effective rank, within a seventh, and largest singular value of a (rows, columns) matrix with rows >= columns."""
+    """Effective rank, within a twentieth, and largest singular value of a (rows, columns) matrix with rows >= columns."""
     columns = weight.shape[1]
     weight = weight.float()
     generator = torch.Generator().manual_seed(SEED)

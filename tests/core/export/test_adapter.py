@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from core.adapters.names import METHODS
 from core.adapters.state import save
 from core.adapters.storage import STORAGES
 from core.errors import UserError
-from core.export import adapter, foreign
+from core.export import adapter, foreign, serving
 from core.export.saved import open_adapter
 from core.models.catalog import describe
 from tests.core.export.made import Made, logits, make, weighted_modules
@@ -158,6 +159,25 @@ def test_what_has_no_two_factors_is_refused_with_what_to_do(tmp_path: Path, fami
         exported(made, tmp_path / "out")
     assert "plain LoRA" in refused.value.hint and "merged" in refused.value.hint
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "words"),
+    [
+        ("llama", {"rank": 9}, "--max-lora-rank 16."),
+        ("llama", {"method": "pissa"}, "--max-lora-rank 8."),
+        ("llama", {"ranks": {FIRST: 6}}, "--max-lora-rank 8; layers differ in rank"),
+        ("llama", {"method": "dora"}, "no row lengths (DoRA): export a plain LoRA"),
+        ("llama", {"method": "vera"}, "LoRA and not VERA: export a plain LoRA"),
+        ("gpt2", {}, "no adapters on GPT-2: export a merged model"),
+    ],
+)
+def test_an_export_says_how_vllm_opens_it_or_why_it_does_not(
+    tmp_path: Path, family: str, options: dict[str, Any], words: str
+) -> None:
+    made = make(tmp_path, family, **{"rank": 4, "alpha": 8, **options})
+
+    assert words in serving.vllm(open_adapter(made.folder))
 
 
 @pytest.mark.parametrize("method", ["lora", "rslora", "loha"])

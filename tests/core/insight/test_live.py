@@ -50,7 +50,7 @@ def test_every_delta_says_how_many_directions_it_uses(point: Point) -> None:
 
 
 @pytest.mark.parametrize("spectrum", ["flat", "power", "steep", "few"])
-def test_the_rank_of_a_large_matrix_is_estimated_within_a_seventh(spectrum: str) -> None:
+def test_the_rank_of_a_large_matrix_is_estimated_within_a_twentieth(spectrum: str) -> None:
     side = 400
     generator = torch.Generator().manual_seed(0)
     place = torch.arange(1.0, side + 1)
@@ -61,6 +61,6 @@ def test_the_rank_of_a_large_matrix_is_estimated_within_a_seventh(spectrum: str)
     assert of_dense(matrix.T)[0] == pytest.approx(exact, rel=1e-3)
     found, largest = sketched(matrix)
     assert (found, largest) == (
-        pytest.approx(exact, rel=1 / 7),
+        pytest.approx(exact, rel=1 / 20),
         pytest.approx(1.0 if spectrum != "steep" else 0.9753, rel=0.05),
     )
