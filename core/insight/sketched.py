@@ -21,7 +21,7 @@ SEED = 11
 
 @torch.no_grad()
 def sketched(weight: Tensor) -> tuple[float, float]:
-    """Effective rank, within a twentieth, and largest singular value of a (rows, columns) matrix with rows >= columns."""
+    """Effective rank, within a twentieth, and largest singular value of a (rows, columns) matrix, rows >= columns."""
     columns = weight.shape[1]
     weight = weight.float()
     generator = torch.Generator().manual_seed(SEED)
