@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import psutil
 
+from core import heap
 from core.errors import Cancelled, UserError
 from core.home import Home
 from core.launch import OFFLINE, SERVICE_LOCK
@@ -121,6 +122,7 @@ def _serve(home: Home, jobs: Jobs, stay: _Stay, handlers: Mapping[str, str]) -> 
         job = jobs.take()
         if job is not None:
             _do(home, jobs, job, handlers)
+            heap.give_back()
             stay.worked()
         elif stay:
             time.sleep(_TICK)
@@ -130,7 +132,7 @@ def _serve(home: Home, jobs: Jobs, stay: _Stay, handlers: Mapping[str, str]) -> 
 
 def _do(home: Home, jobs: Jobs, job: JobRow, handlers: Mapping[str, str]) -> None:
     """One job, and whatever comes of it into its row."""
-    _log.info("job %d: %s %s", job.id, job.kind, job.body)
+    _log.info("job %d: %s", job.id, job.kind)
     try:
         result = _handler(job.kind, handlers)(home, job.body, _Progress(jobs, job.id))
         jobs.done(job.id, result)

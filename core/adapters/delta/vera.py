@@ -88,7 +88,7 @@ class Vera(Delta):
         ),
     )
 
-    d_initial: float = option(0.1, "Start of lambda_d", "First value of the scale on the inner vector.", gt=0)
+    d_initial: float = option(0.1, "Start of lambda_d", "First value of the scale on the inner vector.", gt=0, le=1e6)
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         layer, rank = plan.layer, plan.rank

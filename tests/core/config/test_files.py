@@ -128,6 +128,7 @@ def test_relative_paths_are_found_beside_the_file_first(tmp_path: Path, monkeypa
         ("adapter: {alphas: {q_proj: -3}}", "adapter.alphas must be above 0"),
         ("adapter: {ranks: {q_proj: 5000}}", "adapter.ranks must be from 1 to 4096"),
         ("adapter: {delta: {kind: [lora]}}", "adapter.delta"),
+        ("adapter: {delta: {kind: vera, d_initial: 1.0e300}}", "d_initial"),
     ],
 )
 def test_a_mistake_is_named_with_the_file_and_the_place(tmp_path: Path, text: str, said: str) -> None:
