@@ -25,8 +25,8 @@ from core.store.store import Store
 
 QUEUE_LOCK = "queue.lock"
 LOG = "queue.log"
-_TICK = 0.25
-"""Seconds between two looks at what is under way."""
+_TICK, _TROUBLE = 0.25, 5.0
+"""Seconds between two looks at what is under way; and after one that the database did not allow."""
 
 
 def enqueue(home: Home, store: Store, config: RunConfig, *, against: str = "") -> str:
@@ -106,16 +106,29 @@ def main(home: Home, *, start: Callable[[Home, str], object] = launch) -> int:
 
 
 def _serve(home: Home, store: Store, start: Callable[[Home, str], object]) -> None:
-    while ahead := waiting(store):
-        if _busy(store) is not None:
-            time.sleep(_TICK)
-            continue
-        run = ahead[0].id
+    """Until nothing waits. A disk that is full, or a database that is locked, ends no queue: it is tried again."""
+    said = ""
+    while True:
         try:
-            start(home, run)
+            ahead = waiting(store)
+            if not ahead:
+                return
+            if _busy(store) is None:
+                _start(home, store, ahead[0].id, start)
+            time.sleep(_TICK)
         except UserError as error:
-            if store.run(run).state.waiting:
-                store.note(run, RunFailed(0, error.text, error.hint))
+            if str(error) != said:
+                said = str(error)
+                print(said, flush=True)
+            time.sleep(_TROUBLE)
+
+
+def _start(home: Home, store: Store, run: str, start: Callable[[Home, str], object]) -> None:
+    try:
+        start(home, run)
+    except UserError as error:
+        if store.run(run).state.waiting:
+            store.note(run, RunFailed(0, error.text, error.hint))
 
 
 def _busy(store: Store) -> RunRow | None:

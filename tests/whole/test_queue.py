@@ -13,7 +13,7 @@ from core import lock, queue
 from core.commands import Command
 from core.config.run import RunConfig
 from core.errors import UserError
-from core.events import Launched, RunStarted
+from core.events import Event, Launched, RunStarted
 from core.home import Home
 from core.launch import alive, kill, launch, observe
 from core.lock import held
@@ -104,6 +104,22 @@ def test_somebody_who_only_looks_keeps_the_queue_from_nothing(store: Store, monk
     monkeypatch.setattr(
         lock, "_taken", lambda handle, *, shared: looks.pop() if looks else taken(handle, shared=shared)
     )
+
+    assert queue.main(store.home, start=lambda home, run: store.note(run, Launched())) == 0
+    assert store.run(run).phase is Phase.STARTING
+
+
+def test_a_disk_that_is_full_for_a_while_ends_no_queue(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, note = queue.enqueue(store.home, store, RunConfig(name="one")), Store.note
+    refused = iter((True, True))  # the start, and the word about it
+
+    def full(store: Store, run: str, event: Event) -> None:
+        if next(refused, False):
+            raise UserError("The disk is full.")
+        note(store, run, event)
+
+    monkeypatch.setattr(Store, "note", full)
+    monkeypatch.setattr(queue, "_TROUBLE", 0.0)
 
     assert queue.main(store.home, start=lambda home, run: store.note(run, Launched())) == 0
     assert store.run(run).phase is Phase.STARTING
