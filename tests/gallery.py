@@ -160,12 +160,14 @@ def widgets(world: World, settings: QSettings) -> Iterator[tuple[str, Callable[[
             yield live.key, lambda live=live: _norms(settings, live.key, trace, span, live)
         yield live.key, lambda live=live: _curve(settings, (live,), live.key, trace, span)
     for name, figure in figures(world):
-        if isinstance(figure, Words):
-            yield name, lambda figure=figure: _words(figure)
-        elif isinstance(figure, Histogram):
-            yield name, lambda figure=figure: _histogram(figure)
-        else:
-            yield name, lambda figure=figure: FigurePanel(figure)
+        yield name, lambda figure=figure: shown(figure)
+
+
+def shown(figure: Figure | Table | Words) -> Panel:
+    """A figure in a panel, as its page has it."""
+    if isinstance(figure, Words):
+        return _words(figure)
+    return _histogram(figure) if isinstance(figure, Histogram) else FigurePanel(figure)
 
 
 def live_figures() -> list[LiveFigure]:
@@ -230,7 +232,8 @@ def figures(world: World) -> Iterator[tuple[str, Figure | Table | Words]]:
     counts = np.bincount(random.integers(0, 24, 40 * len(layers)), minlength=24) if world.steps else np.zeros(24, int)
     edges = tuple(float(edge) for edge in range(0, 24 * 8 + 1, 8))
     cut = Mark(160.0, "cut at 160")
-    yield "lengths", Histogram("Lengths", Axis("Tokens"), Axis("Examples"), edges, tuple(map(int, counts)), cut)
+    help = "How many examples are so long."
+    yield "lengths", Histogram("Lengths", Axis("Tokens"), Axis("Examples"), edges, tuple(map(int, counts)), cut, help)
     yield (
         "kept",
         kept_figure(
@@ -275,15 +278,16 @@ def _curve(settings: QSettings, lives: tuple[LiveFigure, ...], key: str, trace: 
     return panel
 
 
-def _words(figure: Words) -> QWidget:
+def _words(figure: Words) -> Panel:
     panel, table = Panel(figure.title), WordsTable(figure.title)
     table.show_figure(figure)
     panel.add(table, 1)
     return panel
 
 
-def _histogram(figure: Histogram) -> QWidget:
+def _histogram(figure: Histogram) -> Panel:
     panel, plot = Panel(figure.title), HistogramPlot(figure.title)
+    panel.setToolTip(figure.help)
     plot.show_figure(figure)
     panel.add(plot, 1)
     return panel

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.figures.figure import Heatmap, Lines
+from core.figures.wire import decode
 
 MOST_CURVES = 4
 """Curves that can be told apart in the room there is."""
@@ -29,6 +30,7 @@ class What:
         moments: whether it can be followed through the checkpoints.
         what: the figure that the worker is asked for; by default its own key.
         options: names of the options that it has.
+        matrices: whether it can only be asked of runs that train matrices.
     """
 
     text: str
@@ -39,18 +41,19 @@ class What:
     moments: bool = True
     what: str = ""
     options: tuple[str, ...] = ()
+    matrices: bool = True
 
 
 WHATS: Mapping[str, What] = {
     "spectra": What(
         "Spectrum", "Singular values and effective rank",
         "The singular values of what each adapter adds, and how much of the given rank is used.",
-        ("singular_values", "effective_rank"),
+        ("singular_values", "effective_rank"), matrices=False,
     ),
     "ranks": What(
         "Ranks", "Ranks by block and role",
         "The rank that each layer has in the end (AdaLoRA deals them out while it trains), and how much of it is used.",
-        ("rank_map", "used_map"), what="spectra",
+        ("rank_map", "used_map"), what="spectra", matrices=False,
     ),
     "every_rank": What(
         "Loss by rank", "Held-out loss at every rank",
@@ -90,16 +93,17 @@ OPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 
 def shown(what: What, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of an answer in reading order.
+    """The figures of a moment in reading order; of what the worker sent only they are read.
 
     Of one run's movement the trend of the whole stands above that of each layer.
     """
     found: dict[str, Any] = {}
     for name in what.figures:
         stem = name.removesuffix("*")
-        found |= {key: figures[key] for key in figures if key == stem or (stem != name and key.startswith(f"{stem}_"))}
-    if "trend" in found and len(figures["trend"].rows) == 1:
-        whole, each = figures["trend"], figures["by_layer_trend"]
+        named = [key for key in figures if key == stem or (stem != name and key.startswith(f"{stem}_"))]
+        found |= {key: decode(figures[key]) for key in named}
+    if "trend" in found and len(found["trend"].rows) == 1:
+        whole, each = found["trend"], decode(figures["by_layer_trend"])
         values = np.concatenate([whole.values, each.values])
         found["trend"] = replace(each, rows=("all layers", *each.rows), values=values)
     return {name: _readable(figure) for name, figure in found.items()}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
+from app import ahead
 from app.errors import show_error
 from app.models.importance import Ground, Importance
 from app.pages.page import Page
@@ -29,6 +30,7 @@ from core.config.naming import free_name, is_suggested, suggested_name
 from core.config.run import RunConfig
 from core.errors import UserError
 from core.insight.importance import SCORES
+from core.insight.matrices import without_matrices
 from core.state import Phase
 
 if TYPE_CHECKING:
@@ -91,7 +93,9 @@ class InsightPage(Page):
     @cached_property
     def anatomy(self) -> AnatomyView:
         """The other part of the page."""
-        from app.plots.anatomy import AnatomyView  # the plots that it needs take as long to import as all the rest
+        for _ in ahead.plots():
+            pass  # They take as long to import as all the rest of the page.
+        from app.plots.anatomy import AnatomyView
 
         view = AnatomyView(self.context)
         self._stack.addWidget(view)
@@ -199,13 +203,16 @@ class InsightPage(Page):
         document = self.context.document
         if not self.scores.chosen:
             return "Choose at least one score."
-        if self.ask.run:
-            return "" if self.ask.checkpoint.count() else "The checkpoints of this run are no longer on the disk."
+        row = self._row
+        if row is not None:
+            gone = "" if self.ask.checkpoint.count() else "The checkpoints of this run are no longer on the disk."
+            return gone or without_matrices(row.config)
         if document.model is None:
             return "The present configuration has no model yet. Choose one, or measure a run."
         if not document.config.data.path:
             return "The present configuration has no data yet. Choose some, or measure a run."
-        return "" if self.ask.every.isChecked() or document.plans else "No layer is chosen yet."
+        problem = without_matrices(document.config)
+        return problem or ("" if self.ask.every.isChecked() or document.plans else "No layer is chosen yet.")
 
     def _question(self) -> None:
         """Back to what to measure."""

@@ -27,7 +27,8 @@ from app.widgets.flow import Flow
 from app.widgets.job_control import JobControl
 from app.widgets.moments import Moments
 from core.errors import UserError
-from core.figures.wire import decode
+from core.figures.figure import Table
+from core.insight.matrices import without_matrices
 from core.layers import LayerInfo
 
 if TYPE_CHECKING:
@@ -180,14 +181,15 @@ class AnatomyView(QWidget):
         """Why it cannot be asked."""
         if len(self.chosen) < least:
             return "This needs a second run with a checkpoint." if self.run.count() else "There is no run yet."
-        row = self._rows.get(self.run.currentData())
-        if self.what == EVERY_RANK and row is not None:
-            try:
-                schedule = row.config.adapter.axis("rank_schedule")
-            except UserError as error:
-                return error.text
-            return "" if EVERY_RANK in schedule.provides else _ONLY_ONE_RANK
-        return ""
+        configs = [self._rows[run].config for run in self.chosen]
+        try:
+            if self.what == EVERY_RANK and configs:
+                schedule = configs[0].adapter.axis("rank_schedule")
+                return "" if EVERY_RANK in schedule.provides else _ONLY_ONE_RANK
+            refused = map(without_matrices, configs if WHATS[self.what].matrices else ())
+            return next(filter(None, refused), "")
+        except UserError as error:
+            return error.text
 
     def _question(self) -> tuple[str, dict[str, Any]]:
         """The kind of the job and its body; `as_of` tells apart what is asked again of a run that has gone on."""
@@ -224,7 +226,7 @@ class AnatomyView(QWidget):
     # Showing
 
     def _show_answer(self, result: dict[str, Any]) -> None:
-        frames = decode(result["frames"])
+        frames = result["frames"]
         self._frames = steady([shown(WHATS[self.what], frame["figures"]) for frame in frames])
         self._offer_layers(frames[-1]["figures"].get("layers", ()))
         self._show_figures(self._frames[-1])
@@ -289,7 +291,8 @@ class AnatomyView(QWidget):
         self._grid.addWidget(panels[0], 0, 0, others, 1)
         for line, panel in enumerate(panels[1:]):
             self._grid.addWidget(panel, line, 1)
-        self._grid.setColumnStretch(0, 1)
-        self._grid.setColumnStretch(1, int(len(panels) > 1))
+        table = any(isinstance(panel.figure, Table) for panel in panels[1:])
+        self._grid.setColumnStretch(0, 2)
+        self._grid.setColumnStretch(1, (3 if table else 2) if len(panels) > 1 else 0)
         for line in range(others):
             self._grid.setRowStretch(line, 1)

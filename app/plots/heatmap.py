@@ -163,7 +163,7 @@ class HeatmapPlot(Canvas):
 def _colours(values: np.ndarray, low: float, high: float, middle: bool) -> np.ndarray:
     """RGBA of shape (rows, columns, 4); transparent where nothing was measured."""
     good = np.isfinite(values)
-    shares = (values - low) * (255 / (high - low)) if high > low else np.zeros(values.shape)
+    shares = (values - low) * (255 / (high - low)) if high > low else np.full(values.shape, 127.5 if middle else 0.0)
     index = np.where(good, np.clip(shares, 0, 255), 0).astype(np.uint8)
     out = np.empty((*values.shape, 4), np.uint8)
     out[..., :3] = colors(middle=middle)[index]

@@ -113,6 +113,7 @@ class DataCounts(QWidget):
         figure = histogram(report, self._max_tokens, spread) if counted else None
         self.plot.show_figure(figure)
         self.plot.setVisible(figure is not None)
+        self._lengths.setToolTip(figure.help if figure is not None else "")
         self._without.setVisible(not counted)
         self._lengths.set_title("Lengths", _quantiles(report[spread]) if counted else "")
 

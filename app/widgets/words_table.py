@@ -37,6 +37,7 @@ class WordsTable(QTableWidget):
         """Show another table; its first column names the rows."""
         self.figure = figure
         self.setAccessibleDescription(figure.summary())
+        self.setToolTip(figure.help)
         self.clear()
         self.setColumnCount(len(figure.columns) + 1)
         self.setRowCount(len(figure.rows))

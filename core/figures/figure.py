@@ -32,6 +32,11 @@ class Axis:
         """`Loss (nats per token)`."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
+    @property
+    def within(self) -> str:
+        """Its name within a sentence: `change of direction dD`."""
+        return self.label[:1].lower() + self.label[1:]
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -101,7 +106,7 @@ class Lines:
             if len(good):
                 first, last = one.y[good[0]], one.y[good[-1]]
                 told.append(f"{one.name} from {first:.4g} to {last:.4g}")
-        return f"{self.title} by {self.x.label.lower()}: {'; '.join(told) or 'nothing measured yet'}."
+        return f"{self.title} by {self.x.within}: {'; '.join(told) or 'nothing measured yet'}."
 
     def at(self, x: float) -> dict[str, float]:
         """The value of each series at the last measurement not after `x`; series that begin later are left out."""
@@ -235,9 +240,9 @@ class Scatter:
             return f"{self.title}: nothing measured yet."
         slope = f"; slope {self.trend[1]:.3g}" if self.trend else ""
         return (
-            f"{self.title}: {len(self.names)} points, {self.x.label.lower()} {self.xs.min():.3g} to "
+            f"{self.title}: {len(self.names)} points, {self.x.within} {self.xs.min():.3g} to "
             f"{self.xs.max():.3g}, "
-            f"{self.y.label.lower()} {self.ys.min():.3g} to {self.ys.max():.3g}{slope}."
+            f"{self.y.within} {self.ys.min():.3g} to {self.ys.max():.3g}{slope}."
         )
 
 
@@ -267,7 +272,7 @@ class Histogram:
             return f"{self.title}: nothing measured yet."
         top, edges = int(np.argmax(self.counts)), self.edges
         return (
-            f"{self.title}: {sum(self.counts)} {self.y.label.lower()}, {self.x.label.lower()} {edges[0]:.4g} to "
+            f"{self.title}: {sum(self.counts)} {self.y.within}, {self.x.within} {edges[0]:.4g} to "
             f"{edges[-1]:.4g}; the most ({self.counts[top]}) from {edges[top]:.4g} to {edges[top + 1]:.4g}."
         )
 
@@ -298,8 +303,7 @@ class Table:
         if not self.rows:
             return f"{self.title}: nothing measured yet."
         first = ", ".join(
-            f"{column.label.lower()} {_number(value, 4)}"
-            for column, value in zip(self.columns, self.values[0], strict=True)
+            f"{column.within} {_number(value, 4)}" for column, value in zip(self.columns, self.values[0], strict=True)
         )
         return f"{self.title}, {_rows(len(self.rows))}; {self.rows[0]}: {first}."
 

@@ -49,6 +49,8 @@ def _finding(layers: Sequence[LayerInfo], values: Floats) -> str:
     if not np.isfinite(values).any():
         return "nothing measured yet."
     low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
+    if values[low] == values[high]:
+        return f"{values[low]:.4g} in every layer."
     return (
         f"{len(layers)} layers, from {values[low]:.4g} in {short_name(layers[low])} to {values[high]:.4g} in "
         f"{short_name(layers[high])}."

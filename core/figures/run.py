@@ -59,7 +59,8 @@ MEANINGS: dict[str, str] = {
 NORMS_HELP = {
     "delta_norm": "How large the change of each layer is at each step; layers up, the first block below. Bright rows "
     "are the layers that move most.",
-    "relative_norm": "The same beside the size of the weight: how much of the layer is new.",
+    "relative_norm": "How large the change of each layer is beside the size of its weight, at each step: how much of "
+    "the layer is new. Layers up, the first block below.",
     "effective_rank": "How many directions each layer's change really uses, of the rank that it was given: exp of the "
     "entropy of its singular values (Roy and Vetterli, 2007).",
     "largest_singular": "The strongest direction of each layer's change. Where it grows and the norm does not, one "
@@ -118,7 +119,7 @@ def most_changed(trace: Trace, *, step: float | None = None, count: int = 24) ->
     measured = trace.vector("relative_norm")
     row = measured.at(np.inf if step is None else step)
     if row is None:
-        return Bars("Most changed layers", value, (), np.empty(0))
+        return Bars("Most changed layers", value, (), np.empty(0), help=CHANGED_HELP)
     order = np.argsort(-np.nan_to_num(row, nan=-1.0, posinf=-1.0), kind="stable")[:count]
     layers = [trace.layers[index] for index in order]
     values = 100 * row[order].astype(np.float64)

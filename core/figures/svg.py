@@ -20,7 +20,7 @@ from core.figures.ticks import power_ticks, rounded, spelled, ticks
 
 WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 78, 18, 12, 46
-POINTS, COLUMNS, BARS = 600, 120, 28
+POINTS, COLUMNS, BARS = 600, 120, 20
 BESIDE, LONGEST = 4, 24
 """Names of curves in a row below the frame, and letters of each where there are so many."""
 ROW = 12
@@ -209,7 +209,7 @@ def _heatmap(figure: Heatmap) -> list[str]:
     low, high = figure.range(float(np.nanmin(values)), float(np.nanmax(values)))
     middle = figure.middle is not None
     wide, tall = (WIDTH - LEFT - RIGHT) / len(columns), (HEIGHT - TOP - BOTTOM) / len(figure.rows)
-    shares = (values - low) / (high - low) if high > low else values * 0 + 0.5
+    shares = (values - low) / (high - low) if high > low else values * 0 + (0.5 if middle else 0)
     parts = [_picture(shares.T[::-1], LEFT, TOP, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM, middle=middle)]
     marks = figure.ticks or tuple((row, name) for row, name in enumerate(figure.rows) if len(figure.rows) <= 16)
     for row, name in marks[:: _stride(len(marks), tall * len(figure.rows))]:

@@ -22,6 +22,7 @@ from core.figures.wire import encode
 from core.home import Home
 from core.insight import anatomy, comparing
 from core.insight.anatomy import Tick
+from core.insight.matrices import need_matrices
 from core.insight.opened import BaseWeights, Opened
 from core.models.catalog import describe
 from core.models.load import resolve
@@ -100,14 +101,14 @@ def _agreement(look: Look, frame: Sequence[Opened], tick: Tick) -> dict[str, Any
     return comparing.agreement(*look.pair(frame), tick)
 
 
+SPECTRA, MOVEMENT = "spectra", "movement"
 WHATS: dict[str, Callable[[Look, Sequence[Opened], Tick], dict[str, Any]]] = {
-    "spectra": _spectra,
+    SPECTRA: _spectra,
     "amplified": _amplified,
     "subspaces": _subspaces,
     "agreement": _agreement,
 }
 """What can be looked at, one moment at a time."""
-MOVEMENT = "movement"
 
 
 def insight_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -129,6 +130,9 @@ def insight_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     if not body.get("runs"):
         raise UserError("No run is chosen to look into.")
     look = Look(home, body, progress)
+    if what != SPECTRA:
+        for row in look.rows:
+            need_matrices(row.config)
     frames = _movements(look) if what == MOVEMENT else _moments(look, what)
     return {"what": what, "frames": encode(frames)}
 

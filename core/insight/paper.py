@@ -20,6 +20,7 @@ Shown = Figure | Table | Words
 MOST_ROWS = 60
 """Rows of a table that are shown; the whole is in its CSV file."""
 STYLE = """
+:root{color-scheme:light}
 body{font:15px/1.55 Inter,Helvetica,Arial,sans-serif;color:#222;background:#fff;max-width:820px;
 margin:40px auto;padding:0 20px}
 h1{font-size:28px;margin-bottom:4px}h2{font-size:20px;margin-top:40px;border-bottom:1px solid #ddd;padding-bottom:6px}
@@ -29,7 +30,7 @@ figcaption{color:#555;font-size:13px}table{border-collapse:collapse;font-size:13
 td,th{text-align:left;padding:4px 14px 4px 0;border-bottom:1px solid #eee;vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}pre{background:#f6f6f6;padding:14px;font-size:12px;overflow:auto;
 white-space:pre-wrap}@page{margin:16mm}@media print{body{margin:0;max-width:none;font-size:13px}
-h2,h3{break-after:avoid}tr{break-inside:avoid}svg{max-height:84mm}h2{margin-top:28px}}
+h2,h3,h2+p{break-after:avoid}tr,pre{break-inside:avoid}svg{max-height:90mm}h2{margin-top:28px}}
 """.strip()
 
 

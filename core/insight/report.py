@@ -35,6 +35,7 @@ from core.figures.trace import Trace
 from core.home import Home
 from core.insight import anatomy, comparing
 from core.insight.job import Look
+from core.insight.matrices import need_matrices
 from core.insight.opened import Opened
 from core.insight.paper import Paper, Section, Shown, html, markdown
 from core.paths import typed
@@ -225,9 +226,12 @@ def _inside(home: Home, row: RunRow, body: dict[str, Any], progress: Progress, a
         found = anatomy.spectra(opened, lambda share: progress(f"Looking into {row.name}", share))
     except UserError as error:
         return Section(title, (error.text,))
-    shown: list[Shown] = [found["spectrum"], found["effective_rank"], found["rank_map"]]
+    shown: list[Shown] = [found["spectrum"], found["effective_rank"]]
+    if np.unique(found["rank_map"].values[np.isfinite(found["rank_map"].values)]).size > 1:
+        shown.append(found["rank_map"])
     text: tuple[str, ...] = (f"At step {opened.step}.",)
     try:
+        need_matrices(row.config)
         moments = [Opened.at(row, checkpoint) for checkpoint in look.checkpoints[0]]
         found = comparing.movements(
             [
@@ -244,6 +248,8 @@ def _inside(home: Home, row: RunRow, body: dict[str, Any], progress: Progress, a
 
 def _fingerprint(row: RunRow) -> tuple[tuple[str, str], ...]:
     """Size and SHA-256 of the data, so that a reader can tell whether theirs is the same."""
+    if not row.config.data.path:
+        return (("Data", "unknown: the adapter was imported"),)
     path = Path(row.config.data.path)
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     try:

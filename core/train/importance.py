@@ -26,6 +26,7 @@ from core.insight.importance.ablation import Ablation, by_block
 from core.insight.importance.score import Score
 from core.insight.importance.subject import Subject
 from core.insight.keeping import shares
+from core.insight.matrices import need_matrices
 from core.sink import Nowhere
 from core.store.store import Store
 from core.train import probe as probes
@@ -106,6 +107,7 @@ def importance_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str,
     """
     started = time.monotonic()
     request = Request.from_body(home, body)
+    need_matrices(request.config)
     config = probes.shortened(request.config, request.probe.steps)
     ground = lay(config, home=home, folder=home.root, sink=Nowhere(), interrupt=Interrupt(), say=progress)
     examples = probes.sample(ground.data.train, request.probe.sample_ratio, config.seed)

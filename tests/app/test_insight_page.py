@@ -587,3 +587,17 @@ def test_one_outstanding_layer_does_not_darken_all_others() -> None:
     assert uneven.places["layer0"] - uneven.places["layer10"] > 0.2
     assert min(uneven.places.values()) == 0 and 0 < uneven.bottom < uneven.top
     assert shades({"silent": 0.0}).places == {"silent": 0.0} and shades({}).places == {}
+
+
+def test_a_run_that_trains_vectors_alone_says_why_it_has_no_directions(
+    opened: Callable[..., Shown], seeded: Make
+) -> None:
+    run = seeded("norms", config=seed.config("norms", method="norm-tuning")).begin().advance(200).finish()
+    page = (shown := opened(configured=False)).page
+    page.ask.source.setCurrentIndex(page.ask.source.findData(run.run))
+    assert "trains vectors" in page.ask.problem.text() and not page.ask.measure.isEnabled()
+    shown.press(page.parts["anatomy"])
+    shown.press(page.anatomy.whats["amplified"])
+    assert not page.anatomy.look.isEnabled() and "trains vectors" in page.anatomy._problem(1)
+    shown.press(page.anatomy.whats["spectra"])
+    assert page.anatomy.look.isEnabled()

@@ -14,6 +14,7 @@ import pytest
 
 from core import worker
 from core.commandline.entry import main
+from core.config.run import RunConfig
 from core.errors import UserError
 from core.figures.figure import Axis, Bars, Figure, Heatmap, Histogram, Lines, Scatter, Series
 from core.figures.svg import color, draw
@@ -106,6 +107,17 @@ SHOWN: list[Figure] = [
     Scatter("Points", Axis("x"), Axis("y"), ("p", "q"), np.array([1.0, 2]), np.array([3.0, 4]), trend=(0.0, 1.0)),
     Histogram("Counts", Axis("tokens"), Axis("Examples"), (0.0, 1.0, 2.0), (3, 4)),
 ]  # fmt: skip
+
+
+def test_data_that_nobody_knows_is_not_looked_for(home: Home, tmp_path: Path) -> None:
+    store = Store(home)
+    run = store.create_run(RunConfig(name="imported"))
+    store.close()
+
+    report_job(home, {"runs": [run], "out": str(tmp_path / "out")}, quiet)
+
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "unknown: the adapter was imported" in text and "SHA-256 of the data" not in text
 
 
 @pytest.mark.parametrize("figure", SHOWN, ids=lambda figure: figure.title)
