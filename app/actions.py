@@ -107,9 +107,7 @@ class Actions(QObject):
 
     def command(self, run_id: str, command: Command) -> None:
         """Ask a running worker for something; a run that waits in the queue leaves it when it is to stop."""
-        if command is Command.STOP and self._store.run(run_id).state.waiting:
-            leave(self._store, run_id)
-        else:
+        if command is not Command.STOP or not leave(self._store, run_id):
             self._store.command(run_id, command)
         self._feed.poke()
 

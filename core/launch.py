@@ -85,7 +85,7 @@ class RunLock:
 
 
 def launch(
-    home: Home, run_id: str, *, resume: bool = False, command: Sequence[str] | None = None
+    home: Home, run_id: str, *, resume: bool = False, queued: bool = False, command: Sequence[str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a run's worker.
 
@@ -93,13 +93,15 @@ def launch(
         home: where the run is.
         run_id: which.
         resume: whether to go on from the latest checkpoint.
+        queued: whether it is only to be started if it waits in the queue.
         command: the program to start instead of this one's worker.
 
     Returns:
         the process, which need not be kept: it goes on by itself.
 
     Raises:
-        UserError: there is no such run, it is in the bin or being trained, or no process can be started.
+        UserError: there is no such run, it is in the bin or being trained or has left the queue, or no process can be
+            started.
     """
     store = Store(home)
     try:
@@ -107,6 +109,8 @@ def launch(
         with FileLock(home.root / LAUNCHING_LOCK):
             row = store.run(run_id)
             _check(row)
+            if queued and not row.state.waiting:
+                raise UserError(f"'{row.name}' has left the queue.")
             words = command or _words("worker", run_id, home, *(["--resume"] if resume else []))
             child = _begin(store, row, words)
     finally:

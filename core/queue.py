@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from core.config.run import RunConfig
 from core.errors import UserError
 from core.events import Queued, RunFailed, RunStopped
 from core.home import Home
-from core.launch import alive, launch, start_detached
+from core.launch import LAUNCHING_LOCK, alive, launch, start_detached
 from core.lock import FileLock, held
 from core.state import UNDER_WAY, Phase
 from core.store.rows import RunRow
@@ -27,6 +28,7 @@ QUEUE_LOCK = "queue.lock"
 LOG = "queue.log"
 _TICK, _TROUBLE = 0.25, 5.0
 """Seconds between two looks at what is under way; and after one that the database did not allow."""
+_LAUNCH = partial(launch, queued=True)
 
 
 def enqueue(home: Home, store: Store, config: RunConfig, *, against: str = "") -> str:
@@ -50,10 +52,13 @@ def enqueue(home: Home, store: Store, config: RunConfig, *, against: str = "") -
     return run
 
 
-def leave(store: Store, run: str) -> None:
-    """Take a run out of the queue; nothing happens where it does not wait."""
-    if store.run(run).state.waiting:
-        store.note(run, RunStopped(0))
+def leave(store: Store, run: str) -> bool:
+    """Take a run out of the queue; returns whether it was in it. Nobody starts it at the same moment."""
+    with FileLock(store.home.root / LAUNCHING_LOCK):
+        waits = store.run(run).state.waiting
+        if waits:
+            store.note(run, RunStopped(0))
+    return waits
 
 
 def waiting(store: Store) -> list[RunRow]:
@@ -84,7 +89,7 @@ def ensure_queue(home: Home) -> None:
         raise UserError(f"The queue could not be started: {error.strerror or error}.") from error
 
 
-def main(home: Home, *, start: Callable[[Home, str], object] = launch) -> int:
+def main(home: Home, *, start: Callable[[Home, str], object] = _LAUNCH) -> int:
     """Start what waits, one after the other; returns the exit status.
 
     Args:

@@ -77,10 +77,12 @@ def test_waiting_runs_start_one_after_the_other_when_the_run_under_way_has_ended
 
 def test_a_run_that_left_the_queue_is_not_started(store: Store) -> None:
     run = queue.enqueue(store.home, store, RunConfig(name="one"))
-    queue.leave(store, run)
+    assert queue.leave(store, run) and not queue.leave(store, run)
     started: list[str] = []
 
     assert queue.main(store.home, start=lambda home, run: started.append(run)) == 0
+    with pytest.raises(UserError, match="left the queue"):  # as its turn came
+        launch(store.home, run, queued=True)
     assert started == [] and store.run(run).phase is Phase.STOPPED
 
 
