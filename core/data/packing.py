@@ -17,6 +17,14 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+MIXING = frozenset({
+    "bailing_hybrid", "bart", "bigbird_pegasus", "biogpt", "blenderbot", "bloom", "cpmant", "falcon", "falcon_mamba",
+    "gpt_oss", "granitemoehybrid", "jamba", "lfm3", "mamba", "mamba2", "minimax", "mpt", "nemotron_h", "olmo_hybrid",
+    "opt", "qwen3_5_text", "qwen3_next", "recurrent_gemma", "roformer", "rwkv", "xlstm", "zaya",
+})  # fmt: skip
+"""Model types of which small ones with random weights were not `packable`: the preview goes by their names, since no
+model is loaded for it. A run asks its model."""
+
 
 @torch.no_grad()
 def packable(model: nn.Module) -> bool:

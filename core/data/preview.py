@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from core.config.run import RunConfig
+from core.config.run import JUDGING, RunConfig
 from core.data.batches import IGNORED, Batch, Batches
 from core.data.example import place
 from core.data.fitting import fitting
+from core.data.packing import MIXING
 from core.data.padding import padding
 from core.data.prepare import Prepared, survey
 from core.data.reading import Limit, Progress
@@ -68,31 +69,38 @@ def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[st
     config = RunConfig.from_dict(body["config"])
     model = resolve(home, Path(config.model.path), progress)
     tokenizer = load_tokenizer(model)
+    info = describe(model)
+    packing = config.data.packing and config.task not in JUDGING and info.model_type not in MIXING
     prepared = survey(
-        fitting(config.data, describe(model)), tokenizer, config.seed, progress, Limit(), task=config.task, home=home
+        fitting(config.data, info), tokenizer, config.seed, progress, Limit(), task=config.task, home=home
     )
     held_out, example = _looked_for(prepared, body)
     examples = prepared.held_out if held_out else prepared.train
-    train = config.train
-    batches = Batches(
-        examples, batch=train.batch, accumulate=train.accumulate, max_tokens=config.data.max_tokens, seed=config.seed,
-        packing=config.data.packing, pad_id=padding(tokenizer),
-    )  # fmt: skip
-    step, part = divmod(int(body.get("index", 0)), train.accumulate) if example is None else batches.where(example)
+    batches, passes = _batches(config, examples, padding(tokenizer), packing=packing), config.train.accumulate
+    step, part = divmod(int(body.get("index", 0)), passes) if example is None else batches.where(example)
     shown = _shown(batches.micro_batches(step)[part], examples, tokenizer, prepared)
     return {
-        "index": step * train.accumulate + part,
+        "index": step * passes + part,
         "step": step,
         "micro_batch": part,
-        "micro_batches": -(-len(examples) // train.batch),
+        "micro_batches": -(-len(examples) // config.train.batch),
         "held_out": held_out,
         "held_out_examples": len(prepared.held_out),
         "own_template": own_template(tokenizer),
         "example": example,
         "complete": prepared.report.share >= 1,
-        "packing": config.data.packing and config.task in ("causal-lm", "preference"),
+        "packing": packing,
         **shown,
     }
+
+
+def _batches(config: RunConfig, examples: TokenList, pad_id: int, *, packing: bool) -> Batches:
+    """As the trainer makes them (`core.train.ground`)."""
+    train = config.train
+    return Batches(
+        examples, batch=train.batch, accumulate=train.accumulate, max_tokens=config.data.max_tokens, seed=config.seed,
+        packing=packing, pad_id=pad_id,
+    )  # fmt: skip
 
 
 def _looked_for(prepared: Prepared, body: Mapping[str, Any]) -> tuple[bool, int | None]:

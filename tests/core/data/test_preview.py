@@ -14,6 +14,7 @@ from core.data.prepare import prepare
 from core.data.preview import preview_job
 from core.errors import UserError
 from core.home import Home
+from core.models.catalog import describe
 from tests.tiny import tiny_model, tiny_tokenizer
 
 
@@ -38,12 +39,15 @@ def show(folder: Path, asked: dict[str, Any], **more: Any) -> dict[str, Any]:
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("packing", [True, False])
-def test_the_batches_shown_are_those_of_the_trainer(tmp_path: Path, model: Path, packing: bool) -> None:
+@pytest.mark.parametrize(("packing", "mixes"), [(True, False), (False, False), (True, True)])
+def test_the_batches_shown_are_those_of_the_trainer(
+    tmp_path: Path, model: Path, packing: bool, mixes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.data.preview.MIXING", frozenset({describe(model).model_type} if mixes else ()))
     asked = body(tmp_path, model, data={"packing": packing})
     config = RunConfig.from_dict(asked["config"])
     train = prepare(config.data, tiny_tokenizer(), config.seed).train
-    rows = Batches(train, batch=2, accumulate=2, max_tokens=512, seed=0, packing=packing, pad_id=0)
+    rows = Batches(train, batch=2, accumulate=2, max_tokens=512, seed=0, packing=packing and not mixes, pad_id=0)
     for index in range(8):
         found = show(tmp_path, asked, index=index)
         batch = rows.micro_batches(index // 2)[index % 2]
