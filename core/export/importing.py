@@ -19,6 +19,7 @@ from core.adapters.attach import Adapters
 from core.adapters.norms import delta_norms
 from core.adapters.storage import STORAGES
 from core.atomic import new_folder
+from core.checkpoints import ADAPTER, name
 from core.config.run import RunConfig
 from core.errors import UserError
 from core.events import CheckpointSaved, Noticed, RunFinished, RunStarted
@@ -35,7 +36,6 @@ from core.models.load import resolve
 from core.paths import typed
 from core.store.store import Store
 from core.store.writer import Writer
-from core.train.checkpoint import ADAPTER, name
 
 TAG = "imported"
 FIRST = 0

@@ -27,7 +27,6 @@ from core.models.headers import read_folder
 from core.models.load import resolve
 from core.room import room_for
 from core.store.store import Store
-from core.train.checkpoint import ADAPTER
 
 CARD = "README.md"
 CHAT_TEMPLATE = "chat_template.jinja"
@@ -161,7 +160,7 @@ def find_source(home: Home, request: Request, progress: Progress) -> Source:
     info = describe(resolve(home, path, progress))
     given = describe(path)
     base = request.base or given.name
-    return Source(row, row.config, chosen.step, chosen.folder / ADAPTER, info, base, given.notes)
+    return Source(row, row.config, chosen.step, chosen.adapter, info, base, given.notes)
 
 
 def cut(adapters: Adapters, rank: int | None) -> Adapters:

@@ -43,7 +43,7 @@ class Opened:
     @classmethod
     def at(cls, row: RunRow, checkpoint: CheckpointRow) -> Opened:
         """The run at one of its checkpoints."""
-        return cls(row.id, row.name, checkpoint.step, checkpoint.folder / "adapter", row.config)
+        return cls(row.id, row.name, checkpoint.step, checkpoint.adapter, row.config)
 
     @cached_property
     def adapters(self) -> Adapters:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from core.checkpoints import ADAPTER
 from core.config.run import RunConfig
 from core.state import UNDER_WAY, Phase, RunState
 
@@ -92,6 +93,11 @@ class CheckpointRow:
     folder: Path
     best: bool
     time: float
+
+    @property
+    def adapter(self) -> Path:
+        """The folder of its adapter."""
+        return self.folder / ADAPTER
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from core.errors import UserError
 from core.home import Home
 from core.layers import LayerPlan
 from core.store.store import Store
-from core.train.checkpoint import ADAPTER
 
 PATH = "adapter.begin"
 MADE_OF = ("delta", "scale", "magnitude", "init", "base_update")
@@ -34,7 +33,7 @@ def earlier(home: Home, config: RunConfig) -> SavedAdapter | None:
         return None
     store = Store(home)
     try:
-        saved = state.read(store.checkpoint(store.run(begin).id).folder / ADAPTER)
+        saved = state.read(store.checkpoint(store.run(begin).id).adapter)
     except UserError as error:
         raise UserError(error.text, hint=error.hint, path=PATH) from None
     finally:

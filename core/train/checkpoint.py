@@ -29,13 +29,12 @@ from torch.optim import Optimizer
 from core.adapters import state as adapter_state
 from core.adapters.attach import Adapters
 from core.atomic import new_folder
+from core.checkpoints import ADAPTER, FOLDER, name
 from core.errors import UserError
 from core.train import seed
 from core.train.training import Progress, Training
 
 FORMAT = 1
-FOLDER = "checkpoints"
-ADAPTER = "adapter"
 OPTIMIZER = "optimizer.safetensors"
 CALLBACKS = "callbacks.safetensors"
 STATE = "state.json"
@@ -62,11 +61,6 @@ class Checkpoint:
     def adapter(self) -> Path:
         """The folder of its adapter."""
         return self.folder / ADAPTER
-
-
-def name(step: int) -> str:
-    """The folder's name relative to the run's, with forward slashes."""
-    return f"{FOLDER}/step-{step:06d}"
 
 
 def save(training: Training) -> Path:

@@ -47,7 +47,7 @@ def every_rank_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str,
     if EVERY_RANK not in row.config.adapter.axis("rank_schedule").provides:
         raise UserError(f"{row.name} was trained for its own rank only.", hint="DyLoRA trains for every rank.")
     ground = lay(row.config, home=home, folder=home.root, sink=Nowhere(), interrupt=Interrupt(), say=progress)
-    saved = state.read(checkpoint.folder / "adapter")
+    saved = state.read(checkpoint.adapter)
     training = assemble(ground, row.config, saved.plans, ground.data.train)
     state.restore(training.adapters, saved)
     if not training.held_out:

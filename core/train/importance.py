@@ -80,7 +80,7 @@ class Request:
             found = store.checkpoint(row.id, body.get("checkpoint", "best"))
         finally:
             store.close()
-        return cls(row.config, scores, probe, found.folder / "adapter", found.step)
+        return cls(row.config, scores, probe, found.adapter, found.step)
 
 
 def _parsed(axis: Axis[Score], value: Any) -> Score:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from core import checkpoints
 from core.atomic import disk_is_full
 from core.callback import Callback
 from core.commands import Command
@@ -74,7 +75,7 @@ class Saving(Callback):
         except (OSError, SafetensorError) as error:
             return _explain(training.folder, progress.step, error)
         self.saved = progress.step
-        folder = checkpoint.name(progress.step)
+        folder = checkpoints.name(progress.step)
         training.sink.event(CheckpointSaved(progress.step, folder, progress.best_step == progress.step))
         checkpoint.prune(training)
         return ""
@@ -86,4 +87,4 @@ def _explain(run: Path, step: int, error: Exception) -> str:
         room = f" ({shutil.disk_usage(run).free / 2**20:,.0f} MiB free)"
     except OSError:
         room = ""
-    return f"The checkpoint of step {step} could not be written to {run / checkpoint.FOLDER}: {why}{room}."
+    return f"The checkpoint of step {step} could not be written to {run / checkpoints.FOLDER}: {why}{room}."

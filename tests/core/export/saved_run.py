@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from core.checkpoints import ADAPTER, name
 from core.events import CheckpointSaved, RunFinished
 from core.home import Home
 from core.store.store import Store
 from core.store.writer import Writer
-from core.train.checkpoint import ADAPTER, name
 from tests.core.export.made import Made, make
 from tests.whole.small_runs import small_config, write_examples
 
