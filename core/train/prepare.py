@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from core import heap
 from core.adapters.attach import Adapters, attach, train_head
 from core.adapters.axis import Acting
 from core.adapters.state import SavedAdapter
@@ -141,6 +142,7 @@ def assemble(
         examples: to train on.
         fresh: whether the adapters begin here; not where saved values are to take over.
     """
+    heap.keep()
     model, data = ground.loaded.model, ground.data
     adapters = attach(model, plans, config.adapter, seed=config.seed, storage=config.storage, fresh=fresh)
     train_head(adapters, ground.loaded.head, data.labels)
