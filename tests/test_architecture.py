@@ -43,6 +43,13 @@ def test_core_never_imports_the_window() -> None:
     assert wrong == {}
 
 
+def test_what_the_training_stands_on_is_imported_without_it() -> None:
+    below = [m for m in inside("core") if not m.name.startswith(("core.train", "core.worker"))]
+    wrong = [m.name for m in below if any(name.startswith("core.train") for name in m.imports(at_top_only=True))]
+
+    assert wrong == []
+
+
 def test_the_window_never_imports_what_needs_torch() -> None:
     wrong = {m.name: found for m in inside("app", "main") if (found := roots(m.imports()) & HEAVY)}
 
