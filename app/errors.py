@@ -11,7 +11,7 @@ import traceback
 from types import TracebackType
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.widgets import Button, label
@@ -19,7 +19,7 @@ from core.errors import Cancelled, UserError
 
 
 class ErrorDialog(QDialog):
-    """A sentence, a hint, and details folded away."""
+    """A sentence, a hint, and details folded away; `said` is all of it."""
 
     def __init__(self, text: str, *, hint: str = "", details: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -34,22 +34,37 @@ class ErrorDialog(QDialog):
         self.details = QPlainTextEdit(details)
         self.details.setReadOnly(True)
         self.details.setAccessibleName("Details")
+        self.details.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.details.setMinimumSize(640, 240)
         self.details.hide()
-        layout.addWidget(self.details)
+        layout.addWidget(self.details, 1)
         row = QHBoxLayout()
+        self.show_details = Button("Show details", "ghost", do=self._toggle)
         if details:
-            row.addWidget(Button("Show details", "ghost", do=self._toggle))
-            row.addWidget(Button("Copy", "ghost", do=lambda: QGuiApplication.clipboard().setText(details)))
+            row.addWidget(self.show_details)
+        self.said = "\n\n".join(part for part in (text, hint, details) if part)
+        row.addWidget(Button("Copy", "ghost", do=lambda: QGuiApplication.clipboard().setText(self.said)))
         row.addStretch(1)
         close = Button("Close", "primary", do=self.accept)
         close.setDefault(True)
         row.addWidget(close)
+        close.setFocus()
         layout.addLayout(row)
+        self._fit()
 
     def _toggle(self) -> None:
         self.details.setVisible(not self.details.isVisible())
-        self.adjustSize()
+        self.show_details.setText("Hide details" if self.details.isVisible() else "Show details")
+        self._fit()
+
+    def _fit(self) -> None:
+        """Be as large as what is shown: the lines of a text that wraps are known only once its width is."""
+        layout = self.layout()
+        assert layout is not None
+        layout.activate()
+        width = max(self.minimumWidth(), layout.totalMinimumSize().width())
+        self.resize(width, layout.totalHeightForWidth(width))
 
 
 def show_error(error: BaseException, parent: QWidget | None = None) -> None:

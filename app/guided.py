@@ -89,6 +89,7 @@ class Guided:
             for label, (width, height) in sizes.items():
                 self.window.resize(width, height)
                 self.pause(0.15)
+                self.wait(self.window.updatesEnabled, "plots have taken the other colours")
                 number = f"{len(self.report['stops']):02d}"
                 file = self.out / f"{'-'.join(filter(None, (number, name, scheme, label)))}.png"
                 self.window.grab().save(str(file))

@@ -15,6 +15,8 @@ from app.style.theme import CHOICES
 if TYPE_CHECKING:
     from app.window import Window
 
+_AIR = "\N{EM SPACE}"
+"""Behind the longest entry, whose key would follow it like one more word."""
 _LOOKS = {"system": "Like the system", "dark": "Dark", "light": "Light"}
 
 
@@ -23,9 +25,9 @@ def window_menu(window: Window) -> QMenu:
     menu = QMenu(window)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     document = window.document
-    _add(menu, "Open a model folder", "Ctrl+O", window.open_model)
-    _add(menu, "Open a GGUF file", "Ctrl+Shift+O", window.open_gguf)
-    _add(menu, "Import an adapter", "Ctrl+I", window.import_adapter)
+    _add(menu, "Open a model folder…", "Ctrl+O", window.open_model)
+    _add(menu, "Open a GGUF file…", "Ctrl+Shift+O", window.open_gguf)
+    _add(menu, "Import an adapter…", "Ctrl+I", window.import_adapter)
     for kind in ("model", "data"):
         _add_recent(menu, window, kind)
     menu.addSeparator()
@@ -53,8 +55,8 @@ def show_help(window: Window) -> None:
 
 
 def _add(menu: QMenu, text: str, key: str, do: object) -> QAction:
-    """An entry that names its key; the key itself is bound to the window."""
-    action = menu.addAction(f"{text}\t{key}")
+    """An entry that names its key, some way off; the key itself is bound to the window."""
+    action = menu.addAction(f"{text}{_AIR}\t{key}")
     action.triggered.connect(lambda: do())  # type: ignore[operator]
     return action
 
@@ -66,6 +68,7 @@ def _add_recent(menu: QMenu, window: Window, kind: str) -> None:
     for path in paths:
         action = recent.addAction(Path(path).name or path)
         action.setToolTip(path)
+        action.setEnabled(Path(path).exists())
         action.triggered.connect(lambda _=False, path=path: window.use(Path(path)))
 
 

@@ -108,8 +108,11 @@ class PathEdit(QWidget):
         return self.line.value()
 
     def set_value(self, value: Any) -> None:
-        """Show a path."""
-        self.line.set_value(value)
+        """Show a path; the cursor stands at its end, so that the file's name is seen."""
+        if value != self.line.value():
+            self.line.set_value(value)
+            self.line.end(False)
+        self.line.setToolTip(value)
 
     def _choose(self) -> None:
         start = str(Path(self.value()).parent) if self.value() else ""

@@ -11,7 +11,7 @@ from core.adapters.names import METHODS
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "help"
 ORDER = (
     "getting-started", "models", "data", "layers", "methods", "training", "watching-a-run", "runs", "insight", "export",
-    "command-line", "troubleshooting",
+    "keys", "command-line", "troubleshooting",
 )  # fmt: skip
 """Files without their ending, as the work goes."""
 OF_PAGE = {

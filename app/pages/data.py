@@ -44,6 +44,7 @@ class DataPage(Page):
 
     key: ClassVar[str] = "data"
     title: ClassVar[str] = "Data"
+    wide: ClassVar[bool] = False
 
     def make(self) -> Iterator[None]:
         """The panels, one after another, then their places."""

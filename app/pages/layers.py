@@ -176,7 +176,7 @@ class LayersPage(Page):
         """Where the bar would be too narrow for what was found, the colours make room for it."""
         hints = self.presets.sizeHint(), self.filter.minimumSizeHint(), self.colors.sizeHint()
         needed = sum(hint.width() for hint in hints) + 3 * _BAR_GAP
-        self.colors.setVisible(needed <= self.contentsRect().width() - 2 * _MARGIN)
+        self.colors.setVisible(needed <= self.content.width() - 2 * _MARGIN)
 
     # What the user does
 

@@ -33,6 +33,7 @@ class ModelPage(Page):
 
     key: ClassVar[str] = "model"
     title: ClassVar[str] = "Model"
+    wide: ClassVar[bool] = False
 
     def make(self) -> Iterator[None]:
         """The list, then what is chosen of it."""

@@ -2,6 +2,9 @@
 
 A page is made in parts. Its widgets are many, and made all at once they would hold the window up for longer than a
 frame; so `make` is a generator that rests between two parts, and the window does something else there.
+
+Where text is so large, or the window so small, that a page would be cut or run into itself, it scrolls instead. And
+forms and lists do not follow a window of any width: nobody reads across half a metre.
 """
 
 from __future__ import annotations
@@ -9,16 +12,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
+from app.style.theme import Theme
 from app.widgets import ElidedLabel
 
 if TYPE_CHECKING:
     from app.context import Context
 
 
-class Page(QWidget):
+_LEAST = QSize(740, 560)
+"""Width and height below which a page scrolls, in unscaled pixels."""
+_WIDEST = 1720
+"""How wide a page gets that is not `wide`, in unscaled pixels: a window that fills a usual screen is filled."""
+_HIGH = 36
+"""Pixels that the header is high at least, with or without buttons."""
+_NAME = 0.5
+"""Share of the page's width that its name may take, however long."""
+
+
+class Page(QScrollArea):
     """One page of the window; subclasses make what is on it in `make`.
 
     Args:
@@ -29,12 +44,15 @@ class Page(QWidget):
         making: what is left to be made, part by part.
         key: how `Context.go` and the tests name it.
         title: its name in the navigation and in the header.
+        wide: whether it takes all the width there is: for maps, plots and tables, not for forms.
+        content: all that is on it, header included.
         body: the layout below the header.
         complete_changed: sent when `complete` may have changed; the navigation then reads it again.
     """
 
     key: ClassVar[str] = ""
     title: ClassVar[str] = ""
+    wide: ClassVar[bool] = True
     complete_changed = Signal()
 
     def __init__(self, context: Context, *, at_once: bool = True) -> None:
@@ -43,15 +61,18 @@ class Page(QWidget):
         self.setProperty("kind", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName(f"{self.title} page")
-        outer = QVBoxLayout(self)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.content = _Content(self)
+        self.setWidget(self.content)
+        outer = QVBoxLayout(self.content)
         outer.setContentsMargins(32, 18, 32, 24)
         outer.setSpacing(14)
         header = QWidget()
-        header.setMinimumHeight(36)
         row = QHBoxLayout(header)
+        row.addStrut(_HIGH)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(16)
-        self.title_label = ElidedLabel(self.title, "title")
+        self.title_label = ElidedLabel(self.title, "title", mode=Qt.TextElideMode.ElideMiddle)
         self.subtitle_label = ElidedLabel("", "label")
         self._beside_title = QHBoxLayout()
         self._actions = QHBoxLayout()
@@ -97,3 +118,32 @@ class Page(QWidget):
 
     def shown(self) -> None:
         """Called each time the page comes to the front: the moment to catch up with what it skipped while hidden."""
+
+    def fit(self) -> None:
+        """Give what is on the page the room there is: never less than it needs, and no more than it makes use of."""
+        px = Theme.current().px
+        least = QSize(px(_LEAST.width()), px(_LEAST.height())).expandedTo(self.content.minimumSizeHint())
+        room = self.viewport().size()
+        if not self.wide:
+            room.setWidth(min(room.width(), px(_WIDEST)))
+        self.content.resize(room.expandedTo(least))
+        self.title_label.setMaximumWidth(int(_NAME * self.content.width()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The room is another."""
+        super().resizeEvent(event)
+        self.fit()
+
+
+class _Content(QWidget):
+    """Tells its page when it needs more room, or less."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self._page = page
+
+    def event(self, event: QEvent) -> bool:
+        """Something on it has another size."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._page.fit()
+        return super().event(event)

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from PySide6.QtWidgets import QGridLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.pages.page import Page
 from app.plots.own_figures import OwnFigures
 from app.plots.panels import ChangedPanel, CurvePanel, LossPanel, NormsPanel, keep_apart, move_together
+from app.plots.run_panels import RunPanels
 from app.widgets import Badge, EmptyState, Notice, danger, plain, primary
+from app.widgets.labels import set_property
 from app.widgets.moments import Moments
 from app.widgets.run_tiles import RunTiles
 from app.widgets.status import WORDS, offer_way_on
@@ -39,9 +41,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.config.run import RunConfig
+    from core.figures.trace import Trace
     from core.store.rows import RunRow
 
 _ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED, Status.LOST)
+_SAID = 2
+"""Notices that are shown at once; of more, the newest, and all of them one click further."""
 _TAIL = 4000
 """Characters of the worker's log that are shown with a failure."""
 
@@ -124,20 +129,13 @@ class RunPage(Page):
         column.addWidget(self.notice)
         column.addWidget(self.news)
         column.addWidget(self.tiles)
-        panels = QWidget()
-        grid = QGridLayout(panels)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(16)
-        for panel, row, at in ((self.loss, 0, 0), (self.changed, 0, 1), (self.norms, 1, 0), (self.curve, 1, 1)):
-            grid.addWidget(panel, row, at)
-        grid.setColumnStretch(0, 2)
-        grid.setColumnStretch(1, 1)
-        grid.setRowStretch(0, 10)
-        grid.setRowStretch(1, 11)
+        self.panels = RunPanels((self.loss, self.norms), (self.changed, self.curve))
+        change = ("Change it", self._duplicate)
+        self.nothing = EmptyState("It ended before anything was measured.", "broken", change)
         self._lower = QStackedLayout()
         column.addLayout(self._lower, 1)  # before its widgets: one without a parent would be a window of its own
-        self._lower.addWidget(panels)
-        self._lower.addWidget(self.starting)
+        for view in (self.panels, self.starting, self.nothing):
+            self._lower.addWidget(view)
         column.addWidget(self.moments)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
@@ -184,8 +182,7 @@ class RunPage(Page):
         if keys & {"all", "row", "status", "events"}:
             self._show_header(row, status)
             self._show_notices(row, status)
-        begun = len(trace.curve("loss")) > 0
-        self._lower.setCurrentIndex(0 if begun or status in _ENDED else 1)
+        self._show_what_there_is(trace, ended=status in _ENDED and not trace.behind)
         self.starting.show_stage(self._stage(row), row.state.share)
         self.tiles.show_run(trace, row.state, status, mark=self._mark, forecast=row.state.forecast or self._forecast)
         shown = self._span(row)
@@ -206,6 +203,16 @@ class RunPage(Page):
             self._keep_apart()
         if keys & {"all", "events", *self.curve.reads}:
             self.curve.show_trace(trace, shown, self._mark)
+
+    def _show_what_there_is(self, trace: Trace, *, ended: bool) -> None:
+        """The panels, or that there is nothing in them; those of a run that has ended will have no more than now."""
+        curves, layers = len(trace.curve("loss")) > 0, any(map(len, trace.vectors.values()))
+        of_steps, of_layers = (self.loss, self.curve), (self.norms, self.changed)
+        self.panels.show_only((*(of_steps if curves or not ended else ()), *(of_layers if layers or not ended else ())))
+        some = curves or (layers and ended)
+        self._lower.setCurrentWidget(self.panels if some else self.nothing if ended else self.starting)
+        self.tiles.setVisible(curves or not ended)
+        set_property(self.resume, "kind", "primary" if some else "plain")  # to start it unchanged is no way on
 
     def _span(self, row: RunRow) -> tuple[float, float] | None:
         """The steps that the plots go over; an imported adapter has none."""
@@ -277,8 +284,9 @@ class RunPage(Page):
     def _show_news(self) -> None:
         """What the worker wants the user to know: every notice of this run, until dismissed."""
         events = self.feed.trace.events if self.feed.trace is not None else []
-        text = "\n".join(dict.fromkeys(event.text for _, event in events if isinstance(event, Noticed)))
-        self.news.set(text, tone="amber")
+        said = list(dict.fromkeys(event.text for _, event in events if isinstance(event, Noticed)))
+        text = "\n".join(said[-_SAID:])
+        self.news.set(text, tone="amber", details="\n".join(said) if len(said) > _SAID else "")
         self.news.setVisible(bool(text) and text != self._dismissed)
 
     # Doing

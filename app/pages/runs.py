@@ -128,6 +128,7 @@ class RunsPage(Page):
         nothing = not rows and not self.search.text() and self.filter.currentData() is None
         self._stack.setCurrentIndex(0 if nothing else 1)
         self.nothing_found.setVisible(not rows)
+        self._show_buttons()
         self._show_chosen()
         if whole:
             self.set_title(self.title, plural(len(rows), "run") if rows else "")
@@ -268,11 +269,12 @@ class RunsPage(Page):
         model.blockSignals(False)
 
     def _show_buttons(self) -> None:
-        """Those of the list, or those of the comparison."""
-        comparing = self._stack.currentIndex() == _BESIDE
-        self.back.setVisible(comparing)
+        """Those of the list, or those of the comparison; where nothing is listed, only what needs no run."""
+        shown = self._stack.currentIndex()
+        self.back.setVisible(shown == _BESIDE)
+        self.report.setVisible(shown > 0)
         for button in self._of_list:
-            button.setVisible(not comparing)
+            button.setVisible(shown == 1 or (button is self.more and shown == 0))
 
     def _show_chosen(self) -> None:
         chosen = self.chosen
@@ -282,16 +284,14 @@ class RunsPage(Page):
         self.compare_button.setEnabled(len(chosen) > 1)
         self.report.setEnabled(bool(chosen))
         self.resume.hide()
-        if one:
-            offer_way_on(self.resume, chosen[0], self.model.status(chosen[0]))
         self.delete.setEnabled(bool(chosen))
         self.details.setVisible(one)
         if one:
+            offer_way_on(self.resume, chosen[0], self.model.status(chosen[0]))
             self.details.show_run(chosen[0])
         self.comparison.show_runs(chosen)
-        more = len(chosen) - MOST
         self.comparison.note.setText(f"the first {MOST} of {len(chosen)}")
-        self.comparison.note.setVisible(more > 0)
+        self.comparison.note.setVisible(len(chosen) > MOST)
 
     # Doing
 
@@ -372,8 +372,8 @@ class RunsPage(Page):
             entry = menu.addAction(text, action)
             entry.setEnabled(enabled)
         menu.addSeparator()
-        menu.addAction("Import an adapter …", actions.ask_import)
-        menu.addAction("Empty the bin …", self._empty_bin).setEnabled(self.context.store.bin()[0] > 0)
+        menu.addAction("Import an adapter…", actions.ask_import)
+        menu.addAction("Empty the bin…", self._empty_bin).setEnabled(self.context.store.bin()[0] > 0)
         menu.popup(at)
 
     def _empty_bin(self) -> None:

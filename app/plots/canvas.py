@@ -23,6 +23,8 @@ from core.figures.figure import Axis, Figure
 pg.setConfigOptions(antialias=False, useOpenGL=False)
 
 Range = tuple[float, float]
+_LOW = 150
+"""Height of a plot below which it is not written what is measured across, in unscaled pixels."""
 
 
 class View(pg.ViewBox):
@@ -102,6 +104,7 @@ class Canvas(pg.PlotWidget):
             line.hide()
             self.addItem(line, ignoreBounds=True)
         self.view.wished.connect(self._zoom_by_hand)
+        self.view.sigResized.connect(lambda _: self._size_axis())
         self.mark_line.sigPositionChanged.connect(self._mark_dragged)
         self.scene().sigMouseClicked.connect(self._clicked)
         self.scene().sigMouseMoved.connect(self._moved)
@@ -150,7 +153,7 @@ class Canvas(pg.PlotWidget):
             axis.setZValue(-1)
             axis.setStyle(hideOverlappingLabels=False, tickAlpha=255 if axis.grid else 0)
         self.getAxis("left").setWidth(theme.px(62))
-        self.getAxis("bottom").setHeight(theme.px(38))
+        self._size_axis()
         self._set_labels(*self._labels)
         self.hover_line.setPen(pg.mkPen(theme.color("muted"), width=1, style=Qt.PenStyle.DotLine))
         self.mark_line.setPen(pg.mkPen(theme.color("accent"), width=1.5))
@@ -222,6 +225,13 @@ class Canvas(pg.PlotWidget):
         self.view.setXRange(shown[0] - room, shown[1] + room, padding=0)
         self._fit_y(shown)
 
+    def _size_axis(self) -> None:
+        """Where the plot is low, what is measured across goes without saying: the height is the figure's."""
+        px, axis = Theme.current().px, self.getAxis("bottom")
+        low = self.height() < px(_LOW)
+        axis.label.setVisible(not low)
+        axis.setHeight(px(22 if low else 38))
+
     def _set_labels(self, x: Axis, y: Axis) -> None:
         self._labels = (x, y)
         for side, axis in (("bottom", x), ("left", y)):
@@ -229,6 +239,7 @@ class Canvas(pg.PlotWidget):
                 item = self.getAxis(side)
                 item.name(axis)
                 item.resizeEvent()  # it is put in the middle only then
+        self._size_axis()
 
     def _zoom_by_hand(self, zoom: Range | None) -> None:
         extent = self._extent()

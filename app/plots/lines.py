@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -340,6 +341,8 @@ class Legend(QWidget):
                 entry.show()
             else:
                 self._row.addWidget(entry, 0, self._side)
+        for before_it, widget in itertools.pairwise((self, *self._entries.values())):
+            QWidget.setTabOrder(before_it, widget)  # where it stands, and not behind all that was there before
         self._recolour()
 
     def read(self, x: float | None, values: dict[str, float], name: str = "step") -> None:

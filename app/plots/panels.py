@@ -79,7 +79,6 @@ class LossPanel(Panel):
         """Smoothing, and pictures and numbers."""
         menu = QMenu(self)
         group = QActionGroup(menu)
-        menu.addSection("Smoothing")
         for name, keep in SMOOTHINGS.items():
             action = QAction("No smoothing" if not keep else f"{name} smoothing", menu, checkable=True)
             action.setChecked(keep == self._smoothed.keep)

@@ -75,8 +75,14 @@ QFrame[kind="drop"] {{ background: {t.panel}; border: 2px dashed {t.accent}; bor
 """
 
 
+def _round(height: int, padding: int) -> int:
+    """The radius of round ends; one that is larger than half of what it rounds would not be used at all."""
+    return (height + 2 * padding + 2) // 2
+
+
 def _buttons(t: Tokens, text: Size, px: Size) -> str:
     return f"""
+QPushButton, QToolButton {{ icon-size: {px(16)}px; }}
 QPushButton {{
     background: {t.raised}; border: 1px solid {t.line}; border-radius: 6px; font-weight: 500;
     padding: {px(6)}px {px(14)}px; min-height: {px(18)}px;
@@ -102,7 +108,7 @@ QPushButton[kind="ghost"]:focus {{ border: 1px solid {t.accent}; }}
 QPushButton[kind="ghost"]:disabled {{ color: {t.faint}; background: transparent; }}
 QPushButton[look="link"] {{ color: {t.accent_text}; border-width: 1px 0; padding: 0; }}
 QPushButton[look="link"]:hover {{ color: {t.accent_text}; }}
-QPushButton[kind="chip"] {{ border-radius: {px(16)}px; background: {t.panel}; color: {t.muted};
+QPushButton[kind="chip"] {{ border-radius: {_round(px(20), px(5))}px; background: {t.panel}; color: {t.muted};
     padding: {px(5)}px {px(16)}px; min-height: {px(20)}px; }}
 QPushButton[kind="chip"]:hover {{ color: {t.text}; background: {t.raised}; }}
 QPushButton[kind="chip"]:checked {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.accent}; }}
@@ -117,8 +123,8 @@ QPushButton[legend="true"], QPushButton[legend="true"]:checked {{ background: tr
     padding: {px(3)}px {px(5)}px; font-weight: 400; }}
 QPushButton[legend="true"]:hover {{ color: {t.text}; }}
 QPushButton[legend="true"]:!checked {{ color: {t.faint}; }}
-QLabel[kind="badge"] {{ border: 1px solid {t.line}; border-radius: {px(11)}px; padding: {px(2)}px {px(12)}px;
-    min-height: {px(18)}px;
+QLabel[kind="badge"] {{ border: 1px solid {t.line}; border-radius: {_round(px(18), px(2))}px;
+    padding: {px(2)}px {px(12)}px; min-height: {px(18)}px;
     font-size: {text(12)}px; font-weight: 600; }}
 QLabel[kind="badge"][tone="accent"] {{ border-color: {t.accent}; }}
 QLabel[kind="badge"][tone="amber"] {{ border-color: {t.amber}; }}
@@ -165,7 +171,8 @@ QCheckBox::indicator:checked {{ background: {t.button}; border-color: {t.button}
 QRadioButton::indicator:checked {{ background: {t.button}; border-color: {t.button}; image: url("{icon("dot", "on_button")}"); }}
 QSlider::groove:horizontal {{ height: 4px; background: {t.line}; border-radius: 2px; }}
 QSlider::sub-page:horizontal {{ background: {t.accent}; border-radius: 2px; }}
-QSlider::handle:horizontal {{ background: {t.text}; width: {px(12)}px; margin: -{px(4)}px 0; border-radius: {px(6)}px; }}
+QSlider::handle:horizontal {{ background: {t.text}; width: {2 * px(4) + 4}px; margin: -{px(4)}px 0;
+    border-radius: {px(4) + 2}px; }}
 QSlider::handle:horizontal:focus {{ background: {t.accent}; }}
 """  # noqa: E501
 

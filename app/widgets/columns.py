@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize
@@ -43,15 +44,16 @@ class Columns(Arranged):
     def _arrange(self, width: int, *, move: bool) -> int:
         across, down = self._gaps
         count = self.count(width)
-        column = (width - across * (count - 1)) // count
+        edges = [(width + across) * place // count for place in range(count + 1)]  # what cannot be divided is spread
+        widths = [end - start - across for start, end in itertools.pairwise(edges)]
         children = self._present()
         y = 0
         for start in range(0, len(children), count):
             row = children[start : start + count]
-            heights = [_height(child, column) for child in row]
+            heights = [_height(child, column) for child, column in zip(row, widths, strict=False)]
             if move:
-                for place, (child, height) in enumerate(zip(row, heights, strict=True)):
-                    child.setGeometry(place * (column + across), y, column, height)
+                for child, x, column, height in zip(row, edges, widths, heights, strict=False):
+                    child.setGeometry(x, y, column, height)
             y += max(heights) + down
         return max(y - down, 0)
 

@@ -14,7 +14,6 @@ from app.widgets.buttons import Button
 
 _WIDEST = 520
 """Pixels that a line of text may be long."""
-PICTURES = ("weave", "curve", "table", "box")
 
 
 class EmptyState(QWidget):
@@ -22,7 +21,8 @@ class EmptyState(QWidget):
 
     Args:
         sentence: what is not there yet and why that is fine.
-        picture: `weave` (threads crossing: layers and ranks), `curve` (a falling loss), `table` or `box`.
+        picture: `weave` (threads crossing: layers and ranks), `curve` (a falling loss), `broken` (one that
+            stops where it began), `table` or `box`.
         action: the text of a button and what it does; None for no button.
         hint: a second, quieter sentence.
     """
@@ -99,7 +99,7 @@ class _Picture(QWidget):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._paint = {"weave": _weave, "curve": _curve, "table": _table, "box": _box}[name]
+        self._paint = _PICTURES[name]
         Theme.current().changed.connect(self.updateGeometry)
 
     def sizeHint(self) -> QSize:
@@ -138,6 +138,16 @@ def _curve(painter: QPainter, theme: Theme) -> None:
         painter.drawLine(x1, y1, x2, y2)
 
 
+def _broken(painter: QPainter, theme: Theme) -> None:
+    painter.setPen(_pen(theme, "line"))
+    for y in (10, 32, 54, 76):
+        painter.drawLine(8, y, 120, y)
+    painter.setPen(_pen(theme, "red", 2.6))
+    painter.drawLine(8, 14, 26, 22)
+    painter.drawLine(28, 18, 40, 30)
+    painter.drawLine(28, 30, 40, 18)
+
+
 def _table(painter: QPainter, theme: Theme) -> None:
     painter.setPen(Qt.PenStyle.NoPen)
     for row in range(4):
@@ -156,3 +166,6 @@ def _box(painter: QPainter, theme: Theme) -> None:
     painter.drawLine(64, 4, 64, 28)
     painter.drawLine(54, 19, 64, 29)
     painter.drawLine(74, 19, 64, 29)
+
+
+_PICTURES = {"weave": _weave, "curve": _curve, "broken": _broken, "table": _table, "box": _box}

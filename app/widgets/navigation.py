@@ -111,8 +111,10 @@ class Navigation(QFrame):
         self._scale()
 
     def show_page(self, key: str) -> None:
-        """Mark the page that is in front."""
+        """Mark the page that is in front; Tab comes to it, and the arrow keys go from there to the others."""
         self.entries[key].setChecked(True)
+        for one, entry in self.entries.items():
+            entry.setFocusPolicy(Qt.FocusPolicy.TabFocus if one == key else Qt.FocusPolicy.NoFocus)
 
     def set_done(self, key: str, done: bool) -> None:
         """Show or hide a page's tick."""

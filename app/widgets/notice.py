@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontDatabase
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QFontDatabase, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QSizePolicy, QVBoxLayout
 
 from app.widgets.buttons import Button
@@ -60,6 +60,20 @@ class Notice(QFrame):
     def text(self) -> str:
         """The sentence that it shows."""
         return self._text.text()
+
+    def sizeHint(self) -> QSize:
+        """As tall as the text is at the present width; a layout would leave room for lines of a few words."""
+        return QSize(super().sizeHint().width(), self.heightForWidth(self.width()))
+
+    def minimumSizeHint(self) -> QSize:
+        """No less: what is said must be read."""
+        return QSize(super().minimumSizeHint().width(), self.heightForWidth(self.width()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Other lines, another height."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()
 
     def add_button(self, button: Button) -> None:
         """Put a button at the right end."""

@@ -76,7 +76,7 @@ class Tile(QFrame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 10, 10, 12)
         layout.setSpacing(4)
-        self._name = label(name, "label")
+        self._name = ElidedLabel(name, "label")
         self._value = label("–", "figure")
         self._note = ElidedLabel("", "small", whole=True)
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)

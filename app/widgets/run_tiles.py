@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.widgets.bar import ProgressLine
+from app.widgets.columns import Columns
 from app.widgets.panel import Tile
 from app.words import clock, number, size
 from core.events import Evaluated
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from core.state import RunState
 
 _ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED, Status.LOST)
+_LEAST = 112
+"""Width of a tile below which they stand in two rows, in unscaled pixels."""
 _RECENT = 30
 """Steps whose speed says how long the rest will take."""
 
@@ -30,13 +33,12 @@ class RunTiles(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        row = QHBoxLayout()
-        row.setSpacing(12)
+        tiles = Columns(least=_LEAST, counts=(3, 6), gaps=(12, 12))
         self.step, self.loss, self.held_out = Tile("Step"), Tile("Loss"), Tile("Held out")
         self.speed, self.memory, self.time = Tile("Tokens a second"), Tile("Memory"), Tile("Time left")
         for tile in (self.step, self.loss, self.held_out, self.speed, self.memory, self.time):
-            row.addWidget(tile, 1)
-        column.addLayout(row)
+            tiles.add(tile)
+        column.addWidget(tiles)
         self.line = ProgressLine(name="Progress of the run")
         column.addWidget(self.line)
 

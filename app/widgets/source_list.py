@@ -126,5 +126,6 @@ class SourceList(QWidget):
                 row = SourceRow(source)
                 row.clicked.connect(lambda _, path=source.path: self.picked.emit(path))
                 self._column.addWidget(row)
+                QWidget.setTabOrder(self.rows[-1] if self.rows else self, row)
                 self.rows.append(row)
         lead_through(self, self.rows)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtTest import QTest
 
 from app.models.manual import FOLDER, OF_PAGE, topics
@@ -24,6 +25,16 @@ def test_every_page_of_help_is_listed_and_every_page_of_the_window_has_one() -> 
 def test_the_page_on_methods_names_each_of_them() -> None:
     text = next(topic.text for topic in topics() if topic.key == "methods")
     assert all(f"| {method.label} | {method.summary} |" in text for method in METHODS)
+
+
+def test_every_key_of_the_window_is_named(window: Open) -> None:
+    text = next(topic.text for topic in topics() if topic.key == "keys")
+    bound = window().findChildren(QShortcut, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    keys = {shortcut.key().toString(QKeySequence.SequenceFormat.PortableText) for shortcut in bound}
+    pages = {f"Ctrl+{number}" for number in range(1, len(PAGES) + 1)}
+    others = {"Ctrl+Enter", "Ctrl+=", "Ctrl+Shift+Z"}  # other names of keys that are named
+    assert pages | others < keys and f"Ctrl+1 to Ctrl+{len(PAGES)}" in text
+    assert [key for key in keys - pages - others if key not in text] == []
 
 
 @pytest.mark.parametrize("page", ["model", "layers"])

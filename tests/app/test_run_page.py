@@ -140,6 +140,34 @@ def test_a_failed_run_says_why_and_keeps_the_details_one_click_away(window: Open
     assert "line 7" in page.notice._details.toPlainText() and "last lines" in page.notice._details.toPlainText()
 
 
+def test_a_run_that_ended_shows_only_what_was_measured(window: Open, seeded: Make) -> None:
+    """Nothing at all, one way on, where it failed before its first step; of an imported adapter only its layers."""
+    seeded().fail("There is no data at gone.jsonl.", "Check the path.")
+    page = opened(window)
+    assert page.nothing.isVisible() and not page.tiles.isVisible() and not page.loss.isVisible()
+    assert (page.resume.property("kind"), page.notice.text) == ("plain", "There is no data at gone.jsonl.")
+    imported = seeded("imported")
+    imported.writer.layers(imported.layers)
+    imported._vectors(0, 1.0)
+    imported.finish()
+    page.feed.watch(imported.run)
+    panels = (page.loss, page.curve, page.norms, page.changed)
+    assert [panel.isVisible() for panel in panels] == [False, False, True, True]
+    assert page.norms.geometry().top() == page.changed.geometry().top() and not page.nothing.isVisible()
+    page.feed.watch(seeded("whole").begin().advance(30).stop().run)
+    assert all(panel.isVisible() for panel in panels) and page.tiles.isVisible()
+
+
+def test_plots_are_never_squeezed_to_nothing(window: Open, seeded: Make) -> None:
+    seeded().begin().advance(30).fail("It broke.", "Mend it.", "Traceback\n" * 40)
+    page = opened(window)
+    page.notice._show.click()
+    for _ in range(4):
+        QApplication.processEvents()
+    assert page.verticalScrollBar().maximum() > 0
+    assert page.loss.plot.height() > 80 and page.loss.geometry().bottom() < page.norms.geometry().top()
+
+
 def test_a_lost_run_offers_to_resume_from_its_checkpoint(
     window: Open, seeded: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

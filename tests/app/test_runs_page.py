@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from app.models.runs import COLUMNS, RunsModel
 from app.pages.runs import RunsPage
+from app.widgets import Button
 from app.window import Window
 from core.config.edit import replaced
 from core.home import Home
@@ -56,6 +57,7 @@ def choose(page: RunsPage, *rows: int) -> None:
 def test_without_runs_the_page_says_so(window: Open) -> None:
     page = opened(window)
     assert page.empty.isVisible()
+    assert [button for button in page.findChildren(Button) if button.isVisible()] == [page.more, page.empty.button]
 
 
 def test_runs_are_listed_newest_first_with_their_status(window: Open, three: list[Seeded]) -> None:

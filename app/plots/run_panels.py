@@ -1,0 +1,74 @@
+"""The panels of a run in their places: wide ones at the left, and beside each a narrow one.
+
+A run that has ended shows only those that have something to show: what was never measured will not be any more. Where
+the window is low, the panels give up air before the plots give up height; below that the page scrolls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import zip_longest
+
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QWidget
+
+from app.style.theme import Theme
+from app.widgets import Panel
+
+_LOW = 520
+"""Height of all below which air is saved, in unscaled pixels."""
+_LEAST = 170
+"""Height that a row of panels has at least, in unscaled pixels."""
+_STRETCH = (10, 11)
+"""Of the rows: the lower one has the choosers in its heads."""
+
+
+class RunPanels(QWidget):
+    """Up to two rows of a wide and a narrow panel.
+
+    Args:
+        wide, narrow: from top to bottom.
+    """
+
+    def __init__(self, wide: Sequence[Panel], narrow: Sequence[Panel]) -> None:
+        super().__init__()
+        self._wide, self._narrow = wide, narrow
+        self._shown: frozenset[Panel] = frozenset()
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setColumnStretch(0, 2)
+        self._grid.setColumnStretch(1, 1)
+        for panel in (*wide, *narrow):
+            panel.setParent(self)
+        self.show_only((*wide, *narrow))
+        self._save_air()
+
+    def show_only(self, panels: Collection[Panel]) -> None:
+        """Show these, with no gap where another would stand."""
+        if frozenset(panels) == self._shown:
+            return
+        self._shown = frozenset(panels)
+        for panel in (*self._wide, *self._narrow):
+            self._grid.removeWidget(panel)
+            panel.setVisible(panel in self._shown)
+        columns = [[panel for panel in column if panel in self._shown] for column in (self._wide, self._narrow)]
+        for row, stretch in enumerate(_STRETCH):
+            self._grid.setRowStretch(row, stretch if row < max(map(len, columns)) else 0)
+        for row, pair in enumerate(zip_longest(*columns)):
+            for column, panel in enumerate(pair):
+                if panel is not None:
+                    self._grid.addWidget(panel, row, column)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """There is room for air, or not."""
+        super().resizeEvent(event)
+        self._save_air()
+
+    def _save_air(self) -> None:
+        px = Theme.current().px
+        low = self.height() < px(_LOW)
+        self._grid.setSpacing(12 if low else 16)
+        for panel in (*self._wide, *self._narrow):
+            panel.outer.setContentsMargins(20, *((8, 20, 10) if low else (14, 20, 16)))
+            panel.outer.setSpacing(6 if low else 10)
+            panel.setMinimumHeight(px(_LEAST))

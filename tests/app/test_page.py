@@ -1,0 +1,76 @@
+"""How pages use their room: they scroll where they would be cut, and forms do not follow a window of any width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from app.style.sheet import sheet
+from app.style.theme import SCALES, Theme
+from app.window import Window
+from tests.app.seed import Seeded
+
+Make = Callable[..., Seeded]
+Open = Callable[[], Window]
+
+
+def settled(shown: Window) -> None:
+    """Layouts have told each other what they need."""
+    for _ in range(4):
+        QApplication.processEvents()
+
+
+def test_a_page_scrolls_where_large_text_would_cut_it(window: Open, seeded: Make) -> None:
+    seeded().begin().advance(20).finish()
+    shown = window()
+    page = shown.page("run")
+    shown.go("run")
+    settled(shown)
+    assert page.content.size() == page.viewport().size() == page.size()
+    for _ in SCALES:
+        shown.context.theme.zoom(1)
+    settled(shown)
+    least = page.content.minimumSizeHint()
+    assert page.content.width() >= least.width() and page.content.height() >= least.height()
+    assert page.content.width() > page.viewport().width() and page.horizontalScrollBar().maximum() > 0
+    shown.context.theme.zoom(0)
+    settled(shown)
+    assert page.content.size() == page.size()
+
+
+def test_forms_do_not_follow_a_window_of_any_width_but_plots_do(window: Open) -> None:
+    shown = window()
+    shown.resize(2560, 1440)
+    widths = {}
+    for key in ("method", "run"):
+        page = shown.page(key)
+        shown.go(key)
+        settled(shown)
+        widths[key] = page.content.width() / page.width()
+    assert widths["method"] < 0.8 and widths["run"] == 1.0
+
+
+def test_the_tab_key_comes_to_the_page_in_front(window: Open) -> None:
+    shown = window()
+    for key in ("model", "runs"):
+        shown.page(key)
+        shown.go(key)
+        shown.navigation.menu_button.setFocus(Qt.FocusReason.TabFocusReason)
+        QTest.keyClick(shown.windowHandle(), Qt.Key.Key_Tab)
+        assert QApplication.focusWidget() is shown.navigation.entries[key]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_round_ends_are_round_at_every_size_of_text(qapp: QApplication, scale: float) -> None:
+    theme = Theme.current()
+    text = sheet(theme.tokens, theme.text_px, lambda size: round(size * scale), "mono", lambda *_: "")
+    rule = text.partition('QPushButton[kind="chip"] {')[2].partition("}")[0]
+    radius, padding, height = (int(rule.partition(name)[2].strip(" :").partition("px")[0]) for name in _ROUND)
+    assert radius <= (height + 2 * padding + 2) / 2
+
+
+_ROUND = ("border-radius", "padding", "min-height")
