@@ -9,6 +9,7 @@ CHECKS: tuple[str, ...] = ("end-not-trained", "one-label", "template-marks", "do
 
 LEAVABLE: Mapping[str, str] = {
     "empty-answers": "whose answer or text is without a word",
+    "bad-answers": "whose answer the data calls bad",
     "roles-out-of-order": "whose roles are out of order",
     "unanswered": "that no answer ends",
     "marks-in-texts": "whose text holds special words",

@@ -18,7 +18,7 @@ from core.config.run import DataConfig
 from core.data.check_names import LEAVABLE
 from core.data.label_checks import label_problems
 from core.data.leaving import SILENT, WRITTEN, told
-from core.data.oddities import DOUBLED, EMPTY, MARKS, OUT_OF_ORDER, SILENCED, UNANSWERED, WEIGHED
+from core.data.oddities import BAD, DOUBLED, EMPTY, MARKS, OUT_OF_ORDER, SILENCED, UNANSWERED, UNSAID, WEIGHED
 from core.data.problem import Parts, Problem, about, counted, everything, rows_of
 from core.data.scripts import broken_scripts
 from core.data.tokens import TokenList
@@ -137,6 +137,16 @@ def _double_begin(data: DataConfig, parts: Parts) -> Iterator[Problem]:
             "data.path", text, "The template or the data writes it, and so does the tokenizer.", check="double-begin",
             count=places.count, rows=tuple(places.first), settled=True,
         )  # fmt: skip
+
+
+def _thoughts(data: DataConfig, parts: Parts) -> Iterator[Problem]:
+    """Thoughts in the data that the template does not write."""
+    places = parts.reading.oddities.get(UNSAID)
+    if places:
+        said = counted(places.count, "chat")
+        text = f"The chat template does not write what is thought before the last answer in {said} (reasoning_content)."
+        hint = "Nothing of it is learned. A model that thinks has a template for it, or you choose one (data.template)."
+        yield Problem("model.path", text, hint, check=UNSAID, count=places.count, rows=tuple(places.first))
 
 
 def _partly_empty(data: DataConfig, parts: Parts) -> Iterator[Problem]:
@@ -273,6 +283,12 @@ _ODDITIES = {
         "Nothing is said in the answers or texts of {count} (first: {first}): a model learns to stop at once.",
         "Where an answer is missing by mistake, mend the file; otherwise leave them out.",
     ),
+    BAD: (
+        "example",
+        "The data itself calls the answers of {count} bad (label false; first: {first}), and they are learned like good "
+        "ones.",
+        "Leave them out, or bring a good and a bad answer to one prompt together (prompt, chosen, rejected).",
+    ),
     OUT_OF_ORDER: (
         "chat",
         "Roles are out of order in {count} (first: {first}): a late system text, an answer first, or one speaker "
@@ -292,8 +308,8 @@ _ODDITIES = {
 }
 
 _CHECKS: tuple[Callable[[DataConfig, Parts], Iterator[Problem]], ...] = (
-    _end_not_trained, _template_marks, label_problems, _double_begin, _partly_empty, _truncated, _held_out, _repeated,
-    _odd, _dominating, _weights_unused, _scripts, _no_end, _no_template, told,
+    _end_not_trained, _template_marks, label_problems, _double_begin, _thoughts, _partly_empty, _truncated, _held_out,
+    _repeated, _odd, _dominating, _weights_unused, _scripts, _no_end, _no_template, told,
 )  # fmt: skip
 
 

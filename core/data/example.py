@@ -62,6 +62,7 @@ class Example:
         rejected: of a pair of answers the worse one, with everything before it; `turns` is then the better one.
         label: what a labelled text is to be judged as: a name or a number.
         ids: tokens already, and `learned` says which of them are learned.
+        bad: whether the data itself calls the answer a bad one.
     """
 
     turns: tuple[Turn, ...]
@@ -74,11 +75,18 @@ class Example:
     label: str | float | None = None
     ids: tuple[int, ...] = ()
     learned: tuple[bool, ...] = ()
+    bad: bool = False
 
     @property
     def place(self) -> str:
         """Where it stands, for messages: `devil.jsonl, row 17`."""
         return place(self.file, self.row)
+
+    @property
+    def thought(self) -> str:
+        """What the last answer was thought over with; templates may leave out the thoughts before earlier ones."""
+        last = next((turn for turn in reversed(self.turns) if turn.trained), None)
+        return str(last.fields.get("reasoning_content") or "") if last else ""
 
     def to_dict(self) -> dict[str, Any]:
         """For the window: plain values."""

@@ -11,8 +11,10 @@ EMPTY = "empty-answers"
 OUT_OF_ORDER = "roles-out-of-order"
 UNANSWERED = "unanswered"
 MARKS = "marks-in-texts"
-DOUBLED = "double-begin"
-"""What is noticed only where there are tokens: two begin-of-text tokens, of which one was taken away."""
+BAD = "bad-answers"
+DOUBLED, UNSAID = "double-begin", "thoughts-unwritten"
+"""What only the templates and the tokens show: two begin-of-text tokens, of which one was taken away; and thoughts that
+the template does not write."""
 WEIGHED, SILENCED = "weights", "weights-of-nothing"
 
 
@@ -28,6 +30,8 @@ def oddities(example: Example) -> Iterator[str]:
         return
     if any(turn.trained and not turn.content.strip() and not turn.calls for turn in turns):
         yield EMPTY
+    if example.bad:
+        yield BAD
     if example.style != "chat":
         return
     if _out_of_order(example):

@@ -19,7 +19,7 @@ from core.data.files import Source, find
 from core.data.formats import Format
 from core.data.guess import LOOKED_AT, Guess, guess
 from core.data.mapping import Naming
-from core.data.oddities import DOUBLED, MARKS, oddities
+from core.data.oddities import MARKS, oddities
 from core.data.places import Places
 from core.data.row import Row
 from core.data.sameness import near_key
@@ -123,9 +123,9 @@ def read(
         for _ in groups:  # only to count
             pass
     else:
-        encoder.doubled = Places()
+        encoder.noticed = {}
         reading.tokens = TokenList(_tokens(groups, encoder, data.max_tokens))
-        reading.oddities |= {DOUBLED: encoder.doubled} if encoder.doubled.count else {}
+        reading.oddities |= encoder.noticed
     reading.share = min(1.0, source.done / source.size) if source.size else 1.0
     return reading
 

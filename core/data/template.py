@@ -25,6 +25,7 @@ from core.data.cutting import cut, joined
 from core.data.example import Example
 from core.data.labelled import labelled
 from core.data.marking import Group, Marked, marked
+from core.data.oddities import DOUBLED, UNSAID
 from core.data.places import Places
 from core.data.rendering import Rendered, Renderer, Span
 from core.data.specials import beginning, id_of, is_direct, special, special_words
@@ -92,8 +93,8 @@ class Encoder:
         self.end = id_of(tokenizer.eos_token_id)
         self._begin = id_of(tokenizer.bos_token_id)
         self._special = special(tokenizer)
-        self.doubled = Places()
-        """Examples whose begin-of-text token stood there twice, of which one was taken away."""
+        self.noticed: dict[str, Places] = {}
+        """Oddities that only show here (`core.data.oddities`), with their places."""
 
     @property
     def own_template(self) -> bool:
@@ -180,7 +181,14 @@ class Encoder:
         """Examples with the answers that are to be learned, as texts."""
         if self._train_on == "last-turn":
             examples = [example.of_last_turn() for example in examples]
-        return examples, [self._renderer.render(example) for example in examples]
+        rendered = [self._renderer.render(example) for example in examples]
+        for example, one in zip(examples, rendered, strict=True):
+            if example.thought.strip() not in one.text:
+                self._notice(UNSAID, example)
+        return examples, rendered
+
+    def _notice(self, oddity: str, example: Example) -> None:
+        self.noticed.setdefault(oddity, Places()).add(example.place)
 
     def _marked(self, examples: Sequence[Example], rendered: Sequence[Rendered], encoded: list[Any]) -> list[Tokens]:
         """Examples as tokens, once their texts are tokenised."""
@@ -348,7 +356,7 @@ class Encoder:
         begin = self._begin
         if begin is not None and len(ids) and ids[0] == begin and begin != self.end:
             if len(ids) > 1 and ids[1] == begin:
-                self.doubled.add(example.place)
+                self._notice(DOUBLED, example)
                 ids, trained = ids[1:], trained[1:]
             trained[0] = False
         return ids, trained

@@ -87,6 +87,12 @@ def test_a_doubled_begin_of_text_is_told_with_its_count(tmp_path: Path) -> None:
     assert (problem.count, problem.rows, problem.settled) == (1, ("a.jsonl, row 2",), True)
 
 
+def test_thoughts_that_the_template_does_not_write_are_told(tmp_path: Path) -> None:
+    thoughtful = {"messages": [ASKED, {**SAID, "reasoning_content": "Hm."}]}
+    problem = found(look(tmp_path, [*talks(2), thoughtful]), "thoughts-unwritten")
+    assert (problem.count, problem.rows, problem.path) == (1, ("a.jsonl, row 3",), "model.path")
+
+
 def test_truncation_has_a_remedy_that_cuts_nothing(tmp_path: Path) -> None:
     rows = [*talks(3), {"messages": [ASKED, {"role": "assistant", "content": "so " * 50}]}]
     problem = found(look(tmp_path, rows, max_tokens=20), "truncated")

@@ -60,7 +60,7 @@ def test_a_group_is_marked_as_its_texts_are_one_by_one(name: str, style: str) ->
     ]
     together = Encoder(tokenizer, train_on="completions", max_tokens=40)
     found = list(together.encode_all([some[:25], some[25:]]))
-    assert together.doubled == alone.doubled
+    assert together.noticed == alone.noticed
     for one, other in zip(wanted, found, strict=True):
         assert one.ids.tolist() == other.ids.tolist()
         assert one.trained.tolist() == other.trained.tolist()

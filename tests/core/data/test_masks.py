@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.data.example import Example, Turn
 from core.data.formats import FORMATS
+from core.data.oddities import DOUBLED
 from core.data.row import Row
 from core.data.template import Encoder, tokenise
 from core.data.templates import TEMPLATES
@@ -159,7 +160,7 @@ def test_given_ids_are_kept_and_their_end_is_looked_for() -> None:
     made = encoder.encode([example("pretokenised", input_ids=ids, labels=labels) for ids, labels in rows])
     assert [each.ids.tolist() for each in made] == [[1, 30, 31, 2], [30, 31, 32, 33], [30, 31]]
     assert [(each.targets, each.cut, each.stops) for each in made] == [(2, 0, True), (3, 1, False), (1, 0, False)]
-    assert encoder.doubled.count == 1
+    assert encoder.noticed[DOUBLED].count == 1
     with pytest.raises(UserError, match=r"a.jsonl, row 3: the model has no token 9999 \(place 2\)"):
         encoder.encode([example("pretokenised", input_ids=[1, 9999])])
 

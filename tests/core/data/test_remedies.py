@@ -43,6 +43,7 @@ CASES: list[tuple[str, str, Rows, Rows, dict[str, Any]]] = [
     ("truncated", "causal-lm", [*talks(3), answered("so " * 50)], [], {"max_tokens": 20}),
     ("truncated", "causal-lm", [*talks(3), answered("so " * 300)], [], {"max_tokens": 90}),  # the model reads no more
     ("empty-answers", "causal-lm", [*talks(3), answered(" ")], [], {}),
+    ("bad-answers", "causal-lm", [{"prompt": "So?", "completion": f"{n}", "label": n > 1} for n in range(9)], [], {}),
     ("roles-out-of-order", "causal-lm", [*talks(3), LATE], [], {}),
     ("partly-nothing-trained", "causal-lm", [*talks(3), {"messages": [ASKED]}], [], {}),
     ("unanswered", "causal-lm", [*talks(3), {"messages": [ASKED, SAID, ASKED]}], [], {}),
