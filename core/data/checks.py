@@ -285,8 +285,7 @@ _ODDITIES = {
     ),
     BAD: (
         "example",
-        "The data itself calls the answers of {count} bad (label false; first: {first}), and they are learned like good "
-        "ones.",
+        "The data calls the answers of {count} bad (label false; first: {first}), and they are learned like good ones.",
         "Leave them out, or bring a good and a bad answer to one prompt together (prompt, chosen, rejected).",
     ),
     OUT_OF_ORDER: (
