@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.words import number
 from core.config.run import DataConfig
 
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "demo" / "data"
@@ -51,7 +52,7 @@ PACKS = (
     ),
     Pack(
         "WordNet topics",
-        "1,572 glosses to sort by topic, 473 held out",
+        f"{number(1572)} glosses to sort by topic, 473 held out",
         "wordnet_topics_train.jsonl",
         "wordnet_topics_test.jsonl",
         {"task": "sequence-classification"},

@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QButtonGroup, QComboBox, QFormLayout, QHBoxLayout,
 from app.forms.field import field_of
 from app.forms.number import NumberEdit
 from app.models import exports
+from app.style.theme import Theme
 from app.widgets.labels import label
 from core.config.run import AdapterConfig, RunConfig
 
 _INDENT = 28
-"""Pixels that a hint stands under its radio button's text."""
+"""Where a hint stands: under its radio button's text, in unscaled pixels."""
 
 
 class ExportChoice(QWidget):
@@ -64,6 +65,10 @@ class ExportChoice(QWidget):
         self.rank.set_value(exports.whole_rank(config))
         self._show_options()
 
+    def _indent(self) -> None:
+        for hint in self.hints.values():
+            hint.setContentsMargins(Theme.current().px(_INDENT), 0, 0, 4)
+
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -72,8 +77,9 @@ class ExportChoice(QWidget):
         for key, radio in self.forms.items():
             group.addButton(radio)
             column.addWidget(radio)
-            self.hints[key].setContentsMargins(_INDENT, 0, 0, 4)
             column.addWidget(self.hints[key])
+        Theme.current().changed.connect(self._indent)
+        self._indent()
         self._options = options = QFormLayout()
         options.setContentsMargins(0, 6, 0, 0)
         options.setHorizontalSpacing(12)
