@@ -15,6 +15,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from core import VERSION
+from core.commands import Command
 from core.config.run import RunConfig
 from core.config.select import trained
 from core.data.files import find
@@ -108,6 +109,8 @@ def _prepared(row: RunRow, home: Home, sink: Sink, interrupt: Interrupt, *, resu
     from core.train.prepare import prepare
 
     def say(text: str, share: float | None = None) -> None:
+        # Whatever else may be asked of a run is asked of one that has begun.
+        interrupt.asked = interrupt.asked or Command.STOP in sink.commands()
         if interrupt.asked:
             raise Cancelled("The run was stopped before its first step.")
         sink.event(StageChanged(text, share))

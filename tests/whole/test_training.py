@@ -66,6 +66,16 @@ def test_a_run_goes_from_its_row_to_its_adapter(store: Store, tmp_path: Path) ->
     assert {path.name for path in store.checkpoints(run)[-1].folder.iterdir()} >= {"adapter", "state.json"}
 
 
+def test_a_stop_is_obeyed_while_the_run_is_being_prepared(store: Store, tmp_path: Path) -> None:
+    run = create(store, tmp_path)
+    store.command(run, Command.STOP)
+
+    assert worker.main(store.home, run) == 0
+
+    assert observe(store, store.run(run))[1] is Status.STOPPED
+    assert events(store, run, RunStarted) == [] and store.checkpoints(run) == []
+
+
 def test_the_start_says_what_is_trained_where_and_with_what(store: Store, tmp_path: Path) -> None:
     run = create(store, tmp_path, train={"steps": 1})
 
