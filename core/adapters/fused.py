@@ -19,7 +19,7 @@ kept from one to the other, it would take the memory that the codes save.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,13 +106,15 @@ def _scaled_product(gradient: Tensor, gain: Tensor, weight: Tensor) -> Tensor:
 
 
 def _summed(one: Tensor, other: Tensor) -> Tensor:
-    """(one * other).sum(0); on a processor a part at a time, so that their product never leaves its cache."""
-    rows = max(1, CHUNK // one.shape[1]) if one.device.type == "cpu" else len(one)
-    if len(one) <= rows:
-        return (one * other).sum(0)
-    return torch.stack(
-        [(p * q).sum(0) for p, q in zip(torch.split(one, rows), torch.split(other, rows), strict=True)]
-    ).sum(0)
+    """(one * other).sum(0)."""
+    parts = [(p * q).sum(0) for p, q in zip(*cached(one, other), strict=True)]
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+
+
+def cached(one: Tensor, other: Tensor) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """Two matrices of as many rows; on a processor in parts, so that what is made of them stays in its cache."""
+    rows = len(one) if one.device.type != "cpu" else max(1, CHUNK // max(one.shape[1], other.shape[1]))
+    return torch.split(one, rows), torch.split(other, rows)
 
 
 def low_rank_linear(

@@ -5,7 +5,8 @@ result and made of matrices too small to be quick. The sum of the weights is one
 is worked out again in the backward pass rather than kept, since it would be a second copy of every weight.
 
 The gradients of C and D never meet one of (out, in): with the tokens of G and X laid out along the rows of C, they are
-four products with sides as small as those of C and D.
+four products with sides as small as those of C and D. What lies between them is made from G or from X, whichever takes
+fewer numbers, and on a processor for so few tokens at a time that it never leaves the cache.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from core.adapters.fused import Frozen
+from core.adapters.fused import Frozen, cached
 
 
 class _KroneckerLinear(torch.autograd.Function):
@@ -36,12 +37,26 @@ class _KroneckerLinear(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             grad_x = gradient @ _sum(ctx.again() if ctx.again else weight, c, d, ctx.scale)
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
-            # (c's rows, tokens * d's rows) and (c's columns, tokens * d's columns).
-            g = gradient.reshape(-1, len(c), len(d)).transpose(0, 1).reshape(len(c), -1)
-            h = x.reshape(-1, c.shape[1], d.shape[1]).transpose(0, 1).reshape(-1, d.shape[1])
-            grad_c = (g @ (h @ d.T).view(c.shape[1], -1).T).mul_(ctx.scale)
-            grad_d = ((c.T @ g).view(-1, len(d)).T @ h).mul_(ctx.scale)
+            g, h = gradient.reshape(-1, gradient.shape[-1]), x.reshape(-1, x.shape[-1])
+            grad_c, grad_d = _gradients(g, h, c, d)
+            grad_c, grad_d = grad_c.mul_(ctx.scale), grad_d.mul_(ctx.scale)
         return grad_x, grad_c, grad_d, None, None
+
+
+def _gradients(g: Tensor, x: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients of C and D without the scale, from those of the output (tokens, out) and the input (tokens, in)."""
+    (p, m), (q, n) = c.shape, d.shape
+    if m * q > p * n:
+        turned = _gradients(x, g, c.T, d.T)
+        return turned[0].T, turned[1].T
+    grad_c, grad_d = torch.zeros_like(c), torch.zeros_like(d)
+    for some_g, some_x in zip(*cached(g, x), strict=True):
+        # (p, tokens * q) and (m * tokens, n).
+        some_g = some_g.reshape(-1, p, q).transpose(0, 1).reshape(p, -1)
+        some_x = some_x.reshape(-1, m, n).transpose(0, 1).reshape(-1, n)
+        grad_c.addmm_(some_g, (some_x @ d.T).view(m, -1).T)
+        grad_d.addmm_((c.T @ some_g).view(-1, q).T, some_x)
+    return grad_c, grad_d
 
 
 def _sum(weight: Tensor, c: Tensor, d: Tensor, scale: float) -> Tensor:

@@ -78,7 +78,7 @@ def measured(arguments: argparse.Namespace, kind: str) -> Any:
     names = arguments.only or json.loads(ended(arguments, "names", []))
     for part_of in [[name] for name in names] if kind == "learn" else [names]:
         process = subprocess.Popen(
-            command(arguments, kind, part_of), stdout=subprocess.PIPE, text=True, env={**os.environ, **QUIET}
+            command(arguments, kind, part_of), stdout=subprocess.PIPE, text=True, env=surroundings(arguments)
         )
         assert process.stdout is not None
         for line in process.stdout:
@@ -99,7 +99,12 @@ def command(arguments: argparse.Namespace, part: str, names: list[str]) -> list[
 def ended(arguments: argparse.Namespace, part: str, names: list[str]) -> str:
     """What a part says once it has ended."""
     words = command(arguments, part, names)
-    return subprocess.run(words, check=True, capture_output=True, text=True, env={**os.environ, **QUIET}).stdout
+    return subprocess.run(words, check=True, capture_output=True, text=True, env=surroundings(arguments)).stdout
+
+
+def surroundings(arguments: argparse.Namespace) -> dict[str, str]:
+    """The environment of a part; of one thread where its own time is counted, since a training sets more if it may."""
+    return {**os.environ, **QUIET, **({"OMP_NUM_THREADS": "1"} if arguments.shared else {})}
 
 
 def part(arguments: argparse.Namespace) -> int:
