@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QChildEvent, QEvent, QSettings, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
 from app import ahead
 from app.actions import Actions
@@ -277,20 +277,21 @@ class Window(QMainWindow):
         self.navigation.chosen.connect(self.go)
         self.navigation.menu_button.clicked.connect(self._open_menu)
         self._stack = QStackedWidget()
+        self._trouble = Notice(tone="red")
+        self._trouble.hide()
         centre = QWidget()
-        row = QHBoxLayout(centre)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
+        column, row = QVBoxLayout(centre), QHBoxLayout()
+        for layout in (column, row):
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(0)
+        column.addLayout(row, 1)
+        column.addWidget(self._trouble)
         row.addWidget(self.navigation)
         row.addWidget(self._stack, 1)
         self.setCentralWidget(centre)
         self._toast = Toast(self._stack)
         self._drop = DropHint(self._stack)
-        self._trouble = Notice(tone="red")
-        self.statusBar().setSizeGripEnabled(False)
-        self.statusBar().addWidget(self._trouble, 1)
-        self.statusBar().hide()
-        for part in (self.navigation, self._toast, self._drop, self.statusBar()):
+        for part in (self.navigation, self._toast, self._drop, self._trouble):
             self.context.theme.dress(part)
 
     def _bind_keys(self) -> None:
@@ -358,7 +359,7 @@ class Window(QMainWindow):
 
     def _show_trouble(self, text: str) -> None:
         self._trouble.set(text, tone="red")
-        self.statusBar().setVisible(bool(text))
+        self._trouble.setVisible(bool(text))
 
     def _name_window(self) -> None:
         row = self.context.feed.row

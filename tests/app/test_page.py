@@ -54,6 +54,21 @@ def test_forms_do_not_follow_a_window_of_any_width_but_plots_do(window: Open) ->
     assert widths["method"] < 0.8 and widths["run"] == 1.0
 
 
+def test_a_full_disk_is_told_of_in_a_line_that_covers_nothing(window: Open) -> None:
+    shown = window()
+    shown.page("runs")
+    shown.go("runs")
+    shown.context.feed.trouble.emit("The disk is full. Free some space: runs go on, and what they say is kept.")
+    settled(shown)
+    said, page = shown._trouble, shown.page("runs")
+    assert said.isVisible() and said.height() < 60
+    assert page.mapTo(shown, page.rect().bottomLeft()).y() + 1 == said.mapTo(shown, said.rect().topLeft()).y()
+    assert said.mapTo(shown, said.rect().bottomLeft()).y() + 1 == shown.height()
+    shown.context.feed.trouble.emit("")
+    settled(shown)
+    assert not said.isVisible()
+
+
 def test_the_tab_key_comes_to_the_page_in_front(window: Open) -> None:
     shown = window()
     for key in ("model", "runs"):
