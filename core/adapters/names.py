@@ -67,7 +67,7 @@ METHODS: tuple[Method, ...] = (
     ),
     _method(
         "lora-fa", "LoRA-FA", "2308.03303",
-        "LoRA with A frozen: half the numbers, and long inputs need not be kept for the backward pass.",
+        "LoRA with A frozen: about half the numbers, and long inputs need not be kept for the backward pass.",
         delta="lora-fa", rates="lora-fa",
     ),
     _method(
