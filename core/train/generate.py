@@ -47,14 +47,17 @@ def answer(model: nn.Module, tokenizer: Any, prompt: str, *, tokens: int, device
 
 
 def _encode(tokenizer: Any, prompt: str) -> Tensor:
-    """The prompt's token ids, (1, n)."""
+    """The prompt's token ids, (1, n); of one that is empty the token that begins or ends a text."""
     if tokenizer.chat_template:
         text = Renderer(tokenizer).question(prompt)
         encoded = tokenizer(text, add_special_tokens=False, return_tensors="pt")
     else:
         encoded = tokenizer(prompt, return_tensors="pt")
     ids: Tensor = encoded["input_ids"]
-    return ids
+    if ids.numel():
+        return ids
+    known = (token for token in (tokenizer.bos_token_id, tokenizer.eos_token_id) if token is not None)
+    return torch.tensor([[next(known, 0)]])
 
 
 def _ends(model: nn.Module, tokenizer: Any) -> list[int] | None:

@@ -31,11 +31,12 @@ def test_an_answer_is_the_most_likely_continuation() -> None:
     assert said == tokenizer.decode(expected, skip_special_tokens=True).strip()
 
 
-def test_a_tokenizer_without_a_template_is_given_the_prompt_as_it_is() -> None:
+def test_a_tokenizer_without_a_template_is_given_the_prompt_as_it_is_even_if_it_is_empty() -> None:
     tokenizer = copy.deepcopy(tiny_tokenizer())
     tokenizer.chat_template = None
 
-    assert isinstance(answer(random_model("gpt2"), tokenizer, "Once", tokens=3, device=CPU), str)
+    for prompt in ("Once", ""):
+        assert isinstance(answer(random_model("gpt2"), tokenizer, prompt, tokens=3, device=CPU), str)
 
 
 def test_prompt_and_answer_together_are_no_longer_than_the_model_reads() -> None:
