@@ -32,8 +32,8 @@ _UNEVEN = 20
 _SPAN = 1e4
 """Largest share over the smallest that still has a colour of its own."""
 BLOCKS_HELP = (
-    "The rise of the held-out loss when all adapters of a block are switched off. Below zero the block's adapters do "
-    "harm on these examples."
+    "The rise of the held-out loss (nats per token where a model writes) when all adapters of a block are switched "
+    "off. Below zero the block's adapters do harm on these examples."
 )
 PAIRS_HELP = (
     "Spearman's correlation of the rankings: 1 where two scores put the layers into the same order, 0 where they have "

@@ -44,8 +44,9 @@ class BarsPlot(QWidget):
         self.update()
 
     def show_all(self) -> None:
-        """Be tall enough for every row: for where it stands in a scroll area."""
-        self.setMinimumHeight(len(self.figure.names) * Theme.current().px(_TALLEST) if self.figure else 0)
+        """Be tall enough for every row, where there is anything to see: for where it stands in a scroll area."""
+        known = self.figure is not None and np.isfinite(self.figure.values).any()
+        self.setMinimumHeight(len(self._texts) * Theme.current().px(_TALLEST) if known else 0)
 
     def sizeHint(self) -> QSize:
         """Room for a few rows."""

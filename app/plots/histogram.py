@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QHelpEvent, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from app.plots.nothing import paint_nothing
 from app.plots.saving import saving_menu
 from app.style.theme import Theme
 from app.widgets.focus_ring import paint_focus_ring
@@ -54,7 +55,10 @@ class HistogramPlot(QWidget):
         theme = Theme.current()
         figure = self.figure
         paint_focus_ring(painter, self)
-        if figure is None or not figure.counts:
+        if figure is None:
+            return
+        if not sum(figure.counts):
+            paint_nothing(painter, self.rect())
             return
         area = self._area()
         most = max(max(figure.counts), 1)

@@ -185,12 +185,14 @@ QTableView, QTreeView, QListView {{
 }}
 QTableView::item, QTreeView::item, QListView::item {{ padding: {px(4)}px {px(8)}px; border: none; }}
 QListView::item {{ border-radius: 4px; }}
+QTableView[kind="numbers"]::item {{ padding: {px(4)}px {px(5)}px; }}
 QTableView::item:selected, QTreeView::item:selected, QListView::item:selected {{ background: {t.chosen};
     color: {t.text}; }}
 QTableView:focus, QTreeView:focus, QListView:focus {{ border: 1px solid {t.accent}; border-radius: 6px; }}
 QHeaderView {{ background: {t.panel}; border: none; }}
 QHeaderView::section {{ background: {t.panel}; color: {t.muted}; border: none; border-bottom: 1px solid {t.line};
     padding: {px(6)}px {px(11)}px; font-weight: 500; font-size: {text(12)}px; }}
+QTableView[kind="numbers"] QHeaderView::section {{ padding: {px(6)}px {px(8)}px; }}
 QHeaderView::section:hover {{ color: {t.text}; }}
 QTableCornerButton::section {{ background: {t.panel}; border: none; }}
 QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; }}

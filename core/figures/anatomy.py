@@ -135,7 +135,7 @@ def shared_by_layer(layers: Sequence[LayerInfo], phis: Floats) -> Bars:
 
 def amplification(layers: Sequence[LayerInfo], rows: Floats) -> Table:
     """`rows` (layers, 7): rank, own, strongest, random, weight, delta, factor."""
-    heads = ("r", "On directions of dW", "On the strongest of W", "On random ones", "Norm of W", "Norm of dW", "Factor")
+    heads = ("r", "On dW's directions", "On W's strongest", "On random", "Norm of W", "Norm of dW", "Factor")
     names = tuple(short_name(layer) for layer in layers)
     return Table("Amplification", names, tuple(Axis(head) for head in heads), rows, AMPLIFIED)
 
@@ -162,7 +162,7 @@ def movement(
 
 def trends(rows: Mapping[str, Sequence[float]]) -> Table:
     """By run or layer: slope and correlation with their intervals, and how many points."""
-    heads = ("Slope", "Slope from", "Slope to", "Correlation", "Correlation from", "Correlation to", "Points")
+    heads = ("Slope", "Slope from", "Slope to", "Correlation", "Corr. from", "Corr. to", "Points")
     values = np.array(list(rows.values()), dtype=np.float64).reshape(len(rows), len(heads))
     return Table("Trend of dM over dD, 95 % intervals", tuple(rows), tuple(Axis(head) for head in heads), values, MOVED)
 

@@ -23,6 +23,8 @@ LEFT, RIGHT, TOP, BOTTOM = 78, 18, 12, 46
 POINTS, COLUMNS, BARS = 600, 120, 20
 BESIDE, LONGEST = 4, 24
 """Names of curves in a row below the frame, and letters of each where there are so many."""
+ACROSS, UP = 110, 44
+"""Letters of what an axis measures."""
 ROW = 12
 """Least height of a row of a map that has a number of its own."""
 TAGS = 6
@@ -310,8 +312,9 @@ def _extent(values: NDArray[np.float64], room: float) -> tuple[float, float]:
 
 def _labels(x: str, y: str, height: int) -> Iterable[str]:
     middle = (TOP + height - BOTTOM) / 2
-    yield _text((LEFT + WIDTH - RIGHT) / 2, height - 12, x, "middle")
-    yield f'<text x="14" y="{middle}" transform="rotate(-90 14 {middle})" text-anchor="middle">{escape(y)}</text>'
+    yield _text((LEFT + WIDTH - RIGHT) / 2, height - 12, shortened(x, ACROSS), "middle")
+    said = escape(shortened(y, UP))
+    yield f'<text x="14" y="{middle}" transform="rotate(-90 14 {middle})" text-anchor="middle">{said}</text>'
 
 
 def _text(x: float, y: float, text: str, anchor: str, paint: str = "#444") -> str:

@@ -570,7 +570,7 @@ def test_a_table_of_figures_is_sorted_and_copied(panel: Callable[[Any], FigurePa
     assert [row.name for row in shown.view.numbers.rows] == ["0.k_proj", "0.q_proj"]
     shown.view.copy()
     first, second, _ = QApplication.clipboard().text().split("\n")
-    assert first.startswith("\tr\tOn directions of dW") and second.endswith("\t1\tnan")
+    assert first.startswith("\tr\tOn dW's directions") and second.endswith("\t1\tnan")
 
 
 def test_bars_are_as_tall_as_all_their_rows(panel: Callable[[Any], FigurePanel]) -> None:
