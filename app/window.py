@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QChildEvent, QEvent, QSettings, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QChildEvent, QEvent, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
@@ -21,6 +21,7 @@ from app import ahead
 from app.actions import Actions
 from app.context import Context
 from app.document import Document
+from app.dropped import OFFERS, files, kind_of, unknown
 from app.errors import show_error
 from app.feed import Feed
 from app.jobs import Job, Jobs
@@ -34,8 +35,7 @@ from app.widgets.import_dialog import ImportDialog
 from app.widgets.navigation import Navigation
 from app.widgets.toast import DropHint, Toast
 from app.words import plural
-from core.data.readers import KNOWN
-from core.data.readers import kind_of as reader_of
+from core.config.files import read
 from core.errors import UserError
 from core.home import Home
 from core.state import UNDER_WAY
@@ -60,8 +60,6 @@ PAGES = {
     "export": "app.pages.export:ExportPage",
 }
 """Where each page's class is; imported on first use."""
-ADAPTER_CONFIG = "adapter_config.json"
-"""What a folder of PEFT's holds that is an adapter."""
 _AT_ONCE, _IDLE = 0, 30
 """Milliseconds between two parts of a page: one that is waited for, and one that nobody has asked for."""
 WAITED_FOR = frozenset({"convert", "export", "import", "importance", "insight", "every_rank", "report"})
@@ -200,24 +198,23 @@ class Window(QMainWindow):
         dialog.open()
 
     def use(self, path: Path) -> None:
-        """Take a folder or GGUF file as the model, another file as the data; an adapter is imported."""
-        kind = kind_of(path)
-        if kind == "adapter":
-            self.import_adapter(str(path))
-            return
-        if kind is None:
-            show_error(
-                UserError(
-                    f"{path.name} is neither a model nor data.",
-                    hint=f"A model is a folder or a .gguf file; data is a file of the kinds {KNOWN}.",
-                ),
-                self,
-            )
-            return
-        values = chosen(str(path)) if kind == "data" else {"model.path": str(path)}
-        self.document.update(values, f"Choose {path.name}")
-        self.document.remember(kind, str(path))
-        self.go(kind)
+        """Take it for what it is: the model, the data, an adapter to be imported or a run file to be opened."""
+        try:
+            match kind_of(path) if path.exists() else None:
+                case "adapter":
+                    self.import_adapter(str(path))
+                case "run file":
+                    self.document.replace(read(path), f"Open {path.name}")
+                    self.go("method")
+                case "model" | "data" as kind:
+                    values = chosen(str(path)) if kind == "data" else {"model.path": str(path)}
+                    self.document.update(values, f"Choose {path.name}")
+                    self.document.remember(kind, str(path))
+                    self.go(kind)
+                case _:
+                    raise unknown(path)
+        except UserError as error:
+            show_error(error, self)
 
     # Events
 
@@ -230,11 +227,11 @@ class Window(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Say what dropping would do."""
-        paths = _files(event.mimeData().urls())
+        paths = files(event.mimeData().urls())
         kind = kind_of(paths[0]) if len(paths) == 1 else None
         if kind is not None:
             event.acceptProposedAction()
-            self._drop.say("Drop to import the adapter" if kind == "adapter" else f"Drop to use as the {kind}")
+            self._drop.say(OFFERS[kind])
 
     def dragLeaveEvent(self, event: QEvent) -> None:
         """Nothing is dragged any more."""
@@ -243,7 +240,7 @@ class Window(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         """Take what was dropped."""
         self._drop.hide()
-        self.use(_files(event.mimeData().urls())[0])
+        self.use(files(event.mimeData().urls())[0])
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep what floats in its place."""
@@ -375,25 +372,3 @@ class Window(QMainWindow):
             f"{plural(len(self._ending), 'job')}. Trainings go on. Close it?",
         )  # fmt: skip
         return answer == QMessageBox.StandardButton.Yes
-
-
-def kind_of(path: Path) -> str | None:
-    """What a dropped path is: "model", "data", "adapter", or none of them."""
-    if path.is_dir():
-        if (path / ADAPTER_CONFIG).is_file() and not (path / "config.json").is_file():
-            return "adapter"
-        return "data" if _holds_data(path) else "model"
-    if path.suffix.lower() == ".gguf":
-        return "model"
-    return "data" if reader_of(path) is not None else None
-
-
-def _holds_data(folder: Path) -> bool:
-    """Whether a folder has files of examples in it, and nothing of a model."""
-    inside = list(folder.iterdir())
-    model = any(one.name in ("config.json", "snapshots") or one.suffix == ".safetensors" for one in inside)
-    return not model and any(one.is_file() and reader_of(one) is not None for one in inside)
-
-
-def _files(urls: list[QUrl]) -> list[Path]:
-    return [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]

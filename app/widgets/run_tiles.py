@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.state import RunState
 
 _ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED, Status.LOST)
-_LEAST = 112
+_LEAST = 108
 """Width of a tile below which they stand in two rows, in unscaled pixels."""
 _RECENT = 30
 """Steps whose speed says how long the rest will take."""

@@ -13,10 +13,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QWidget
 
 from app.actions import Actions
+from app.dropped import kind_of
 from app.errors import ErrorDialog, show_error
 from app.menu import window_menu
 from app.widgets.navigation import Entry
-from app.window import PAGES, Window, kind_of
+from app.window import PAGES, Window
 from core.errors import Cancelled, UserError
 from core.home import Home
 from core.models.catalog import tiny_model
