@@ -81,7 +81,8 @@ def ensure_queue(home: Home) -> None:
     Raises:
         UserError: no process can be started.
     """
-    if held(home.root / QUEUE_LOCK):
+    # Twice, because on Windows somebody else who only looks has it himself for an instant.
+    if held(home.root / QUEUE_LOCK) and held(home.root / QUEUE_LOCK):
         return
     try:
         start_detached("queue", home, home.root / LOG)

@@ -111,6 +111,18 @@ def test_somebody_who_only_looks_keeps_the_queue_from_nothing(store: Store, monk
     assert store.run(run).phase is Phase.STARTING
 
 
+def test_a_queue_is_started_although_somebody_looked_at_the_same_moment(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, started = iter((True, False, True, True)), []
+    monkeypatch.setattr(queue, "held", lambda path: next(looks))
+    monkeypatch.setattr(queue, "start_detached", lambda mode, *_: started.append(mode))
+
+    queue.ensure_queue(home)
+    queue.ensure_queue(home)
+    assert started == ["queue"]
+
+
 def test_a_disk_that_is_full_for_a_while_ends_no_queue(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run, note = queue.enqueue(store.home, store, RunConfig(name="one")), Store.note
     refused = iter((True, True))  # the start, and the word about it
