@@ -24,6 +24,7 @@ class Garbage(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         gc.disable()
+        gc.unfreeze()
         self._helpings = 0
         self._timer = QTimer(self, interval=INTERVAL)
         self._timer.timeout.connect(self.collect)
@@ -35,7 +36,6 @@ class Garbage(QObject):
         gc.collect(2 if self._helpings % _ALL_EVERY == 0 else 1 if self._helpings % _MIDDLE_EVERY == 0 else 0)
 
     def settle(self) -> None:
-        """Everything stands: collect what making it has left, and look through what remains never again."""
-        gc.unfreeze()
+        """Something more stands: collect what making it has left, and look through what remains never again."""
         gc.collect()
         gc.freeze()

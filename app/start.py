@@ -62,5 +62,5 @@ def main(home: str | None = None) -> int:
 def show(window: Window) -> None:
     """Put the window on the screen; what it need not show at once is made a moment later."""
     window.show()
-    window.complete.connect(Garbage(window).settle)
+    window.made.connect(Garbage(window).settle)
     QTimer.singleShot(IDLE_AFTER, window, window.make_rest)

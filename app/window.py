@@ -69,8 +69,8 @@ WAITED_FOR = frozenset({"convert", "export", "import", "importance", "insight", 
 class Window(QMainWindow):
     """The one window of a home."""
 
-    complete = Signal()
-    """All pages are made."""
+    made, complete = Signal(), Signal()
+    """One more page is made, and all of them are."""
 
     def __init__(self, home: Home, settings: QSettings, theme: Theme) -> None:
         super().__init__()
@@ -155,6 +155,7 @@ class Window(QMainWindow):
         finally:
             del self._begun[key]
         self.pages[key] = page
+        self.made.emit()
         page.complete_changed.connect(lambda: self.navigation.set_done(key, page.complete))
         self.navigation.set_done(key, page.complete)
         if key == self._wanted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,19 +109,29 @@ def shown(what: What, figures: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _readable(figure) for name, figure in found.items()}
 
 
-def steady(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same frames, their maps coloured alike: a colour means one number whatever the moment."""
-    ends: dict[str, tuple[float, float]] = {}
-    for name, figure in frames[0].items() if frames else ():
-        if isinstance(figure, Heatmap):
-            values = np.concatenate([frame[name].values.ravel() for frame in frames if name in frame])
-            good = values[np.isfinite(values)]
-            if len(good):
-                ends[name] = figure.range(float(good.min()), float(good.max()))
-    return [
-        {name: replace(one, ends=ends[name]) if name in ends else one for name, one in frame.items()}
-        for frame in frames
-    ]
+class Frames:
+    """The figures of each moment of an answer, read when they are looked at.
+
+    Maps are coloured alike: a colour means one number whatever the moment.
+    """
+
+    def __init__(self, what: What, sent: Sequence[Mapping[str, Any]]) -> None:
+        self._what, self._sent = what, sent
+        maps = {
+            name: figure for name, figure in shown(what, sent[-1]["figures"]).items() if isinstance(figure, Heatmap)
+        }
+        self._ends = {name: self._ends_of(name, figure) for name, figure in maps.items()}
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        found = shown(self._what, self._sent[place]["figures"])
+        return {name: replace(one, ends=self._ends[name]) if name in self._ends else one for name, one in found.items()}
+
+    def _ends_of(self, name: str, figure: Heatmap) -> tuple[float, float] | None:
+        """What the ends of the colours mean, of the values of all moments; None where none is known."""
+        sent = [moment["figures"][name]["values"] for moment in self._sent if name in moment["figures"]]
+        values = np.concatenate([decode(one).ravel() for one in sent])
+        good = values[np.isfinite(values)]
+        return figure.range(float(good.min()), float(good.max())) if len(good) else figure.ends
 
 
 def _readable(figure: Any) -> Any:

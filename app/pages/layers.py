@@ -297,8 +297,8 @@ class LayersPage(Page):
     def _show_figures(self) -> None:
         """Counts and forecast, once for all that changed in one turn of the event loop."""
         model, config, plans = self._document.model, self._document.config, self._document.plans
-        if model is None:
-            return
+        if model is None or not self.isVisible():
+            return  # They are told again when the page is shown.
         report, adapter = self._document.data_report, config.adapter
         memory = forecast(model, plans, config, report)
         trained = memory.gradients // FLOAT

@@ -121,7 +121,7 @@ class MethodPage(Page):
         self._document.update(
             {**cleared, "adapter.method": name, "model.storage": "auto"}, f"Method {method(name).label}"
         )
-        self.method.show_config(self._document.config)  # the chip of the present name would go out on a second click
+        self.method.light(self._document.config)  # The chip of the present name would go out on a second click.
 
     def _choose(self, axis: str, member: Any) -> None:
         if axis == "storage":

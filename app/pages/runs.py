@@ -6,33 +6,31 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer
-from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QHBoxLayout,
-    QHeaderView,
     QLineEdit,
     QMenu,
     QMessageBox,
     QSplitter,
     QStackedLayout,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
 
 from app.errors import show_error
 from app.models.listing import Listing
-from app.models.runs import COLUMNS, CREATED, RunsModel
+from app.models.runs import RunsModel
 from app.pages.page import Page
 from app.plots.beside import BesideView
 from app.plots.comparison import MOST, Comparison
 from app.widgets import Button, EmptyState, Panel, danger, label, plain
 from app.widgets.run_details import RunDetails
+from app.widgets.runs_table import RunsTable
 from app.widgets.status import WORDS, offer_way_on
-from app.words import plural, size
+from app.words import number, plural, size
 from core.config.edit import replaced
 from core.errors import UserError
 from core.launch import observe
@@ -43,9 +41,6 @@ if TYPE_CHECKING:
 _SEARCH_AFTER = 150
 _CALM = 30
 """The list is read again after so many times what reading it cost: ten thousand runs less often than ten."""
-_WIDTHS = (88, 204, 122, 160, 132, 88, 80, 104, 96)
-_ELASTIC = (1, 3, 4, 8)
-"""Columns that share what room the others leave."""
 _BESIDE = 2
 """The place of the comparison among what the page shows."""
 
@@ -67,13 +62,12 @@ class RunsPage(Page):
         self.model = RunsModel(lambda row: observe(context.store, row)[1], self)
         self.search = QLineEdit()
         self.filter = QComboBox()
-        self.table = QTableView()
+        self.table = RunsTable(self.model)
         self._make_buttons()
         yield
         self.comparison = Comparison(context.store, context.settings)
         yield
         self.details = RunDetails()
-        self._set_up_table()
         self._lay_out()
         yield
         self._connect()
@@ -93,8 +87,7 @@ class RunsPage(Page):
     @property
     def chosen(self) -> list[RunRow]:
         """The runs that are selected, in the table's order."""
-        rows = sorted(index.row() for index in self.table.selectionModel().selectedRows())
-        return [self.model.rows[row] for row in rows]
+        return self.table.chosen
 
     def compare(self, runs: list[str]) -> None:
         """Show these runs beside one another, instead of the list."""
@@ -124,7 +117,7 @@ class RunsPage(Page):
     def _show_list(self, rows: list[RunRow], whole: bool) -> None:
         """Show these runs; those that are chosen stay chosen, also where they come with a later portion."""
         self.model.show(rows)
-        self._select(self._kept)
+        self.table.choose(self._kept)
         nothing = not rows and not self.search.text() and self.filter.currentData() is None
         self._stack.setCurrentIndex(0 if nothing else 1)
         self.nothing_found.setVisible(not rows)
@@ -148,27 +141,6 @@ class RunsPage(Page):
         self._of_list = (self.open, self.resume, self.duplicate, self.compare_button, self.delete, self.more)
         for button in (self.back, *self._of_list[:4], self.report, *self._of_list[4:]):
             self.add_action(button)
-
-    def _set_up_table(self) -> None:
-        table = self.table
-        table.setModel(self.model)
-        table.setAccessibleName("Runs")
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        table.setShowGrid(False)
-        table.setWordWrap(False)
-        table.setTabKeyNavigation(False)
-        table.verticalHeader().hide()
-        table.setSortingEnabled(True)
-        table.sortByColumn(CREATED, Qt.SortOrder.DescendingOrder)
-        table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        header = table.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setStretchLastSection(True)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        self.context.theme.changed.connect(self._scale)
-        self._scale()
 
     def _lay_out(self) -> None:
         self.search.setPlaceholderText("Search names, tags, notes, models and data")
@@ -253,21 +225,6 @@ class RunsPage(Page):
         self._kept = {row.id for row in self.chosen}
         self._show_chosen()
 
-    def _select(self, runs: set[str]) -> None:
-        """Select these runs again; where none is left, the newest, so that there is something to look at."""
-        model = self.table.selectionModel()
-        places = [place for place, row in enumerate(self.model.rows) if row.id in runs]
-        if not places and self.model.rows:
-            places = [0]
-        if {self.model.rows[place].id for place in places} == {row.id for row in self.chosen}:
-            return
-        model.blockSignals(True)
-        model.clearSelection()
-        for place in places:
-            flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
-            model.select(self.model.index(place, 0), flags)
-        model.blockSignals(False)
-
     def _show_buttons(self) -> None:
         """Those of the list, or those of the comparison; where nothing is listed, only what needs no run."""
         shown = self._stack.currentIndex()
@@ -290,7 +247,7 @@ class RunsPage(Page):
             offer_way_on(self.resume, chosen[0], self.model.status(chosen[0]))
             self.details.show_run(chosen[0])
         self.comparison.show_runs(chosen)
-        self.comparison.note.setText(f"the first {MOST} of {len(chosen)}")
+        self.comparison.note.setText(f"the first {MOST} of {number(len(chosen))}")
         self.comparison.note.setVisible(len(chosen) > MOST)
 
     # Doing
@@ -383,18 +340,3 @@ class RunsPage(Page):
         answer = QMessageBox.question(self, "Rankloom", text)
         if answer == QMessageBox.StandardButton.Yes:
             self._change(self.context.store.empty_bin)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Give the columns the room that there is."""
-        super().resizeEvent(event)
-        QTimer.singleShot(0, self, self._scale)
-
-    def _scale(self) -> None:
-        theme = self.context.theme
-        stiff = sum(theme.px(width) for column, width in enumerate(_WIDTHS) if column not in _ELASTIC)
-        elastic = sum(theme.px(_WIDTHS[column]) for column in _ELASTIC)
-        stretch = max((self.table.viewport().width() - stiff) / elastic, 0.55)
-        for column in range(len(COLUMNS)):
-            width = theme.px(_WIDTHS[column])
-            self.table.setColumnWidth(column, int(width * stretch) if column in _ELASTIC else width)
-        self.table.verticalHeader().setDefaultSectionSize(theme.px(32))

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.models.looks import EVERY_RANK, OPTIONS, WHATS, shown, steady
+from app.models.looks import EVERY_RANK, OPTIONS, WHATS, Frames
 from app.plots.figure_panel import FigurePanel
 from app.widgets import Chip, EmptyState, primary
 from app.widgets.choice_box import ChoiceBox
@@ -47,7 +47,7 @@ class AnatomyView(QWidget):
         super().__init__()
         self._context = context
         self._rows: dict[str, RunRow] = {}
-        self._frames: list[dict[str, Any]] = []
+        self._frames: Frames | None = None
         self.panels: dict[str, FigurePanel] = {}
         self.whats: dict[str, Chip] = {}
         self.run, self.other, self.third = ChoiceBox(), ChoiceBox(), ChoiceBox()
@@ -227,7 +227,7 @@ class AnatomyView(QWidget):
 
     def _show_answer(self, result: dict[str, Any]) -> None:
         frames = result["frames"]
-        self._frames = steady([shown(WHATS[self.what], frame["figures"]) for frame in frames])
+        self._frames = Frames(WHATS[self.what], frames)
         self._offer_layers(frames[-1]["figures"].get("layers", ()))
         self._show_figures(self._frames[-1])
         self.moments.show_steps([frame["step"] for frame in frames])
@@ -247,7 +247,7 @@ class AnatomyView(QWidget):
 
     def _show_moment(self, place: int) -> None:
         """Another checkpoint: every figure moves together."""
-        for name, figure in self._frames[place].items():
+        for name, figure in self._frames[place].items() if self._frames is not None else ():
             self.panels[name].show_figure(figure)
 
     def _show_figures(self, figures: Mapping[str, Any]) -> None:
@@ -292,7 +292,7 @@ class AnatomyView(QWidget):
         for line, panel in enumerate(panels[1:]):
             self._grid.addWidget(panel, line, 1)
         table = any(isinstance(panel.figure, Table) for panel in panels[1:])
-        self._grid.setColumnStretch(0, 2)
-        self._grid.setColumnStretch(1, (3 if table else 2) if len(panels) > 1 else 0)
+        self._grid.setColumnStretch(0, 5)
+        self._grid.setColumnStretch(1, (9 if table else 5) if len(panels) > 1 else 0)
         for line in range(others):
             self._grid.setRowStretch(line, 1)

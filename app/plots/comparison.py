@@ -14,7 +14,7 @@ from app.plots.saving import save_button
 from app.widgets import Button, Panel, label
 from app.widgets.scroll import scrolled
 from core.figures import compare
-from core.figures.compare import AXES, Course
+from core.figures.compare import AXES, Course, Drawn
 from core.figures.trace import Measured
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ MOST = 64
 """Runs whose curves are drawn at once; of more the first."""
 _AT_ONCE, _THEN = 10, 6
 """Runs that are drawn at first, and that come with each further turn of the window."""
-_PORTION = 10_000
-"""Points that are read in one turn of the window."""
+_PORTION, _DRAWN = 10_000, 200_000
+"""Points that are read, and that are smoothed and put in their places, in one turn of the window."""
 _KEEP = 0.9
 _BESIDE = 3
 """Curves whose legend has room in the head of the panel."""
@@ -48,6 +48,7 @@ class Comparison(Panel):
         self._runs: tuple[RunRow, ...] = ()
         self._read: dict[tuple[str, str], Measured] = {}
         self._whole: set[tuple[str, str]] = set()
+        self._drawn: dict[tuple[str, str, str], Drawn] = {}
         self._groups: dict[str, str] = {}
         self._count = _AT_ONCE
         self._next = QTimer(self, singleShot=True, interval=0)
@@ -78,6 +79,7 @@ class Comparison(Panel):
         as_before = {row.id for row in runs for before in self._runs if row is before and not row.under_way}
         self._read = {of: curve for of, curve in self._read.items() if of[0] in as_before}
         self._whole &= self._read.keys()
+        self._drawn = {of: drawn for of, drawn in self._drawn.items() if of[0] in as_before}
         self._runs = tuple(runs[:MOST])
         self.refresh()
 
@@ -90,14 +92,18 @@ class Comparison(Panel):
         """Draw as many runs as it is their turn, once their curves are read."""
         key, by = str(self.choice.currentData()), cast(compare.By, self.by.currentData())
         runs = self._runs[: self._count]
-        if not self._read_on(runs, {key, AXES[by][1]} - {""}):
+        whole = self._read_on(runs, {key, AXES[by][1]} - {""})
+        courses = (
+            [self._course(row, name, key, by) for row, name in zip(runs, names(runs), strict=True)] if whole else []
+        )
+        if not whole or not self._draw_on(courses, key, by):
             self._next.start()
             return
-        courses = [self._course(row, name, key, by) for row, name in zip(runs, names(runs), strict=True)]
         together = len({course.group for course in courses}) < len(courses)
         self.grouped.setVisible(together)
         grouped = together and self.grouped.isChecked()
-        figure = compare.curves(courses, key, by, keep=_KEEP, grouped=grouped, of=len(self._runs))
+        drawn = [self._drawn[row.id, key, by] for row in runs]
+        figure = compare.curves(courses, key, by, grouped=grouped, of=len(self._runs), drawn=drawn)
         self.plot.show_figure(figure)
         self.plot.legend.setVisible(self._large or len(figure.series) <= _BESIDE)
         self.help.setText(figure.help)
@@ -138,6 +144,19 @@ class Comparison(Panel):
                 return False
             self._whole.add(of)
             left -= len(steps)
+        return True
+
+    def _draw_on(self, courses: Sequence[Course], key: str, by: compare.By) -> bool:
+        """Draw some of the curves that are not drawn yet; returns whether that was all."""
+        left = _DRAWN
+        self._drawn = {of: drawn for of, drawn in self._drawn.items() if of[1:] == (key, by)}
+        for row, course in zip(self._runs, courses, strict=False):
+            if (row.id, key, by) in self._drawn:
+                continue
+            if left <= 0:
+                return False
+            self._drawn[row.id, key, by] = compare.draw(course, key, by, keep=_KEEP)
+            left -= len(course.values)
         return True
 
     def _box(self, name: str, items: dict[str, str], setting: str) -> QComboBox:

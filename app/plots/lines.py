@@ -31,6 +31,8 @@ _DOT = 5.0
 """Half a dot and a little more, in pixels."""
 _TAGS = 6
 """Places on a curve, of those in sight, that carry its shape."""
+_BAND = 0.2
+"""How much is seen of the spread around a curve."""
 _SEEN = 32
 """Points of a curve that tell whether its x counts, as steps do."""
 _ICON = 7.5
@@ -86,10 +88,15 @@ class LinesPlot(Canvas):
             self.legend.read(x, self.figure.at(np.inf if x is None else x), self.figure.x.label.lower())
 
     def restyle(self) -> None:
-        """Take the theme's colours: pens are made anew."""
-        for name in list(self._curves):
-            self._take_away(name)
-        self._style_marks()
+        """Take the theme's colours: what is there is painted with others."""
+        for series in self.figure.series if isinstance(self.figure, Lines) else ():
+            _style_curve(self._curves[series.name], series)
+            if series.name in self._bands:
+                self._bands[series.name].setBrush(Theme.current().color(series.color, _BAND))
+            if series.name in self._tags:
+                _style_tags(self._tags[series.name], series)
+        for mark in self._marks:
+            _style_mark(mark)
         super().restyle()
 
     def _paint(self, figure: Lines) -> None:
@@ -140,7 +147,7 @@ class LinesPlot(Canvas):
         if series.name in self._bands:
             self._bands[series.name].setCurves(*edges)
         else:
-            band = pg.FillBetweenItem(*edges, brush=Theme.current().color(series.color, 0.2), pen=None)
+            band = pg.FillBetweenItem(*edges, brush=Theme.current().color(series.color, _BAND), pen=None)
             band.setZValue(0)
             self._bands[series.name] = band
             self.addItem(band, ignoreBounds=True)
@@ -161,10 +168,6 @@ class LinesPlot(Canvas):
         for line in self._marks[len(marks) :]:
             line.setVisible(False)
         self._shown_marks = marks
-
-    def _style_marks(self) -> None:
-        for line in self._marks:
-            _style_mark(line)
 
     def _scaled(self, y: np.ndarray) -> np.ndarray:
         if not self._log:
@@ -245,13 +248,16 @@ def _look(series: Series) -> tuple[str, str, str]:
 
 
 def _new_tags(series: Series) -> pg.ScatterPlotItem:
-    theme = Theme.current()
-    edge = pg.mkPen(theme.color("panel"), width=1)
-    tags = pg.ScatterPlotItem(
-        pen=edge, brush=pg.mkBrush(theme.color(series.color)), symbol=_SYMBOLS[series.shape], size=9
-    )
+    tags = pg.ScatterPlotItem(symbol=_SYMBOLS[series.shape], size=9)
     tags.setZValue(4)
+    _style_tags(tags, series)
     return tags
+
+
+def _style_tags(tags: pg.ScatterPlotItem, series: Series) -> None:
+    theme = Theme.current()
+    tags.setPen(pg.mkPen(theme.color("panel"), width=1))
+    tags.setBrush(pg.mkBrush(theme.color(series.color)))
 
 
 def _new_mark() -> pg.InfiniteLine:
@@ -270,18 +276,21 @@ def _style_mark(line: pg.InfiniteLine) -> None:
 
 
 def _new_curve(series: Series) -> pg.PlotDataItem:
-    theme = Theme.current()
-    color = theme.color(series.color, 0.45 if series.style == "thin" else 1.0)
-    width = {"thin": 1.0, "line": 1.8, "points": 1.5, "dashed": 1.2}[series.style]
-    style = Qt.PenStyle.DashLine if series.style == "dashed" else Qt.PenStyle.SolidLine
-    curve = pg.PlotDataItem(
-        pen=pg.mkPen(color, width=width, style=style), connect="finite",
-        # Made once: pyqtgraph draws a picture of a dot for each pen and brush that it has not met before.
-        symbolBrush=pg.mkBrush(color), symbolPen=pg.mkPen(None), symbolSize=6, skipFiniteCheck=False,
-    )  # fmt: skip
+    curve = pg.PlotDataItem(connect="finite", symbolPen=pg.mkPen(None), symbolSize=6, skipFiniteCheck=False)
     curve.opts["autoDownsampleFactor"] = _BINS
     curve.setZValue({"thin": 1, "line": 2, "points": 3, "dashed": 1}[series.style])
+    _style_curve(curve, series)
     return curve
+
+
+def _style_curve(curve: pg.PlotDataItem, series: Series) -> None:
+    """Colours for what is painted with the data that it is given next."""
+    color = Theme.current().color(series.color, 0.45 if series.style == "thin" else 1.0)
+    width = {"thin": 1.0, "line": 1.8, "points": 1.5, "dashed": 1.2}[series.style]
+    style = Qt.PenStyle.DashLine if series.style == "dashed" else Qt.PenStyle.SolidLine
+    curve.opts["pen"] = pg.mkPen(color, width=width, style=style)
+    # Made once: pyqtgraph draws a picture of a dot for each pen and brush that it has not met before.
+    curve.opts["symbolBrush"] = pg.mkBrush(color)
 
 
 class Legend(QWidget):
@@ -373,7 +382,8 @@ def _stroke(series: Series) -> QIcon:
     painter = QPainter(image)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     color: QColor = theme.color(series.color, 0.55 if series.style == "thin" else 1.0)
-    painter.setPen(QPen(color, 1.2 if series.style == "thin" else 2.2))
+    line = Qt.PenStyle.DotLine if series.style == "dashed" else Qt.PenStyle.SolidLine
+    painter.setPen(QPen(color, 1.2 if series.style == "thin" else 2.2, line))
     painter.drawLine(QPointF(1, 8), QPointF(15, 8))
     if series.style == "points" or series.shape:
         painter.setPen(Qt.PenStyle.NoPen)

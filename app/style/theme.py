@@ -1,8 +1,9 @@
 """The theme: palette, fonts and stylesheet of the whole window, live.
 
 It follows the system's light or dark scheme unless the user chose one, scales all text with Ctrl +/-/0, and remembers
-both. Everything that paints itself asks `Theme.current()` for colours and sizes and repaints on `changed`; everything
-else is coloured by one stylesheet, chosen by dynamic properties (`kind`, `tone`, `type`) and never by its own colours.
+both. Everything that paints itself asks `Theme.current()` for colours and sizes and repaints on `changed`, or enlists
+where that takes longer; everything else is coloured by one stylesheet, chosen by dynamic properties (`kind`, `tone`,
+`type`) and never by its own colours.
 
 Each page of the window wears that stylesheet, and what is put into it is styled then, once. Worn by the application
 it would style every widget anew, with all that is inside, each time that one is put into another: a page took three
@@ -66,6 +67,7 @@ class Theme(QObject):
         self._wearers: list[QWidget] = []
         self._painters: WeakSet[QWidget] = WeakSet()
         self._late: list[QWidget] = []
+        self._held: set[QWidget] = set()
         self._dressing = QTimer(self, singleShot=True, interval=0)
         self._dressing.timeout.connect(self._dress_next)
         Theme._current = self
@@ -91,14 +93,14 @@ class Theme(QObject):
         widget.setStyleSheet(self._text)
 
     def enlist(self, painter: Painter) -> None:
-        """Have a widget restyled whenever colours or sizes change."""
+        """Have a widget restyled whenever colours or sizes change; see the module for when."""
         self._painters.add(cast(QWidget, painter))
 
     def freshen(self, widget: QWidget) -> None:
         """It is about to be seen: let it wear what is in force now, and its painters come next."""
         if widget in self._late:
             self._renew(widget)
-        self._hold(any(widget.isAncestorOf(late) for late in self._late))
+        self._hold(any(isValid(late) and widget.isAncestorOf(late) for late in self._late))
 
     def choose(self, choice: Choice) -> None:
         """Follow the system, or stay dark or light."""
@@ -189,9 +191,14 @@ class Theme(QObject):
             self._dressing.start()
 
     def _hold(self, held: bool) -> None:
-        """Let the windows keep their picture, or paint again."""
-        for window in QApplication.topLevelWidgets():
-            window.setUpdatesEnabled(not held)
+        """Let the windows that can be seen keep their picture, or paint again."""
+        windows = {widget.window() for widget in self._wearers if widget.isVisible()} if held else set()
+        for window in self._held - windows:
+            if isValid(window):
+                window.setUpdatesEnabled(True)
+        for window in windows - self._held:
+            window.setUpdatesEnabled(False)
+        self._held = windows
 
     def _forget_gone(self) -> None:
         self._wearers = [widget for widget in self._wearers if isValid(widget)]

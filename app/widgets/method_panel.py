@@ -18,7 +18,7 @@ from app.widgets.columns import Columns
 from app.widgets.flow import Flow
 from app.widgets.labels import label, set_property
 from app.widgets.panel import Panel
-from core.adapters.names import DEFAULTS, METHODS, Method
+from core.adapters.names import DEFAULTS, METHODS, Method, method
 from core.component import Component
 from core.config.combine import doubtful, facts, members, unmet
 from core.config.pace import told
@@ -43,9 +43,9 @@ class MethodPanel(Panel):
         self._captions: dict[str, Any] = {}
         self._options: dict[str, QWidget] = {}
         chips = Flow()
-        for method in METHODS:
-            self.chips[method.name] = chip = _chip(method)
-            chip.clicked.connect(lambda _, name=method.name: self.named.emit(name))
+        for one in METHODS:
+            self.chips[one.name] = chip = _chip(one)
+            chip.clicked.connect(lambda _, name=one.name: self.named.emit(name))
             chips.add(chip)
         self.add(chips)
         self.summary = label("", "label", wrap=True)
@@ -69,8 +69,7 @@ class MethodPanel(Panel):
         summary = known.summary if known else "A combination without a name."
         paper = f"arXiv:{known.paper}" if known and known.paper else ""
         self.summary.setText(" ".join(filter(None, (summary, told(config), paper))))
-        for method_name, chip in self.chips.items():
-            chip.setChecked(known is not None and known.name == method_name)
+        self.light(config)
         chosen, given = members(config), facts(config)
         for text, problems in ((self.conflict, unmet(chosen, given)), (self.doubt, doubtful(chosen, given))):
             text.setText("\n".join(f"{problem.text} {problem.hint}".strip() for problem in problems))
@@ -82,6 +81,11 @@ class MethodPanel(Panel):
             own = member.kind != DEFAULTS.get(axis, "dense")
             set_property(self._captions[axis], "type", "value" if own else "label")
             self._grey_out(axis, editor, config)
+
+    def light(self, config: RunConfig) -> None:
+        """Light the chip of the present name alone, whatever was clicked."""
+        for name, chip in self.chips.items():
+            chip.setChecked(method(name).label == config.method_label)
 
     def _choices(self) -> QWidget:
         """One combo box for each axis, side by side."""

@@ -50,6 +50,8 @@ _APART = 4
 """Curves that colour alone tells apart, with any colour vision and in grey."""
 _POINTS = 1000
 """Places at which runs of a group are averaged, at most."""
+Drawn = tuple[Floats, Floats]
+"""The points of a curve: x and y."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def group_of(config: str) -> str:
 
 
 def curves(
-    runs: Sequence[Course], key: str, by: By, *, keep: float = 0.0, grouped: bool = False, of: int = 0
+    runs: Sequence[Course], key: str, by: By, *, keep: float = 0.0, grouped: bool = False, of: int = 0,
+    drawn: Sequence[Drawn] = (),
 ) -> Lines:  # fmt: skip
     """One curve a run, or one a group of seeds.
 
@@ -98,8 +101,9 @@ def curves(
         keep: how much of the past a smoothed curve keeps, where the quantity is smoothed at all.
         grouped: whether runs that differ in their seed alone are shown as their mean with a band.
         of: how many curves there will be, where these are the first of more: colours stay when the others come.
+        drawn: what `draw` gives of each run, where that is known already.
     """
-    found = [_drawn(one, key, by, keep) for one in runs]
+    found = drawn or [draw(one, key, by, keep=keep) for one in runs]
     series: list[Series] = []
     groups: dict[str, list[int]] = {}
     for place, one in enumerate(runs):
@@ -115,6 +119,16 @@ def curves(
     unit = QUANTITIES[key].unit if key in QUANTITIES else "nats per token"
     help = f"{COMPARED} {SEEDS}" if grouped else COMPARED
     return Lines(CURVES[key], AXES[by][0], Axis(CURVES[key], unit), tuple(series), help=help)
+
+
+def draw(run: Course, key: str, by: By, *, keep: float = 0.0) -> Drawn:
+    """Where a run's curve goes, for `curves`: some milliseconds for each hundred thousand points."""
+    per = QUANTITIES[key].per if key in QUANTITIES else 1.0
+    values = finite(run.values.values) / per
+    y = Smoothed(keep).of(values) if key in _SMOOTH and keep > 0 else values
+    x = run.xs(by)
+    good = np.isfinite(x)
+    return x[good], np.asarray(y, dtype=np.float64)[good]
 
 
 def shade(place: int, count: int) -> tuple[str, Shape]:
@@ -156,16 +170,7 @@ def answers(names: Sequence[str], samples: Sequence[Mapping[str, tuple[int, str]
     return Words("Answers to the same prompts", tuple(prompts), tuple(names), cells, "The last answer of each run.")
 
 
-def _drawn(run: Course, key: str, by: By, keep: float) -> tuple[Floats, Floats]:
-    per = QUANTITIES[key].per if key in QUANTITIES else 1.0
-    values = finite(run.values.values) / per
-    y = Smoothed(keep).of(values) if key in _SMOOTH and keep > 0 else values
-    x = run.xs(by)
-    good = np.isfinite(x)
-    return x[good], np.asarray(y, dtype=np.float64)[good]
-
-
-def _mean(name: str, found: Sequence[tuple[Floats, Floats]], color: str, shape: Shape) -> Series:
+def _mean(name: str, found: Sequence[Drawn], color: str, shape: Shape) -> Series:
     """Mean, lowest and highest of several curves where all of them are known."""
     found = [(x, y) for x, y in found if len(x)]
     if not found:

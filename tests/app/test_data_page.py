@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 
+from app.dropped import kind_of
 from app.forms.choice import ChoiceEdit
 from app.models.mapping import needed
 from app.models.packs import PACKS
@@ -19,7 +20,7 @@ from app.pages.data import DataPage
 from app.widgets.data_checks import ReasonDialog
 from app.widgets.mapping_dialog import MappingDialog
 from app.widgets.template_dialog import EDITED, OWN, TemplateDialog
-from app.window import Window, kind_of
+from app.window import Window
 from core import service
 from core.config.run import DataConfig
 from core.data.formats import FORMATS

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from app.dropped import kind_of
 from app.pages.method import MethodPage
 from app.pages.runs import RunsPage
 from app.widgets.beginning_notice import BeginningNotice
 from app.widgets.import_dialog import ImportDialog
-from app.window import Window, kind_of
+from app.window import Window
 from core.store.store import Store
 from tests.app.seed import Seeded
 

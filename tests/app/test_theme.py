@@ -7,7 +7,8 @@ import re
 import pytest
 from PySide6.QtCore import QSettings
 from PySide6.QtGui import QFontMetrics
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from pytestqt.qtbot import QtBot
 
 from app.style import icons
 from app.style.theme import SMALLEST, Theme
@@ -78,6 +79,35 @@ def test_changing_the_scheme_changes_what_is_already_shown(qapp: QApplication, s
         shown.ensurePolished()
         colors.append(shown.palette().color(shown.foregroundRole()).name())
     assert colors == [tokens.text for tokens in SCHEMES]
+
+
+class Plot(QWidget):
+    """Notes when it is restyled."""
+
+    def __init__(self, name: str, told: list[str]) -> None:
+        super().__init__()
+        self.name, self.told = name, told
+
+    def restyle(self) -> None:
+        self.told.append(self.name)
+
+
+def test_what_can_be_seen_takes_another_size_first_and_is_painted_as_one(qtbot: QtBot, settings: QSettings) -> None:
+    theme = Theme(settings, undressed=True)
+    window, told = QWidget(), list[str]()
+    column = QVBoxLayout(window)
+    plots = [Plot("hidden", told), Plot("seen", told)]
+    for plot in plots:
+        column.addWidget(plot)
+        theme.enlist(plot)
+    plots[0].hide()
+    theme.dress(window)
+    qtbot.addWidget(window)
+    window.show()
+    theme.zoom(1)
+    assert told == [] and not window.updatesEnabled()
+    qtbot.waitUntil(lambda: len(told) == 2)
+    assert told == ["seen", "hidden"] and window.updatesEnabled()
 
 
 def test_digits_are_of_one_width_in_labels_and_in_painted_text(qapp: QApplication, settings: QSettings) -> None:

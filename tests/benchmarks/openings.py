@@ -153,7 +153,8 @@ def remember(home: Home, times: int) -> None:
     window = _window(home, first="run")
     turns = Turns()
     turns.worst(partial(show, window), lambda: set(PAGES) == set(window.pages))
-    runs, pages = window.context.store.runs(most=50), list(PAGES)
+    store, pages = window.context.store, list(PAGES)
+    runs = [row for pair in zip(store.runs(search="long"), store.runs(most=50)[-10:], strict=False) for row in pair]
     for place in range(times + 1):
         turns.each([partial(window.context.feed.watch, runs[place % len(runs)].id)])
         turns.each([partial(window.go, pages[place % len(pages)])])
