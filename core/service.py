@@ -48,8 +48,8 @@ PASSING = frozenset({"convert", "inspect_data", "preview_data", "data_columns", 
 
 IDLE = 60.0
 """Seconds without a job after which a service that belongs to nobody ends."""
-_TICK = 0.1
-"""Seconds between two looks at the table, and between two notes of a job's progress."""
+_TICK, _TROUBLE = 0.1, 5.0
+"""Seconds between two looks at the table, and between two notes of a job's progress; and after a look that failed."""
 
 _log = logging.getLogger(__name__)
 
@@ -115,9 +115,22 @@ class _Stay:
 
 
 def _serve(home: Home, jobs: Jobs, stay: _Stay, handlers: Mapping[str, str]) -> None:
+    """Serve through a disk that is full or a database that is locked; what was under way then is given up."""
+    while True:
+        try:
+            jobs.abandon()
+            jobs.prune(PASSING)
+            _take(home, jobs, stay, handlers)
+            return
+        except UserError as error:
+            _log.warning("%s", error)
+            if not stay:
+                return
+            time.sleep(_TROUBLE)
+
+
+def _take(home: Home, jobs: Jobs, stay: _Stay, handlers: Mapping[str, str]) -> None:
     """Take jobs until nobody is there and none waits: what was asked for is done even if the window has closed."""
-    jobs.abandon()
-    jobs.prune(PASSING)
     while True:
         job = jobs.take()
         if job is not None:

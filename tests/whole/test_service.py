@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from core import service
+from core.errors import UserError
 from core.home import Home
 from core.launch import SERVICE_LOCK, ensure_service
 from core.lock import FileLock, held
+from core.store.jobs import Jobs
 from core.store.rows import JobRow
 from core.store.store import Store
 from tests.waiting import wait_until
@@ -143,6 +145,34 @@ def test_a_job_that_is_done_stays_done(store: Store) -> None:
 def test_a_service_that_belongs_to_nobody_ends_when_it_is_idle(store: Store) -> None:
     assert service.main(store.home, handlers=HANDLERS, idle=0.0) == 0
     assert not held(store.home.root / SERVICE_LOCK)
+
+
+def test_a_disk_that_is_full_for_a_while_ends_no_service(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watched:
+        """Somebody is there until the job is done."""
+
+        def __init__(self, *_: object) -> None:
+            self.there = True
+
+        def worked(self) -> None:
+            self.there = False
+
+        def __bool__(self) -> bool:
+            return self.there
+
+    def full(jobs: Jobs) -> JobRow | None:
+        if troubles:
+            raise troubles.pop()
+        return take(jobs)
+
+    take, troubles = Jobs.take, [UserError("The disk is full.")]
+    monkeypatch.setattr(service, "_Stay", Watched)
+    monkeypatch.setattr(service, "_TROUBLE", 0.0)
+    monkeypatch.setattr(Jobs, "take", full)
+    job = store.ask("add", {"numbers": [1, 2]})
+
+    assert service.main(store.home, handlers=HANDLERS) == 0
+    assert store.job(job).result and store.job(job).state == "done"
 
 
 def test_a_second_service_of_a_home_ends_at_once(store: Store) -> None:
