@@ -80,7 +80,7 @@ def probes(
     try:
         prepared = prepare(fitting(config.data, info), tokenizer, config.seed, task=config.task, home=home)
     except UserError:
-        texts = config.train.prompts or (FALLBACK,)
+        texts = [text for text in config.train.prompts if text.strip()] or [FALLBACK]
         ids = [tuple(tokenizer(text)["input_ids"]) for text in texts]
         yield from (Probe(one, (True,) * len(one)) for one in ids)
         return

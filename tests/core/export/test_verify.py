@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from core.config.run import RunConfig
 from core.export import verify
+from core.export.asking import FALLBACK, probes
 from core.export.verify import Probe, compare, perplexity, within_budget
+from core.models.catalog import describe
+from tests.tiny import tiny_model, tiny_tokenizer
 
 
 def test_equal_answers_agree_wholly() -> None:
@@ -49,7 +54,15 @@ def test_without_a_trained_token_there_is_no_perplexity() -> None:
 
 def test_only_so_much_is_asked_as_answers_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "KEPT_BYTES", 4 * 100 * 10)
-    probes = [Probe(tuple(range(6)), (True,) * 6)] * 4
-    chosen = within_budget(probes, vocabulary=100)
+    asked = [Probe(tuple(range(6)), (True,) * 6)] * 4
+    chosen = within_budget(asked, vocabulary=100)
     assert [len(probe.ids) for probe in chosen] == [6, 4]
     assert all(len(probe.ids) == len(probe.trained) for probe in chosen)
+
+
+def test_empty_prompts_are_no_questions(tmp_path: Path) -> None:
+    info = describe(tiny_model("llama", tmp_path))
+    config = RunConfig.from_dict({"data": {"path": "gone.jsonl"}, "train": {"prompts": ["", " "]}})
+    assert [probe.ids for probe in probes(config, tiny_tokenizer(), info)] == [
+        tuple(tiny_tokenizer()(FALLBACK)["input_ids"])
+    ]
