@@ -166,16 +166,19 @@ class Theme(QObject):
             if widget.isVisible():
                 self._renew(widget)
         self.changed.emit()
-        self._go_on()
+        self._hold(True)
+        self._dressing.start()
 
     def _dress_next(self) -> None:
-        """Let one more of those that are left take what is in force now, first of those that can be seen."""
+        """Let one more take what is in force now, first of those that can be seen; after these the windows paint."""
         self._late = [widget for widget in self._late if isValid(widget)]
-        try:
-            if self._late:
-                self._renew(next((widget for widget in self._late if widget.isVisible()), self._late[0]))
-        finally:
-            self._go_on()
+        seen = [widget for widget in self._late if widget.isVisible()]
+        if self._late or self._held:
+            self._dressing.start()  # first: what fails here must not keep the others from their turn
+        if self._held and not seen:
+            self._hold(False)
+        elif self._late:
+            self._renew((seen or self._late)[0])
 
     def _renew(self, widget: QWidget) -> None:
         self._late.remove(widget)
@@ -183,12 +186,6 @@ class Theme(QObject):
             widget.setStyleSheet(self._text)
         else:
             cast(Painter, widget).restyle()
-
-    def _go_on(self) -> None:
-        """Come back as long as something is left; what can be seen is painted once all of it is new."""
-        self._hold(any(isValid(widget) and widget.isVisible() for widget in self._late))
-        if self._late:
-            self._dressing.start()
 
     def _hold(self, held: bool) -> None:
         """Let the windows that can be seen keep their picture, or paint again."""
