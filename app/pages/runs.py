@@ -26,7 +26,7 @@ from app.models.runs import RunsModel
 from app.pages.page import Page
 from app.plots.beside import BesideView
 from app.plots.comparison import MOST, Comparison
-from app.widgets import Button, EmptyState, Panel, danger, label, plain
+from app.widgets import Button, EmptyState, Panel, danger, plain
 from app.widgets.run_details import RunDetails
 from app.widgets.runs_table import RunsTable
 from app.widgets.status import WORDS, offer_way_on
@@ -121,6 +121,7 @@ class RunsPage(Page):
         nothing = not rows and not self.search.text() and self.filter.currentData() is None
         self._stack.setCurrentIndex(0 if nothing else 1)
         self.nothing_found.setVisible(not rows)
+        self.splitter.setVisible(bool(rows))
         self._show_buttons()
         self._show_chosen()
         if whole:
@@ -163,8 +164,8 @@ class RunsPage(Page):
         bar.addWidget(self.search, 1)
         bar.addWidget(self.filter)
         column.addLayout(bar)
-        self.nothing_found = label("No run matches.", "label")
-        column.addWidget(self.nothing_found)
+        self.nothing_found = EmptyState("No run matches.", "table", ("Show every run", self._show_every_run))
+        column.addWidget(self.nothing_found, 1)
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(16)
@@ -227,11 +228,18 @@ class RunsPage(Page):
 
     def _show_buttons(self) -> None:
         """Those of the list, or those of the comparison; where nothing is listed, only what needs no run."""
-        shown = self._stack.currentIndex()
-        self.back.setVisible(shown == _BESIDE)
-        self.report.setVisible(shown > 0)
+        comparing = self._stack.currentIndex() == _BESIDE
+        listed = bool(self.model.rows) and not comparing
+        self.back.setVisible(comparing)
+        self.report.setVisible(listed or comparing)
         for button in self._of_list:
-            button.setVisible(shown == 1 or (button is self.more and shown == 0))
+            if button is not self.resume or not listed:  # the chosen run says whether there is a way on
+                button.setVisible(listed or (button is self.more and not comparing))
+
+    def _show_every_run(self) -> None:
+        self.search.clear()
+        self.filter.setCurrentIndex(0)
+        self.refresh()
 
     def _show_chosen(self) -> None:
         chosen = self.chosen

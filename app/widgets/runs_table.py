@@ -37,6 +37,7 @@ class RunsTable(QTableView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setShowGrid(False)
         self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names of runs differ at their ends
         self.setTabKeyNavigation(False)
         self.verticalHeader().hide()
         self.setSortingEnabled(True)

@@ -78,7 +78,11 @@ def test_search_and_filter_narrow_the_list(window: Open, three: list[Seeded]) ->
     assert names(page) == ["first"]
     page.search.setText("nothing like it")
     page.refresh()
-    assert names(page) == [] and page.nothing_found.isVisible()
+    assert names(page) == [] and page.nothing_found.isVisible() and not page.splitter.isVisible()
+    assert not any(button.isVisible() for button in (page.open, page.compare_button, page.report, page.delete))
+    assert page.nothing_found.button is not None
+    page.nothing_found.button.click()
+    assert len(names(page)) == 3 and page.delete.isVisible() and not page.nothing_found.isVisible()
 
 
 def test_columns_sort_and_runs_without_a_value_come_last(window: Open, three: list[Seeded], seeded: Make) -> None:
