@@ -184,7 +184,7 @@ class Journey(Guided):
         self.expect(lambda: page.measured is not None, f"they are measured without trouble ({page.trouble.text})")
         self.picture("insight", all_sizes=True)
         self.click(page.act.use)
-        self.expect(lambda: 0 < len(self.window.document.plans) <= every // 3, "a third of the layers is chosen at most")
+        self.expect(lambda: 0 < len(self.window.document.plans) <= every // 3, "a third of the layers is chosen")
         QTest.keyClick(self.window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         self.wait(lambda: len(self.window.document.plans) == every, "all layers are chosen again")
 
