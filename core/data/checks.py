@@ -19,7 +19,7 @@ from core.data.check_names import LEAVABLE
 from core.data.label_checks import label_problems
 from core.data.leaving import SILENT, WRITTEN, told
 from core.data.oddities import BAD, DOUBLED, EMPTY, MARKS, OUT_OF_ORDER, SILENCED, UNANSWERED, UNSAID, WEIGHED
-from core.data.problem import Parts, Problem, about, counted, everything, rows_of
+from core.data.problem import Parts, Problem, about, counted, everything, listed, rows_of
 from core.data.scripts import broken_scripts
 from core.data.tokens import TokenList
 
@@ -120,11 +120,12 @@ def _template_marks(data: DataConfig, parts: Parts) -> Iterator[Problem]:
         return
     spelled = parts.encoder.spelled_marks()
     if spelled:
-        text = f"The tokenizer has no token for {' and '.join(spelled)}, which the chosen template writes."
+        text = f"The tokenizer has no token for {listed(spelled)}, which the chosen template writes."
         hint = "The model would see them in pieces: take the template that the model was made with, or a plain one."
         yield about(
             parts.tokens, everything(parts.tokens), "data.template", text, hint, check="template-marks", blocking=True,
             remedy={"data.template": "" if parts.encoder.has_own else "plain"},
+            does="Take the model's own" if parts.encoder.has_own else "Take plain headings",
         )  # fmt: skip
 
 
