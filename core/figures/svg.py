@@ -25,6 +25,8 @@ BESIDE, LONGEST = 4, 24
 """Names of curves in a row below the frame, and letters of each where there are so many."""
 ACROSS, UP = 110, 44
 """Letters of what an axis measures."""
+SHARP = 2
+"""Pixels of a picture for each unit of the paper, at least where a cell has room for one."""
 ROW = 12
 """Least height of a row of a map that has a number of its own."""
 TAGS = 6
@@ -232,6 +234,9 @@ def _picture(shares: Floats, x: float, y: float, wide: float, tall: float, *, mi
     places = np.round(np.clip(np.where(good, shares, 0), 0, 1) * 255).astype(int)
     pixels[..., :3] = _colors(middle=middle)[places]
     pixels[..., 3] = np.where(good, 255, 0)
+    # Each cell as many pixels as there is room for: not every reader of SVG knows that it must not smooth between them.
+    down, across = (max(1, round(SHARP * room / count)) for room, count in zip((tall, wide), shares.shape, strict=True))
+    pixels = pixels.repeat(down, axis=0).repeat(across, axis=1)
     look = 'preserveAspectRatio="none" image-rendering="pixelated"'
     return f'<image x="{x}" y="{y}" width="{wide}" height="{tall}" {look} xlink:href="{data_url(pixels)}"/>'
 
