@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from core.adapters.names import DEFAULTS
 from core.adapters.selection.vectors import Vectors
 from core.config.run import JUDGING, RunConfig
 from core.figures.figure import Axis, Bars
@@ -69,8 +68,8 @@ def whole_rank(config: RunConfig) -> int:
     What a base gives up for a start, or takes up on the way, is as many directions again.
     """
     adapter = config.adapter
-    twice = "offset" in adapter.axis("init").provides or adapter.axis("base_update").kind != DEFAULTS["base_update"]
-    return own_rank(config) * (2 if twice else 1)
+    starts, follows = "offset" in adapter.axis("init").provides, "follows" in adapter.axis("base_update").provides
+    return own_rank(config) * (1 + starts) * (1 + follows)
 
 
 def rank_means(form: str, config: RunConfig) -> str:

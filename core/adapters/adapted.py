@@ -97,9 +97,7 @@ class Adapted(nn.Module):
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """`(B', A')` of shapes (out, r) and (r, in): dW = scale * B' A', with what the base has taken up."""
-        b, a = self.init.since(self, *self.delta.factors(self.tensors()))
-        carried = self.base_update.carried(self)
-        return (b, a) if carried is None else (torch.cat((b, carried[0]), 1), torch.cat((a, carried[1])))
+        return self.base_update.since(self, *self.init.since(self, *self.delta.factors(self.tensors())))
 
     def carried(self) -> list[tuple[Tensor, Tensor]]:
         """What stands for a change of the base itself, as pairs `(B, A)`; no gradient goes to the adapter from it."""

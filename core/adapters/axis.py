@@ -331,6 +331,10 @@ class BaseUpdate(Acting):
         """What the base has taken up, as `(B, A)` with a change of scale * B A and no gradient to the adapter."""
         return None
 
+    def since(self, layer: Adapted, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+        """The factors of the whole change, that of the base with it, from the adapter's own (out, k) and (k, in)."""
+        return b, a
+
     def weight(self, layer: Adapted) -> Tensor | None:
         """The (out, in) weight that holds what was taken up, in place of the frozen one; None where that is left."""
         return None

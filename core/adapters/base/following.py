@@ -96,6 +96,17 @@ class Follows(BaseUpdate):
             "carried_a", lambda: _stacked(layer)
         )
 
+    def since(self, layer: Adapted, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+        """(1 + lambda) B A - lambda B_tau A_tau, and lambda times what a start took out of the base (PiSSA)."""
+        import torch
+
+        if not layer.carry:
+            return b, a
+        pairs = [(b * (1 + layer.carry), a), (layer.own["tau_b"] * -layer.carry, layer.own["tau_a"])]
+        if (start := layer.init.carried(layer)) is not None:
+            pairs.append((start[0] * -layer.carry, start[1]))
+        return torch.cat([one for one, _ in pairs], 1), torch.cat([other for _, other in pairs])
+
     def doubts(self, config: RunConfig, path: str) -> Iterator[Problem]:
         if self.ratio and not self.first_step(config) and "scale_free" in config.train.optimizer.provides:
             alpha = config.adapter.alpha
