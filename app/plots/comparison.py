@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout
 
 from app.plots.lines import LinesPlot
 from app.plots.saving import save_button
+from app.style.theme import Theme
 from app.widgets import Button, Panel, label
 from app.widgets.scroll import scrolled
 from core.figures import compare
@@ -28,18 +29,18 @@ _AT_ONCE, _THEN = 10, 6
 _PORTION, _DRAWN = 10_000, 200_000
 """Points that are read, and that are smoothed and put in their places, in one turn of the window."""
 _KEEP = 0.9
-_BESIDE = 3
-"""Curves whose legend has room in the head of the panel."""
+_NAMES = 240
+"""Width of the list of names, in unscaled pixels."""
 _BY = {"step": "by step", "tokens": "by token", "seconds": "by second"}
 
 
 class Comparison(Panel):
-    """One curve of any number of runs.
+    """One curve of any number of runs, with their names beside it; that of a single run is known already.
 
     Args:
         store: where they are.
         settings: remembers what was chosen.
-        large: whether it has a page to itself: then the legend is a list beside the plot, and the help is shown.
+        large: whether it has a page to itself, with room for the help.
     """
 
     def __init__(self, store: Store, settings: QSettings, *, large: bool = False) -> None:
@@ -53,7 +54,7 @@ class Comparison(Panel):
         self._count = _AT_ONCE
         self._next = QTimer(self, singleShot=True, interval=0)
         self._next.timeout.connect(self._draw)
-        self.plot = LinesPlot("Curves of the chosen runs", upright=large)
+        self.plot = LinesPlot("Curves of the chosen runs", upright=True)
         self.plot.marked.connect(self.plot.set_mark)
         self.plot.hovered.connect(self.plot.set_hover)
         self.choice = self._box("Which curve", compare.CURVES, "runs/curve")
@@ -67,12 +68,11 @@ class Comparison(Panel):
         self.title.hide()
         self.head.insertWidget(0, self.choice)
         self.head.insertWidget(1, self.by)
-        for control in (*(() if large else (self.plot.legend,)), self.grouped, self.log):
+        for control in (self.grouped, self.log, save_button(self.plot, lambda: self.plot.figure)):
             self.add_control(control)
-        self.add_control(save_button(self.plot, lambda: self.plot.figure))
+        self.names = scrolled(self.plot.legend)
         self.help = label("", "hint", wrap=True)
-        self._large = large
-        self._lay_out()
+        self._lay_out(large)
 
     def show_runs(self, runs: Sequence[RunRow]) -> None:
         """Compare these runs (the first `MOST` of them), as they are in the store now."""
@@ -105,24 +105,25 @@ class Comparison(Panel):
         drawn = [self._drawn[row.id, key, by] for row in runs]
         figure = compare.curves(courses, key, by, grouped=grouped, of=len(self._runs), drawn=drawn)
         self.plot.show_figure(figure)
-        self.plot.legend.setVisible(self._large or len(figure.series) <= _BESIDE)
+        self.names.setVisible(len(figure.series) > 1)
         self.help.setText(figure.help)
         if self._count < len(self._runs):
             self._count += _THEN
             self._next.start()
 
-    def _lay_out(self) -> None:
-        if not self._large:
-            self.add(self.plot, 1)
-            return
+    def _lay_out(self, large: bool) -> None:
         row = QHBoxLayout()
         row.setSpacing(16)
         row.addWidget(self.plot, 1)
-        area = scrolled(self.plot.legend)
-        area.setFixedWidth(240)
-        row.addWidget(area)
+        row.addWidget(self.names)
         self.add(row, 1)
-        self.add(self.help)
+        if large:
+            self.add(self.help)
+        Theme.current().changed.connect(self._scale)
+        self._scale()
+
+    def _scale(self) -> None:
+        self.names.setFixedWidth(Theme.current().px(_NAMES))
 
     def _course(self, row: RunRow, name: str, key: str, by: compare.By) -> Course:
         """What a curve is made of; where its steps lie on another axis is read only for that axis."""

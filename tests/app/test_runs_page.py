@@ -68,6 +68,14 @@ def test_runs_are_listed_newest_first_with_their_status(window: Open, three: lis
     assert page.subtitle_label.text() == "3 runs"
 
 
+def test_every_curve_of_the_chosen_runs_is_named(window: Open, three: list[Seeded]) -> None:
+    page = opened(window)
+    choose(page, 0)
+    assert not page.comparison.names.isVisible()  # its name stands beside the plot
+    choose(page, 0, 1, 2)
+    assert page.comparison.names.isVisible() and len(page.comparison.plot.legend._entries) == 3
+
+
 def test_search_and_filter_narrow_the_list(window: Open, three: list[Seeded]) -> None:
     page = opened(window)
     page.search.setText("paper")
