@@ -1,6 +1,7 @@
 """How long the window is busy in one piece, whatever one does in it, in a large home.
 
-    python -m tests.benchmarks.openings [--home build/benchmarks/large-home] [--times 3] [--only WORDS] [--memory 200]
+    python -m tests.benchmarks.openings [--home build/benchmarks/large-home] [--times 3] [--parts opened moved run ...]
+                                        [--only WORDS] [--memory 200]
 
 The home is that of `large.home`, made where it is not there yet. Measured is the processor time of the window's thread
 in each turn of the event loop: what other programs do hardly lengthens it. Each time is a process of its own. A line
