@@ -43,6 +43,7 @@ class NumbersTable(QTableView):
         self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.setHighlightSections(False)
+        header.setMinimumSectionSize(1)  # the style's own is wider than a head of one letter
         corner = QWidget()
         corner.setProperty("kind", "corner")
         self.setCornerWidget(corner)
