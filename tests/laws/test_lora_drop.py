@@ -32,6 +32,7 @@ from core.insight.keeping import shares, threshold, top
 from core.layers import LayerInfo, LayerPlan
 from core.models.walk import walk
 from core.optim.groups import groups
+from core.optim.rates.lora_fa import Correction
 from core.store.store import Store
 from tests.tiny import random_model
 from tests.whole.small_runs import create, small_config
@@ -147,6 +148,21 @@ def test_the_gradient_of_what_is_shared_is_the_sum_over_its_layers(dropped: Adap
     for whole, *parts in zip(together, *apart, strict=True):
         assert torch.allclose(whole, sum(parts), rtol=1e-4, atol=1e-9)
     assert any(whole.abs().sum() > 0 for whole in together)
+
+
+@pytest.mark.parametrize("dropped", [DELTAS["lora-fa"]], indirect=True)
+def test_a_shared_gradient_is_corrected_once(dropped: Adapters) -> None:
+    correction = Correction(dropped)
+    correction.begin()
+    logits(dropped).square().mean().backward()
+    layer = sharing(dropped)[0]
+    a, plain = layer.own["a"].double(), layer.own["b"].grad.double()
+
+    correction.after_backward()
+
+    wanted = plain @ torch.linalg.inv(a @ a.T) / layer.scale**2
+    assert torch.allclose(layer.own["b"].grad.double(), wanted, rtol=1e-4, atol=1e-9)
+    assert len(correction.vectors()["gradient_cosine"]) == len(dropped.layers)
 
 
 def test_a_saved_adapter_comes_back_shared(dropped: Adapters, tmp_path: Path) -> None:
