@@ -13,8 +13,8 @@ from app.style.theme import Theme
 
 _AIR = 18
 """Pixels beside the text of a head: its padding, and a little more."""
-_NAMES = 0.4
-"""Share of the width that the names of the rows take at most; longer ones end in an ellipsis."""
+_NAMES, _LEAST = 0.4, 0.2
+"""Share of the width that the names of the rows take at most, and that they keep where the numbers need the room."""
 _LONG = 7
 """Letters up to which a head stays on one line."""
 
@@ -117,9 +117,11 @@ class NumbersTable(QTableView):
     def _fit(self) -> None:
         """Each column as wide as its content, and what is left shared among the numbers."""
         header, widths, count = self.horizontalHeader(), list(self._wanted), len(self._wanted)
+        whole = self.viewport().width()
         if count > 1:
-            widths[0] = min(widths[0], int(_NAMES * self.viewport().width()))
-        left = self.viewport().width() - sum(widths)
+            beside = max(whole - sum(widths[1:]), int(_LEAST * whole))
+            widths[0] = min(widths[0], int(_NAMES * whole), beside)
+        left = whole - sum(widths)
         for at, width in enumerate(widths):
             header.resizeSection(at, width + (max(left, 0) // (count - 1) if at else 0))
 
