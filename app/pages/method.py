@@ -29,6 +29,12 @@ LEARNING = ("steps", "batch", "accumulate", "learning_rate", "schedule", "warmup
 WATCHING = ("evaluate_every", "checkpoint_every", "keep", "measure_every", "prompts", "sample_tokens")
 MACHINE = ("device", "gradient_checkpointing")
 
+_CHOSEN_ON = {
+    "model.path": ("model", "Choose a model"),
+    "data.path": ("data", "Choose data"),
+    "adapter.layers": ("layers", "Choose layers"),
+}
+"""What can be missing to the page where it is chosen, and what the way there is called."""
 _MAP = frozenset({"adapter.layers", "adapter.ranks", "adapter.alphas"})
 """What the map of layers edits."""
 
@@ -49,6 +55,9 @@ class MethodPage(Page):
         self.start = primary("Start", self._start, name="Start a run of this configuration (Ctrl+Return)")
         self.add_action(self.start)
         self.trouble = Notice(tone="red")
+        self._missing = ""
+        self.choose = plain("Choose a model", lambda: self.context.go(self._missing))
+        self.trouble.add_button(self.choose)
         self.warning = Notice(tone="amber")
         self.method = MethodPanel()
         yield
@@ -184,6 +193,9 @@ class MethodPage(Page):
                 notice.set(
                     found[0].text + more, hint=found[0].hint, tone=tone, details=everything if len(found) > 1 else ""
                 )
+        self._missing, text = _CHOSEN_ON.get(blocking[0].path if blocking else "", ("", ""))
+        self.choose.setText(text)
+        self.choose.setVisible(bool(text))
         self.start.setEnabled(not blocking)
         self.start.setToolTip(blocking[0].text if blocking else "Start a run of this configuration (Ctrl+Return)")
         self.complete_changed.emit()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from app.pages.method import MethodPage
 from app.style.sheet import sheet
 from app.style.theme import SCALES, Theme
 from app.window import Window
+from core.models.catalog import tiny_model
 from tests.app.seed import Seeded
 
 Make = Callable[..., Seeded]
@@ -67,6 +70,18 @@ def test_a_full_disk_is_told_of_in_a_line_that_covers_nothing(window: Open) -> N
     shown.context.feed.trouble.emit("")
     settled(shown)
     assert not said.isVisible()
+
+
+def test_what_is_missing_for_a_run_is_one_click_away(window: Open) -> None:
+    shown = window()
+    page = cast(MethodPage, shown.page("method"))
+    shown.go("method")
+    assert (page.choose.text(), page.choose.isVisible()) == ("Choose a model", True)
+    page.choose.click()
+    assert shown.current == "model"
+    shown.document.update({"model.path": str(tiny_model())}, "Choose a model")
+    shown.go("method")
+    assert page.choose.text() == "Choose data"
 
 
 def test_the_tab_key_comes_to_the_page_in_front(window: Open) -> None:
