@@ -12,6 +12,7 @@ from core.train.interrupt import listening
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_the_first_signal_asks_and_the_old_handler_comes_back(name: str) -> None:
     number = getattr(signal, name)
+    first = signal.signal(number, signal.default_int_handler)  # where tests run in the background, SIGINT is ignored
     before = signal.getsignal(number)
 
     with listening() as interrupt:
@@ -21,3 +22,4 @@ def test_the_first_signal_asks_and_the_old_handler_comes_back(name: str) -> None
         assert signal.getsignal(number) is signal.SIG_DFL, "a second one ends the process"
 
     assert signal.getsignal(number) is before
+    signal.signal(number, first)
