@@ -50,7 +50,7 @@ class AnatomyView(QWidget):
         self._frames: Frames | None = None
         self.panels: dict[str, FigurePanel] = {}
         self.whats: dict[str, Chip] = {}
-        self.run, self.other, self.third = ChoiceBox(), ChoiceBox(), ChoiceBox()
+        self.run, self.other, self.third = (ChoiceBox(alike=True) for _ in range(3))
         self.options: dict[str, ChoiceBox] = {}
         self.look = primary("Look", self._look, name="Look into this run")
         self.control = JobControl(context.jobs, self, name="Progress of looking")
@@ -130,7 +130,7 @@ class AnatomyView(QWidget):
             self._set_up(box, name)
             bar.addWidget(box, 2)
         for key, (name, values) in OPTIONS.items():
-            self.options[key] = box = ChoiceBox()
+            self.options[key] = box = ChoiceBox(alike=True)
             for text, value in values.items():
                 box.addItem(text, value)
             self._set_up(box, name)

@@ -7,8 +7,8 @@ where that takes longer; everything else is coloured by one stylesheet, chosen b
 
 Each page of the window wears that stylesheet, and what is put into it is styled then, once. Worn by the application
 it would style every widget anew, with all that is inside, each time that one is put into another: a page took three
-times as long to make. And where colours or sizes change, the page in front takes them at once, and its plots one after
-another while the window keeps its picture, to show all of it as one; the hidden ones follow one by one, or as soon as
+times as long to make. And where colours or sizes change, the page in front takes them first and its plots one after
+another, while the window keeps its picture to show all of it as one; the hidden pages follow one by one, or as soon as
 they come to the front.
 """
 
@@ -161,13 +161,10 @@ class Theme(QObject):
         self._text = sheet(self.tokens, self.text_px, self.px, self.mono_family, self._icon_url)
         if not self._wearers and not self._undressed:
             app.setStyleSheet(self._text)
-        self._late = [*self._painters, *self._wearers]
-        for widget in self._wearers:
-            if widget.isVisible():
-                self._renew(widget)
-        self.changed.emit()
+        self._late = [*self._wearers, *self._painters]
         self._hold(True)
         self._dressing.start()
+        self.changed.emit()
 
     def _dress_next(self) -> None:
         """Let one more take what is in force now, first of those that can be seen; after these the windows paint."""

@@ -38,7 +38,7 @@ class AskPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__("Measured on")
-        self.source, self.checkpoint = ChoiceBox(), ChoiceBox()
+        self.source, self.checkpoint = ChoiceBox(alike=True), ChoiceBox()
         self.every = QCheckBox("Try every linear layer")
         self.sample = NumberEdit(
             Field("sample", float, "Share of the examples", unit="%", default=10.0, low=0.0, high=100.0, open_low=True),

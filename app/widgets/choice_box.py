@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QHelpEvent, QPaintEvent
-from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QToolTip
+from PySide6.QtWidgets import QComboBox, QListView, QStyle, QStyleOptionComboBox, QStylePainter, QToolTip
 
 _AIR = 12
 """Pixels of the field that the style keeps free around the text."""
 
 
 class ChoiceBox(QComboBox):
-    """As narrow as its place wants it: a text that does not fit ends in an ellipsis, and its tooltip has the whole."""
+    """As narrow as its place wants it: a text that does not fit ends in an ellipsis, and its tooltip has the whole.
 
-    def __init__(self) -> None:
+    Args:
+        alike: whether its rows are of one height, no line between them: hundreds of them are laid out as one then.
+    """
+
+    def __init__(self, *, alike: bool = False) -> None:
         super().__init__()
+        cast(QListView, self.view()).setUniformItemSizes(alike)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
 
     def showPopup(self) -> None:

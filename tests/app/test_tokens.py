@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from app.models.packs import PACKS
 from app.pages.data import DataPage
@@ -93,9 +95,12 @@ def test_the_pointer_tells_of_the_token_under_it_and_leaves_the_current_one(view
     view.told.connect(said.append)
     line = next(line for line in view.lines if line.tokens)
     _, x, wide = line.tokens[1]
-    # From elsewhere: a pointer that another test has left on this very spot would not move at all.
-    QTest.mouseMove(view.viewport(), QPoint(1, view.viewport().height() - 2))
-    QTest.mouseMove(view.viewport(), QPoint(int(x + wide / 2), int(line.top + 10)))
+    here, none = QPointF(x + wide / 2, line.top + 10), Qt.MouseButton.NoButton
+    # Sent to the view itself: the pointer of the screen moves over whatever window another test has left on top.
+    moved = QMouseEvent(
+        QEvent.Type.MouseMove, here, view.viewport().mapToGlobal(here), none, none, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(view.viewport(), moved)
     assert "“ask”" in said[-1] and "not learned" in said[-1]
     assert view.current == 0
 
