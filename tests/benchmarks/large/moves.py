@@ -125,6 +125,7 @@ def _on_insight(window: Window, page: InsightPage) -> Iterable[tuple[str, Iterab
     model = window.document.model
     assert model is not None
     layers = [layer for layer in model.layers if layer.adaptable]
+    window.document.update({"adapter.layers": "all-linear", "adapter.ranks": {}, "adapter.alphas": {}})
     measured = Importance.of(scores(layers), name="", config=window.document.config, run="")
     yield "insight: to the page", [lambda: window.go("insight")]
     yield "insight: scores come", [lambda: page._show_measured(measured)]
