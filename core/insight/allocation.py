@@ -102,7 +102,7 @@ def spend(
     Raises:
         UserError: not even one rank of one layer can be paid for.
     """
-    prices = {plan.name: _price(plan, adapter) for plan in plans}
+    prices = _prices(plans, adapter)
     most = {plan.name: min(highest, plan.layer.out_features, plan.layer.in_features) for plan in plans}
     order = {plan.name: place for place, plan in enumerate(plans)}
     ranks: Counter[str] = Counter()
@@ -129,6 +129,14 @@ def spend(
     return _proposal(
         layers, [_with_rank(plan, ranks[plan.name], adapter) for plan in plans if ranks[plan.name]], adapter
     )
+
+
+def _prices(plans: Sequence[LayerPlan], adapter: AdapterConfig) -> dict[str, tuple[int, int]]:
+    """The price of each layer by name; those that differ in name and place alone have one."""
+    alike = {plan.name: replace(plan.layer, name="", block=None) for plan in plans}
+    known = {alike[plan.name]: plan for plan in plans}
+    priced = {layer: _price(plan, adapter) for layer, plan in known.items()}
+    return {name: priced[layer] for name, layer in alike.items()}
 
 
 def _price(plan: LayerPlan, adapter: AdapterConfig) -> tuple[int, int]:
