@@ -19,7 +19,7 @@ kept from one to the other, it would take the memory that the codes save.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +27,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-
-CHUNK = 1 << 18
-"""Numbers that stay in a processor's cache while they are worked on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,7 @@ class _LowRankLinear(torch.autograd.Function):
         g = gradient.reshape(-1, gradient.shape[-1])
         needs_x, needs_a, needs_b, needs_gain = ctx.needs_input_grad[:4]
         grad_x = grad_a = grad_b = None
-        grad_gain = _summed(g, z) if needs_gain else None
+        grad_gain = (g * z).sum(0) if needs_gain else None
         if needs_x or needs_a:
             inner = ((b if gain is None else b * gain[:, None]).T @ g.T).mul_(ctx.scale)
         if needs_x:
@@ -103,18 +100,6 @@ def _scaled_product(gradient: Tensor, gain: Tensor, weight: Tensor) -> Tensor:
     if len(gradient) < weight.shape[1]:
         return (gradient * gain) @ weight
     return gradient @ (weight * gain[:, None])
-
-
-def _summed(one: Tensor, other: Tensor) -> Tensor:
-    """(one * other).sum(0)."""
-    parts = [(p * q).sum(0) for p, q in zip(*cached(one, other), strict=True)]
-    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
-
-
-def cached(one: Tensor, other: Tensor) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """Two matrices of as many rows; on a processor in parts, so that what is made of them stays in its cache."""
-    rows = len(one) if one.device.type != "cpu" else max(1, CHUNK // max(one.shape[1], other.shape[1]))
-    return torch.split(one, rows), torch.split(other, rows)
 
 
 def low_rank_linear(

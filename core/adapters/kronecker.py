@@ -6,7 +6,7 @@ is worked out again in the backward pass rather than kept, since it would be a s
 
 The gradients of C and D never meet one of (out, in): with the tokens of G and X laid out along the rows of C, they are
 four products with sides as small as those of C and D. What lies between them is made from G or from X, whichever takes
-fewer numbers, and on a processor for so few tokens at a time that it never leaves the cache.
+fewer numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from core.adapters.fused import Frozen, cached
+from core.adapters.fused import Frozen
 
 
 class _KroneckerLinear(torch.autograd.Function):
@@ -49,14 +49,9 @@ def _gradients(g: Tensor, x: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tens
     if m * q > p * n:
         turned = _gradients(x, g, c.T, d.T)
         return turned[0].T, turned[1].T
-    grad_c, grad_d = torch.zeros_like(c), torch.zeros_like(d)
-    for some_g, some_x in zip(*cached(g, x), strict=True):
-        # (p, tokens * q) and (m * tokens, n).
-        some_g = some_g.reshape(-1, p, q).transpose(0, 1).reshape(p, -1)
-        some_x = some_x.reshape(-1, m, n).transpose(0, 1).reshape(-1, n)
-        grad_c.addmm_(some_g, (some_x @ d.T).view(m, -1).T)
-        grad_d.addmm_((c.T @ some_g).view(-1, q).T, some_x)
-    return grad_c, grad_d
+    g = g.reshape(-1, p, q).transpose(0, 1).reshape(p, -1)  # (p, tokens * q)
+    x = x.reshape(-1, m, n).transpose(0, 1).reshape(-1, n)  # (m * tokens, n)
+    return g @ (x @ d.T).view(m, -1).T, (c.T @ g).view(-1, q).T @ x
 
 
 def _sum(weight: Tensor, c: Tensor, d: Tensor, scale: float) -> Tensor:

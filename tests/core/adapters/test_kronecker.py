@@ -13,10 +13,7 @@ from core.adapters.kronecker import kronecker_linear
 @pytest.mark.parametrize("lying", [False, True], ids=["standing", "lying"])
 @pytest.mark.parametrize("held", [False, True], ids=["kept", "worked-out-again"])
 @pytest.mark.parametrize("sides", [(24, 24, 4, 3), (48, 18, 6, 3), (10, 35, 1, 5)], ids=str)
-def test_it_is_the_linear_layer_of_the_sum(
-    sides: tuple[int, int, int, int], held: bool, lying: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.adapters.fused.CHUNK", 3 * max(sides))  # three of the ten tokens at a time
+def test_it_is_the_linear_layer_of_the_sum(sides: tuple[int, int, int, int], held: bool, lying: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     outputs, inputs, rows, columns = sides
 
