@@ -50,8 +50,7 @@ class Lokr(DenseDelta):
         return torch.kron(p["c"], _large(p))
 
     def products(self, p: Mapping[str, Tensor]) -> Sequence[tuple[Tensor, Tensor]]:
-        large = _as_product(p["d"]) if "d" in p else (p["d_b"], p["d_a"])
-        return _as_product(p["c"]), large
+        return _as_product(p["c"]), _factors(p)
 
     def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
         """With inputs and outputs as small matrices Y = C X Dᵀ: the change itself is never formed."""
@@ -63,12 +62,17 @@ class Lokr(DenseDelta):
     def linear(self, p: Mapping[str, Tensor], x: Tensor, frozen: Frozen, scale: float) -> Tensor:
         from core.adapters.kronecker import kronecker_linear
 
-        return kronecker_linear(x, frozen, p["c"], _large(p), scale)
+        return kronecker_linear(x, frozen, p["c"], *_factors(p), scale)
 
 
 def _large(p: Mapping[str, Tensor]) -> Tensor:
     """D, whole."""
     return p["d"] if "d" in p else p["d_b"] @ p["d_a"]
+
+
+def _factors(p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """D as a product of two."""
+    return _as_product(p["d"]) if "d" in p else (p["d_b"], p["d_a"])
 
 
 def _as_product(matrix: Tensor) -> tuple[Tensor, Tensor]:
