@@ -1,23 +1,29 @@
 """A lock between processes that the operating system frees however its holder ends.
 
 `fcntl.lockf` and not `flock`: a helper forked by the holder inherits a `flock` and keeps it after the holder was
-killed. The price is that, in the holder, closing *any* handle on the file drops the lock; so the file is opened once
-here, and `held` asks this process's own list before it touches the file.
+killed. The price is that such a lock belongs to the process: a second thread would be given it too, and closing *any*
+handle on the file drops it. So this process keeps a list of what it holds, and touches a file only where it is not on
+that list; list and files are touched by one thread at a time.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
+
+from core.errors import UserError
 
 _PATIENCE = 2.0
 """Seconds to go on trying: somebody who only looks (`held`) has the file for an instant."""
 
 _ours: set[Path] = set()
 """Lock files that this process holds."""
+_touching = threading.Lock()
+"""Of the list and of the files that are on it, or are about to be."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -41,26 +47,41 @@ class FileLock:
         self._handle: int | None = None
 
     def acquire(self, *, patience: float = _PATIENCE) -> bool:
-        """Take the lock, trying for `patience` seconds; False where another process, or this one, has it."""
-        if self.path in _ours:
-            return False
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        """Take the lock, trying for `patience` seconds; False where another process, or this one, has it.
+
+        Raises:
+            UserError: there is no such folder, or the file may not be written to.
+        """
         end = time.monotonic() + patience
-        while not _taken(handle, shared=False):
+        while not self._taken():
             if time.monotonic() >= end:
-                os.close(handle)
                 return False
             time.sleep(0.01)
-        self._handle = handle
-        _ours.add(self.path)
         return True
 
     def release(self) -> None:
         """Let go; nothing happens where it is not held."""
-        if self._handle is not None:
-            _ours.discard(self.path)
-            os.close(self._handle)
-            self._handle = None
+        with _touching:
+            if self._handle is not None:
+                _ours.discard(self.path)
+                os.close(self._handle)
+                self._handle = None
+
+    def _taken(self) -> bool:
+        """One attempt."""
+        with _touching:
+            if self.path in _ours:
+                return False
+            try:
+                handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            except OSError as error:
+                raise UserError(f"{self.path.parent} cannot be written to: {error.strerror or error}.") from error
+            if not _granted(handle, shared=False):
+                os.close(handle)
+                return False
+            self._handle = handle
+            _ours.add(self.path)
+            return True
 
     def __enter__(self) -> FileLock:
         """Take the lock, waiting for as long as it needs."""
@@ -77,20 +98,21 @@ class FileLock:
 def held(path: Path) -> bool:
     """Whether any process holds the lock on this file. Asking disturbs nobody, the holder included."""
     path = path.resolve()
-    if path in _ours:
-        return True
-    try:
-        handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        return not _taken(handle, shared=True)
-    finally:
-        os.close(handle)
+    with _touching:
+        if path in _ours:
+            return True
+        try:
+            handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _granted(handle, shared=True)
+        finally:
+            os.close(handle)
 
 
-def _taken(handle: int, *, shared: bool) -> bool:
-    """Whether the lock could be taken on an open file; closing the handle lets go of it."""
+def _granted(handle: int, *, shared: bool) -> bool:
+    """Whether the system gives the lock on an open file; closing the handle lets go of it."""
     try:
         _lock(handle, shared=shared)
     except OSError:

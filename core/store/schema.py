@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +40,6 @@ _SENTENCES: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_CORRUPT: ("{path} is damaged.", "Start Rankloom again: it sets the file aside and goes on."),
     sqlite3.SQLITE_NOTADB: ("{path} is not a database.", "Start Rankloom again: it sets the file aside and goes on."),
 }
-_migrating = threading.Lock()
 
 
 def connect(home: Home, *, any_thread: bool = False, patience: float = PATIENCE) -> sqlite3.Connection:
@@ -139,7 +137,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 def _migrate(connection: sqlite3.Connection, home: Home) -> None:
     """Bring the database up to date; of several processes that find it old, one does it and the others wait."""
-    with _migrating, FileLock(home.root / "migrating.lock"):
+    with FileLock(home.root / "migrating.lock"):
         if _version(connection, home.database) == VERSION:
             return
         from core.store.migrations import apply

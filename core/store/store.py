@@ -232,7 +232,7 @@ class Store(Readings):
                 if state is not None:
                     write_state(self._database, run, spill.take_in(self._database, state))
             spill.clear()
-        except (sqlite3.Error, OSError):
+        except (sqlite3.Error, OSError, UserError):
             return False  # The trouble that made the worker spill may still be there; the file waits.
         finally:
             lock.release()

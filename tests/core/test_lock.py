@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from core.errors import UserError
 from core.lock import FileLock, held
 
 HOLD = """
@@ -69,3 +75,28 @@ def test_a_lock_is_exclusive_within_a_process(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_not_held(tmp_path: Path) -> None:
     assert not held(tmp_path / "lock")
     assert not (tmp_path / "lock").exists()
+
+
+def test_of_two_threads_that_ask_at_one_moment_one_is_given_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, opened = threading.Barrier(2), os.open
+
+    def open_together(*given: Any) -> int:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(timeout=0.2)
+        return opened(*given)
+
+    monkeypatch.setattr(os, "open", open_together)
+    locks = [FileLock(tmp_path / "lock") for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        given = list(threads.map(lambda lock: lock.acquire(patience=0.0), locks))
+
+    assert sorted(given) == [False, True]
+    for lock in locks:
+        lock.release()
+
+
+def test_a_lock_in_a_folder_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="gone cannot be written to"):
+        FileLock(tmp_path / "gone" / "lock").acquire()

@@ -102,9 +102,9 @@ def test_a_run_that_cannot_be_started_fails_and_the_next_has_its_turn(store: Sto
 
 def test_somebody_who_only_looks_keeps_the_queue_from_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run, looks = queue.enqueue(store.home, store, RunConfig(name="one")), [False]
-    taken = lock._taken
+    taken = lock._granted
     monkeypatch.setattr(
-        lock, "_taken", lambda handle, *, shared: looks.pop() if looks else taken(handle, shared=shared)
+        lock, "_granted", lambda handle, *, shared: looks.pop() if looks else taken(handle, shared=shared)
     )
 
     assert queue.main(store.home, start=lambda home, run: store.note(run, Launched())) == 0
