@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from app.draft import Draft
+from app.wording import labelled
 from core.config.check import check_config
 from core.config.edit import difference, replaced, sentence
 from core.config.naming import is_suggested, suggested_name
@@ -132,7 +134,7 @@ class Document(QObject):
         self.problems_changed.emit()
 
     def problems(self) -> dict[str, str]:
-        """Everything that keeps the configuration from being a run, as dotted path to sentence."""
+        """Everything that keeps the configuration from being a run, as dotted path to a sentence for the window."""
         found = dict(self._unread)
         if self.model_error is not None:
             found.setdefault("model.path", self.model_error.text)
@@ -146,7 +148,7 @@ class Document(QObject):
             found.setdefault(self.plans_error.path or "adapter.layers", self.plans_error.text)
         for problem in (*self._found, *_blocking(self.data_report)):
             found.setdefault(problem.path, f"{problem.text} {problem.hint}".strip())
-        return found
+        return {path: labelled(text) for path, text in found.items()}
 
     def check(self) -> dict[str, str]:
         """Check the values against each other now rather than a moment later; returns `problems`."""
@@ -154,7 +156,8 @@ class Document(QObject):
         found, warnings = check_config(self._config, self.model, self.data_report)
         if not self._config.adapter.layers:
             found = [problem for problem in found if problem.path != "adapter.layers"]
-        self._found, self.warnings = tuple(found), tuple(warnings)
+        self._found = tuple(found)
+        self.warnings = tuple(replace(one, text=labelled(one.text), hint=labelled(one.hint)) for one in warnings)
         self.problems_changed.emit()
         return self.problems()
 

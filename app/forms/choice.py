@@ -66,13 +66,3 @@ class ChoiceEdit(QComboBox):
     def wheelEvent(self, event: QWheelEvent) -> None:
         """The wheel scrolls the page; it never changes a choice in passing."""
         event.ignore()
-
-
-def spoken(value: Any) -> str:
-    """A literal as the form writes it: `completions` becomes `Completions`, names of precisions and devices stay."""
-    text = str(value)
-    if text in {"cpu", "cuda", "mps"}:
-        return {"cpu": "CPU", "cuda": "CUDA", "mps": "Apple (MPS)"}[text]
-    if text == "auto":
-        return "Automatic"
-    return text if any(mark.isdigit() for mark in text) else text[:1].upper() + text[1:].replace("-", " ")

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 from PySide6.QtCore import SignalInstance
 from PySide6.QtWidgets import QWidget
 
-from app.forms.choice import Choice, ChoiceEdit, spoken
+from app.forms.choice import Choice, ChoiceEdit
 from app.forms.field import Field
 from app.forms.number import NumberEdit
 from app.forms.switch import Switch
 from app.forms.text import LinesEdit, PathEdit, TextEdit
+from app.wording import spoken
 
 
 class Editor(Protocol):

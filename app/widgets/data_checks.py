@@ -20,6 +20,7 @@ from app.widgets.flow import Flow
 from app.widgets.labels import label
 from app.widgets.panel import Panel
 from app.widgets.tab_order import lead_through
+from app.wording import labelled
 from core.config.edit import replaced, sentence
 from core.data.check_names import CHECKS
 
@@ -54,7 +55,8 @@ class DataChecks(Panel):
         column = QVBoxLayout(self._inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(14)
-        problems = sorted(problems, key=lambda problem: (not problem["blocking"], bool(problem.get("settled"))))
+        problems = [{**one, "text": labelled(one["text"]), "hint": labelled(one["hint"])} for one in problems]
+        problems.sort(key=lambda problem: (not problem["blocking"], bool(problem.get("settled"))))
         self.texts = tuple(problem["text"] for problem in problems)
         self.remedies, self.overrules, self.places = [], [], []
         for problem in problems:

@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.document import Document
-from app.forms.choice import Choice, ChoiceEdit, spoken
+from app.forms.choice import Choice, ChoiceEdit
 from app.forms.field import Field
 from app.forms.form import Form, bind
 from app.widgets.buttons import plain
@@ -20,12 +20,6 @@ from core.config.run import DataConfig, RunConfig
 from core.data.formats import FORMATS
 
 _OPTIONS = ("format", "train_on", "max_tokens", "held_out", "held_out_path", "packing")
-_TASKS = {
-    "causal-lm": "Write text",
-    "sequence-classification": "Sort texts",
-    "regression": "Rate texts",
-    "preference": "Prefer answers",
-}
 _WRITTEN = ("causal-lm", "preference")
 """Tasks in which a model writes, so that templates, masks and packing matter."""
 
@@ -39,7 +33,7 @@ class DataOptions(Panel):
     def __init__(self, document: Document) -> None:
         super().__init__("How it is read")
         self._document = document
-        self.task: Form[RunConfig] = Form(RunConfig, only=["task"], own={"task": _tasks})
+        self.task: Form[RunConfig] = Form(RunConfig, only=["task"])
         self.form: Form[DataConfig] = Form(DataConfig, only=_OPTIONS, own={"format": _shapes})
         self.reason = label("", "hint", wrap=True)
         self.template = plain("Template…", self.template_wanted.emit, name="Chat template…")
@@ -72,11 +66,6 @@ class DataOptions(Panel):
         for name in ("train_on", "packing"):
             self.form.rows[name].setVisible(writes)
         self.template.setEnabled(writes)
-
-
-def _tasks(field: Field) -> QWidget:
-    """What can be learned, in words."""
-    return ChoiceEdit([Choice(task, _TASKS.get(task, spoken(task))) for task in field.literals])
 
 
 def _shapes(field: Field) -> QWidget:

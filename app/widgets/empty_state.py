@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.style.theme import Theme
 from app.widgets.buttons import Button
+from app.wording import labelled
 
 _WIDEST = 520
 """Pixels that a line of text may be long."""
@@ -54,9 +55,9 @@ class EmptyState(QWidget):
         layout.addStretch(4)
 
     def set(self, sentence: str, hint: str = "") -> None:
-        """Show another sentence and hint."""
-        self.sentence.setText(sentence)
-        self.hint.setText(hint)
+        """Show another sentence and hint, with the labels of options in place of their names."""
+        self.sentence.setText(labelled(sentence))
+        self.hint.setText(labelled(hint))
         self.hint.setVisible(bool(hint))
 
 

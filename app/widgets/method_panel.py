@@ -18,6 +18,7 @@ from app.widgets.columns import Columns
 from app.widgets.flow import Flow
 from app.widgets.labels import label, set_property
 from app.widgets.panel import Panel
+from app.wording import labelled
 from core.adapters.names import DEFAULTS, METHODS, Method, method
 from core.component import Component
 from core.config.combine import doubtful, facts, members, unmet
@@ -72,7 +73,7 @@ class MethodPanel(Panel):
         self.light(config)
         chosen, given = members(config), facts(config)
         for text, problems in ((self.conflict, unmet(chosen, given)), (self.doubt, doubtful(chosen, given))):
-            text.setText("\n".join(f"{problem.text} {problem.hint}".strip() for problem in problems))
+            text.setText(labelled("\n".join(f"{problem.text} {problem.hint}".strip() for problem in problems)))
             text.setVisible(bool(text.text()))
         for axis, editor in self.axes.items():
             member = chosen["model.storage" if axis == "storage" else f"adapter.{axis}"]
@@ -134,7 +135,7 @@ class MethodPanel(Panel):
             item = rows.item(index)
             item.setEnabled(free)
             doubts = [problem.text for problem in doubtful(tried, given) if problem.text not in standing]
-            item.setToolTip(_told(member, doubts) if free else f"<qt>{' '.join(reasons)}</qt>")
+            item.setToolTip(labelled(_told(member, doubts) if free else f"<qt>{' '.join(reasons)}</qt>"))
 
 
 def _stacked(*widgets: QWidget) -> QWidget:

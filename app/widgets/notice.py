@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QSizePolicy, 
 
 from app.widgets.buttons import Button
 from app.widgets.labels import label, set_property
+from app.wording import labelled
 
 
 class Notice(QFrame):
@@ -44,7 +45,8 @@ class Notice(QFrame):
         self.set(text, hint=hint, tone=tone, details=details)
 
     def set(self, text: str, *, hint: str = "", tone: str = "amber", details: str = "") -> None:
-        """Say something else."""
+        """Say something else, with the labels of options in place of their names; the details as they are."""
+        text, hint = labelled(text), labelled(hint)
         self._text.setText(text)
         self._hint.setText(hint)
         self._hint.setVisible(bool(hint))

@@ -86,16 +86,14 @@ def _idle(config: RunConfig) -> Iterator[Problem]:
     """Options that were set and do nothing in this task."""
     for path, tasks in _ONLY_FOR.items():
         if config.task not in tasks and value_at(config, path) != value_at(RunConfig(), path):
-            text = f"{path} does nothing where the task is {config.task}."
-            yield _warning(path, text, f"It is for {' and '.join(sorted(tasks))}.")
+            text = f"{path} does nothing where task is {config.task}."
+            yield _warning(path, text, f"It is for runs whose task is {' or '.join(sorted(tasks))}.")
 
 
 def _task(config: RunConfig, info: ModelInfo) -> Iterator[Problem]:
     """Whether the model can do what it is to learn."""
     if config.task not in JUDGING and not info.writes_text:
-        text = (
-            f"{info.name} is a {info.family} model: it reads text and does not write it, which {config.task} asks for."
-        )
+        text = f"{info.name} is a {info.family} model: it reads text and does not write it, and task is {config.task}."
         yield Problem("task", text, "Set task to sequence-classification or regression, or choose a model that writes.")
     if config.task in JUDGING and config.train.prompts:
         text = "A model that judges texts answers no prompts: the sample prompts are left out."

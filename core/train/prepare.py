@@ -232,7 +232,7 @@ def checkpoint_gradients(model: nn.Module) -> None:
     if not getattr(model, "supports_gradient_checkpointing", False):
         raise UserError(
             f"{type(model).__name__} does not support gradient checkpointing.",
-            hint="Set train.gradient_checkpointing to false; a smaller train.batch saves memory as well.",
+            hint="Switch train.gradient_checkpointing off; a smaller train.batch saves memory as well.",
             path="train.gradient_checkpointing",
         )
     model.activation_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]

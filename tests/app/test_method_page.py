@@ -181,7 +181,10 @@ def test_what_contradicts_itself_is_said_where_it_is_chosen_with_what_to_do(show
     shown.document.update({"adapter.method": "lora-fa", "adapter.rates": RATES["lora+"]()})
     assert panel.conflict.isVisible()
     assert "its A stays as it was drawn" in panel.conflict.text()
-    assert panel.conflict.text().endswith("Set adapter.delta to lora or svd, or adapter.rates to one or lora-fa.")
+    assert panel.conflict.text().endswith(
+        "Set 'Delta' to 'B A (LoRA)' or 'P λ Q (AdaLoRA)', or 'Learning rates' to 'One rate' or "
+        "'One rate, gradient corrected (LoRA-FA)'."
+    )
     shown.document.update({"adapter.rates": None})
     assert not panel.conflict.isVisible()
 

@@ -43,7 +43,7 @@ class Vera(Delta):
             "pair": "its A and B are frozen, and its two vectors are no such pair",
             "own_rank": "its A and B are shared by all layers",
             "triplets": "its A and B are shared by all layers, so that taking rank from one of them saves nothing",
-            "unit_scale": "it has no alpha, and d_initial says how strongly it starts",
+            "unit_scale": "it has no alpha, and adapter.delta.d_initial says how strongly it starts",
         }
     )
     wary = MappingProxyType(
@@ -51,7 +51,7 @@ class Vera(Delta):
             "every_rank": "VeRA with ranks that are drawn is in no paper: its random directions have no order, so the "
             "first ones are no better than others.",
             "follows": "A base that follows VeRA's change is only VeRA at a larger scale, 1 + λ from where it begins: "
-            "take VeRA with a larger d_initial instead.",
+            "take VeRA with a larger adapter.delta.d_initial instead.",
             "shares_layers": "LoRA-drop over VeRA saves next to nothing: little is left for layers to share, which "
             "have one pair together already.",
             "corrects": "Correcting gradients changes nothing here: VeRA's A and B are both frozen already, and it is "

@@ -100,7 +100,8 @@ class Adalora(RankSchedule):
         begin, settle = _steps(self.start, steps), _steps(self.settle, steps)
         if self.target >= rank and not config.adapter.ranks:
             text = f"AdaLoRA starts with rank {rank} and shall end with {self.target:g}: there is nothing to take away."
-            yield Problem(path, text, "Set a target below adapter.rank, or take LoRA for a rank that stays.")
+            hint = "Set adapter.rank_schedule.target below adapter.rank, or take LoRA for a rank that stays."
+            yield Problem(path, text, hint)
         if begin + settle >= steps:
             text = (
                 f"AdaLoRA prunes after step {begin} and until {settle} steps before the end: of {steps} steps none is "

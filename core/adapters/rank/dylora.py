@@ -90,10 +90,10 @@ class Dylora(RankSchedule):
         rank = config.adapter.rank
         if self.lowest > rank and not config.adapter.ranks:
             text = f"DyLoRA draws ranks from {self.lowest} on, and the largest is {rank}: there is nothing to draw."
-            yield Problem(path, text, f"Set its lowest rank to {rank} or less.")
+            yield Problem(path, text, f"Set adapter.rank_schedule.lowest to {rank} or less.")
         if self.leak == "mask" and config.train.optimizer.kind not in ("adamw", "sgd"):
             text = f"{config.train.optimizer.label} keeps its state in a form of its own: no row can be held."
-            yield Problem(path, text, "Set train.optimizer to adamw, or leak to allow.")
+            yield Problem(path, text, "Set train.optimizer to adamw, or adapter.rank_schedule.leak to allow.")
 
     def callbacks(self, adapters: Adapters, config: RunConfig) -> list[Callback]:
         return [Drawing(self, adapters, config.seed)]

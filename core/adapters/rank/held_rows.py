@@ -37,7 +37,7 @@ class HeldRows:
         if not isinstance(optimizer, AdamW | SGD):
             raise UserError(
                 "Rows that are not in use can be held back with AdamW in 32 bits and with SGD only.",
-                hint="Set train.optimizer to adamw, or adapter.rank_schedule's leak to allow.",
+                hint="Set train.optimizer to adamw, or adapter.rank_schedule.leak to allow.",
                 path="train.optimizer",
             )
         self.optimizer = optimizer

@@ -82,7 +82,7 @@ def test_a_warm_up_longer_than_the_run_is_a_warning() -> None:
     [("train", "beta", 0.5), ("train", "head_learning_rate", 1e-3), ("data", "labels", ["a", "b"])],
 )
 def test_an_option_of_another_task_is_a_warning(part: str, option: str, value: Any) -> None:
-    assert f"{part}.{option} does nothing where the task is causal-lm" in warned(**{part: {option: value}}).text
+    assert f"{part}.{option} does nothing where task is causal-lm" in warned(**{part: {option: value}}).text
 
 
 def test_a_lowest_rank_above_the_rank_blocks() -> None:
