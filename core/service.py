@@ -17,6 +17,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any, Protocol
 
 import psutil
@@ -46,8 +47,6 @@ HANDLERS: Mapping[str, str] = {
 PASSING = frozenset({"convert", "inspect_data", "preview_data", "data_columns", "export", "import"})
 """Kinds of jobs whose rows are forgotten some time after they ended: what they made is elsewhere, or made anew."""
 
-IDLE = 60.0
-"""Seconds without a job after which a service that belongs to nobody ends."""
 _TICK, _TROUBLE = 0.1, 5.0
 """Seconds between two looks at the table, and between two notes of a job's progress; and after a look that failed."""
 
@@ -64,80 +63,69 @@ class Handler(Protocol):
         """Do the job that `body` describes."""
 
 
-def main(home: Home, *, parent: int | None = None, handlers: Mapping[str, str] = HANDLERS, idle: float = IDLE) -> int:
+def main(home: Home, *, parent: int, handlers: Mapping[str, str] = HANDLERS) -> int:
     """Serve until the window has gone and nothing waits any more; returns the exit status.
 
     Args:
         home: whose jobs.
-        parent: the window's process; None for a service that belongs to nobody and ends when it is idle.
+        parent: the window's process.
         handlers: see `HANDLERS`.
-        idle: seconds without a job after which a service without a window ends.
     """
     os.environ.update(OFFLINE)
     lock = FileLock(home.root / SERVICE_LOCK)
     if not lock.acquire(patience=_TICK):
         return 0
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    store = Store(home)
     try:
-        _serve(home, store.jobs, _Stay(parent, idle), handlers)
+        with closing(Store(home)) as store:
+            _serve(home, store.jobs, _Window(parent), handlers)
     finally:
-        store.close()
         lock.release()
     return 0
 
 
-class _Stay:
-    """Whether there is still somebody to serve."""
+class _Window:
+    """The process that the service belongs to."""
 
-    def __init__(self, parent: int | None, idle: float) -> None:
-        self._idle = idle
-        self._since = time.monotonic()
-        self._belongs = parent is not None
+    def __init__(self, process: int) -> None:
         try:
-            self._parent = psutil.Process(parent) if parent is not None else None
+            self._process = psutil.Process(process)
         except psutil.NoSuchProcess:
-            self._parent = None
+            self._process = None
 
-    def worked(self) -> None:
-        """A job was done: idleness begins again."""
-        self._since = time.monotonic()
-
-    def __bool__(self) -> bool:
-        if not self._belongs:
-            return time.monotonic() - self._since < self._idle
-        if self._parent is None:
-            return False
+    @property
+    def open(self) -> bool:
+        """Whether it is still there."""
         try:
-            return bool(self._parent.is_running() and self._parent.status() != psutil.STATUS_ZOMBIE)
+            there = self._process
+            return there is not None and there.is_running() and there.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
 
-def _serve(home: Home, jobs: Jobs, stay: _Stay, handlers: Mapping[str, str]) -> None:
+def _serve(home: Home, jobs: Jobs, window: _Window, handlers: Mapping[str, str]) -> None:
     """Serve through a disk that is full or a database that is locked; what was under way then is given up."""
     while True:
         try:
             jobs.abandon()
             jobs.prune(PASSING)
-            _take(home, jobs, stay, handlers)
+            _take(home, jobs, window, handlers)
             return
         except UserError as error:
             _log.warning("%s", error)
-            if not stay:
+            if not window.open:
                 return
             time.sleep(_TROUBLE)
 
 
-def _take(home: Home, jobs: Jobs, stay: _Stay, handlers: Mapping[str, str]) -> None:
+def _take(home: Home, jobs: Jobs, window: _Window, handlers: Mapping[str, str]) -> None:
     """Take jobs until nobody is there and none waits: what was asked for is done even if the window has closed."""
     while True:
         job = jobs.take()
         if job is not None:
             _do(home, jobs, job, handlers)
             heap.give_back()
-            stay.worked()
-        elif stay:
+        elif window.open:
             time.sleep(_TICK)
         else:
             return

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from app.pages.data import DataPage
 from app.window import Window
-from core import service
 from core.models.catalog import tiny_model
+from tests.serving import do_jobs
 
 SORTS = {"task": "sequence-classification"}
 
@@ -49,7 +49,7 @@ class Bench:
                 if inquiry._wait.isActive():
                     inquiry._wait.stop()
                     inquiry._ask()
-            service.main(self.window.context.home, idle=0)
+            do_jobs(self.window.context.home)
             self.window.context.jobs._look()
         QApplication.processEvents()
 

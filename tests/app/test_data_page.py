@@ -21,11 +21,11 @@ from app.widgets.data_checks import ReasonDialog
 from app.widgets.mapping_dialog import MappingDialog
 from app.widgets.template_dialog import EDITED, OWN, TemplateDialog
 from app.window import Window
-from core import service
 from core.config.run import DataConfig
 from core.data.formats import FORMATS
 from core.models.catalog import tiny_model
 from core.store.store import Store
+from tests.serving import do_jobs
 
 DEVIL, TOPICS, AUSTEN = PACKS
 
@@ -384,7 +384,7 @@ def test_columns_of_an_unknown_shape_are_mapped(desk: Desk, monkeypatch: pytest.
 
     monkeypatch.setattr(MappingDialog, "exec", fill_in)
     desk.page.unknown.button.click()
-    service.main(desk.window.context.home, idle=0)
+    do_jobs(desk.window.context.home)
     desk.window.context.jobs._look()
     QApplication.processEvents()
     data = desk.document.config.data
@@ -392,7 +392,7 @@ def test_columns_of_an_unknown_shape_are_mapped(desk: Desk, monkeypatch: pytest.
     assert data.roles == {"agent": "assistant", "customer": "user"}
     assert desk.document.undo.undoText() == "Map columns and roles"
     desk.page.inspection._wait.timeout.emit()
-    service.main(desk.window.context.home, idle=0)
+    do_jobs(desk.window.context.home)
     desk.window.context.jobs._look()
     answer = desk.page.inspection.answer
     assert answer is not None and [turn["role"] for turn in answer["first"][0]["turns"]] == ["assistant", "user"]
@@ -424,7 +424,7 @@ def test_a_template_is_rendered_while_it_is_edited_and_only_a_sound_one_is_taken
     def serve() -> str:
         inquiry._wait.stop()
         inquiry._ask()
-        service.main(desk.window.context.home, idle=0)
+        do_jobs(desk.window.context.home)
         desk.window.context.jobs._look()
         return "".join(token.piece for token in dialog.tokens.view.tokens)
 
@@ -463,7 +463,7 @@ def test_the_real_worker_reads_a_shipped_pack(desk: Desk) -> None:
     desk.document.set("model.path", str(tiny_model()))
     desk.page.choose(DEVIL.path)
     desk.page.inspection._wait.timeout.emit()
-    service.main(desk.window.context.home, idle=0)
+    do_jobs(desk.window.context.home)
     desk.window.context.jobs._look()
     assert desk.page.inspection.state == "known", desk.page.inspection.failure
     assert (desk.page.counts.value("To train on"), desk.page.counts.value("Held out")) == ("446", "70")

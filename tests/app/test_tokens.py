@@ -18,8 +18,8 @@ from app.pages.data import DataPage
 from app.widgets.token_layout import PADDING, headings_of, lay_out, tokens_of
 from app.widgets.token_view import TokenView
 from app.window import Window
-from core import service
 from core.models.catalog import tiny_model
+from tests.serving import do_jobs
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 
@@ -158,7 +158,7 @@ def test_the_preview_shows_the_micro_batches_of_the_real_worker(window: Callable
             if inquiry._wait.isActive():
                 inquiry._wait.stop()
                 inquiry._ask()
-        service.main(opened.context.home, idle=0)
+        do_jobs(opened.context.home)
         jobs._look()
 
     page.choose(PACKS[0].path)

@@ -18,6 +18,7 @@ from core.lock import FileLock, held
 from core.store.jobs import Jobs
 from core.store.rows import JobRow
 from core.store.store import Store
+from tests.serving import do_jobs
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +28,7 @@ from pathlib import Path
 from core import service
 from core.home import Home
 handlers = {name: f"tests.whole.chores:{name}" for name in ("add", "endless", "refuse", "stumble", "vanish")}
-parent = int(sys.argv[2]) or None
-service.main(Home(Path(sys.argv[1])), parent=parent, handlers=handlers, idle=float(sys.argv[3]))
+service.main(Home(Path(sys.argv[1])), parent=int(sys.argv[2]), handlers=handlers)
 """
 HANDLERS = {"add": "tests.whole.chores:add"}
 
@@ -52,9 +52,7 @@ def store(home: Home) -> Iterator[Store]:
 
 def ensure(store: Store, window: subprocess.Popen[bytes]) -> None:
     """See to it that a service with the chores is there."""
-    ensure_service(
-        store.home, command=[sys.executable, "-c", SERVE, str(store.home.root), str(window.pid), "0"]
-    )  # fmt: skip
+    ensure_service(store.home, command=[sys.executable, "-c", SERVE, str(store.home.root), str(window.pid)])
 
 
 def ended(store: Store, window: subprocess.Popen[bytes], job: int) -> JobRow:
@@ -136,29 +134,21 @@ def test_a_queued_job_is_cancelled_without_a_service(store: Store) -> None:
 
 def test_a_job_that_is_done_stays_done(store: Store) -> None:
     job = store.ask("add", {"numbers": [1]})
-    service.main(store.home, handlers=HANDLERS, idle=0.0)
+    do_jobs(store.home, HANDLERS)
     store.cancel(job)
 
     assert store.job(job).state == "done"
-
-
-def test_a_service_that_belongs_to_nobody_ends_when_it_is_idle(store: Store) -> None:
-    assert service.main(store.home, handlers=HANDLERS, idle=0.0) == 0
-    assert not held(store.home.root / SERVICE_LOCK)
 
 
 def test_a_disk_that_is_full_for_a_while_ends_no_service(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     class Watched:
         """Somebody is there until the job is done."""
 
-        def __init__(self, *_: object) -> None:
-            self.there = True
+        def __init__(self, _: int) -> None: ...
 
-        def worked(self) -> None:
-            self.there = False
-
-        def __bool__(self) -> bool:
-            return self.there
+        @property
+        def open(self) -> bool:
+            return not store.job(job).ended
 
     def full(jobs: Jobs) -> JobRow | None:
         if troubles:
@@ -166,19 +156,20 @@ def test_a_disk_that_is_full_for_a_while_ends_no_service(store: Store, monkeypat
         return take(jobs)
 
     take, troubles = Jobs.take, [UserError("The disk is full.")]
-    monkeypatch.setattr(service, "_Stay", Watched)
+    monkeypatch.setattr(service, "_Window", Watched)
     monkeypatch.setattr(service, "_TROUBLE", 0.0)
     monkeypatch.setattr(Jobs, "take", full)
     job = store.ask("add", {"numbers": [1, 2]})
+    do_jobs(store.home, HANDLERS)
 
-    assert service.main(store.home, handlers=HANDLERS) == 0
     assert store.job(job).result and store.job(job).state == "done"
+    assert not held(store.home.root / SERVICE_LOCK)
 
 
 def test_a_second_service_of_a_home_ends_at_once(store: Store) -> None:
     store.ask("add", {"numbers": [1]})
     with FileLock(store.home.root / SERVICE_LOCK):
-        assert service.main(store.home, handlers=HANDLERS, idle=0.0) == 0
+        do_jobs(store.home, HANDLERS)
 
     assert store.jobs.take() is not None
 
