@@ -17,8 +17,15 @@ def ranks(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def spearman(one: Sequence[float] | NDArray[np.float64], other: Sequence[float] | NDArray[np.float64]) -> float:
-    """Correlation of two rankings of the same layers, -1 to 1; nan where one of them ranks nothing (all equal)."""
-    x, y = ranks(one), ranks(other)
+    """Correlation of two rankings of the same layers, -1 to 1; nan where one of them ranks nothing (all equal).
+
+    Layers of which one of the two says nothing (nan) are left out.
+    """
+    first, second = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    known = np.isfinite(first) & np.isfinite(second)
+    if not known.any():
+        return float("nan")
+    x, y = ranks(first[known]), ranks(second[known])
     x, y = x - x.mean(), y - y.mean()
     size = float(np.sqrt((x @ x) * (y @ y)))
     return float(x @ y) / size if size > 0 else float("nan")

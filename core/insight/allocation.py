@@ -132,11 +132,9 @@ def spend(
 
 
 def _prices(plans: Sequence[LayerPlan], adapter: AdapterConfig) -> dict[str, tuple[int, int]]:
-    """The price of each layer by name; those that differ in name and place alone have one."""
-    alike = {plan.name: replace(plan.layer, name="", block=None) for plan in plans}
-    known = {alike[plan.name]: plan for plan in plans}
-    priced = {layer: _price(plan, adapter) for layer, plan in known.items()}
-    return {name: priced[layer] for name, layer in alike.items()}
+    """The price of each layer by name; those of one make have one."""
+    priced = {make: _price(plan, adapter) for make, plan in {plan.make: plan for plan in plans}.items()}
+    return {plan.name: priced[plan.make] for plan in plans}
 
 
 def _price(plan: LayerPlan, adapter: AdapterConfig) -> tuple[int, int]:

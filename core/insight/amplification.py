@@ -57,9 +57,9 @@ def amplification(weight: Tensor, b: Tensor, a: Tensor, *, rank: int | None = No
     Args:
         weight: W, (out, in).
         b, a: the factors of dW, (out, r) with the scale in it, and (r, in).
-        rank: how many directions; None takes all r.
+        rank: how many directions; None takes all that dW has.
     """
-    found = spectrum(b, a)
+    found = spectrum(b, a).used
     count = min(rank or len(found.values), len(found.values))
     weight = weight.detach().double()
     left, right = found.left[:, :count], found.right[:, :count]

@@ -12,14 +12,12 @@ from core.figures import anatomy as figures
 from core.figures.run import short_name
 from core.insight.amplification import amplification
 from core.insight.opened import BaseWeights, Opened
-from core.insight.spectra import effective_rank, spectrum, stable_rank
+from core.insight.spectra import effective_rank, rank_of, spectrum, stable_rank
 
 Tick = Callable[[float], None]
 """Told the share that is done; may raise to end it."""
 DRAWN = 8
 """Layers whose singular values are drawn as curves where none are asked for: those that moved most."""
-ZERO = 1e-7
-"""Of the largest singular value: what is below is rounding."""
 
 
 def spectra(opened: Opened, tick: Tick, *, layers: Sequence[str] = ()) -> dict[str, Any]:
@@ -34,7 +32,7 @@ def spectra(opened: Opened, tick: Tick, *, layers: Sequence[str] = ()) -> dict[s
     chosen = [names.index(name) for name in layers if name in names]
     if not chosen:
         chosen = np.argsort([-float(np.linalg.norm(one)) for one in arrays], kind="stable")[:DRAWN].tolist()
-    used = np.array([float((one > ZERO * one[0]).sum()) if float(one[0]) > 0 else 0.0 for one in values])
+    used = np.array([float(rank_of(one)) for one in values])
     effective = np.array([effective_rank(one) for one in values])
     curves = [short_name(opened.layers[at]) for at in chosen]
     return {

@@ -52,15 +52,25 @@ def common(one: Opened, other: Opened) -> list[LayerInfo]:
 
 
 def subspaces(one: Opened, other: Opened, tick: Tick, *, layer: str = "", of: Of = "reads") -> dict[str, Any]:
-    """phi of every common layer, and in full of one: `layer`, or that of the most shared directions."""
+    """phi of every common layer, and in full of one: `layer`, or that of the most shared directions.
+
+    Raises:
+        UserError: the layer, or each of them, has no direction to compare in one of the runs.
+    """
     layers, found = common(one, other), []
     for place, info in enumerate(layers):
         tick(place / len(layers))
         found.append(similarity(_basis(one, info.name, of), _basis(other, info.name, of)).numpy())
-    whole = np.array([float(phi[-1, -1]) for phi in found])
+    whole = np.array([float(phi[-1, -1]) if phi.size else np.nan for phi in found])
     names = [info.name for info in layers]
-    at = names.index(layer) if layer in names else int(np.argmax(whole))
+    at = names.index(layer) if layer in names else int(np.argmax(np.nan_to_num(whole, nan=-1.0)))
     info, phi = layers[at], found[at]
+    if not phi.size:
+        raise UserError(
+            f"{short_name(info) if layer in names else 'No layer'} has moved in both runs, so no directions of "
+            f"{SAID[of]} can be compared.",
+            hint="Choose another layer, or another side to compare.",
+        )
     width = info.out_features if of == "writes" else info.in_features
     random = random_similarity(phi.shape[0], phi.shape[1], width).numpy()
     said = short_name(info)

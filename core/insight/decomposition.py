@@ -72,8 +72,8 @@ class Trend:
 
     Attributes:
         intercept, slope: of the line of least squares; nan where all x are equal.
-        slope_interval: low and high.
-        correlation: Pearson's.
+        slope_interval: low and high; nan of two points, which any line follows.
+        correlation: Pearson's; nan of two points.
         correlation_interval: low and high.
         points: how many.
     """
@@ -89,10 +89,12 @@ class Trend:
 def trend(xs: NDArray[np.float64], ys: NDArray[np.float64], *, resamples: int = 2000, seed: int = 0) -> Trend:
     """Fit a line of y over x, both (n,); the intervals come from `resamples` draws of the points with replacement."""
     xs, ys = np.asarray(xs, dtype=np.float64), np.asarray(ys, dtype=np.float64)
+    none = (np.nan, np.nan)
     if len(xs) < 2:
-        none = (np.nan, np.nan)
         return Trend(np.nan, np.nan, none, np.nan, none, len(xs))
     slope, correlation = (float(value[0]) for value in _fit(xs[None], ys[None]))
+    if len(xs) == 2:
+        return Trend(float(ys[0] - slope * xs[0]), slope, none, np.nan, none, 2)
     draws = np.random.default_rng(seed).integers(0, len(xs), (resamples, len(xs)))
     slopes, correlations = _fit(xs[draws], ys[draws])
     intercept = float(ys.mean() - slope * xs.mean())

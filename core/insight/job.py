@@ -15,6 +15,7 @@ Whatever else the body holds says what the answer was asked for (the newest step
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 from core.errors import UserError
@@ -44,14 +45,11 @@ class Look:
 
     def __init__(self, home: Home, body: dict[str, Any], progress: Progress) -> None:
         self.home, self.body, self.progress = home, body, progress
-        store = Store(home)
-        try:
+        with closing(Store(home)) as store:
             self.rows: list[RunRow] = [store.run(run) for run in body["runs"]]
             self.checkpoints = [store.checkpoints(row.id) for row in self.rows]
             which = body.get("checkpoint", "best")
             self.chosen = [store.checkpoint(row.id, "last" if which == "all" else which) for row in self.rows]
-        finally:
-            store.close()
         self._weights: dict[str, BaseWeights] = {}
 
     def frames(self) -> list[list[Opened]]:

@@ -22,6 +22,8 @@ from core.layers import LayerInfo
 from core.models.info import ModelInfo
 from core.store.rows import CheckpointRow, RunRow
 
+_WHOLE = "Compare dW itself instead."
+
 
 @dataclass
 class Opened:
@@ -69,18 +71,24 @@ class Opened:
         """A - A0, (r, in): what was learned of A, without where it started.
 
         Raises:
-            UserError: the layer has no A of its own that began at random.
+            UserError: the layer has no A of its own, or nobody knows what it began with.
         """
         layer = self.adapters.layers[name]
         if "a" not in layer.own:
-            raise UserError(f"{name} has no trained A to compare with its start.", hint="Compare dW itself instead.")
+            raise UserError(f"{name} has no trained A to compare with its start.", hint=_WHOLE)
         first = layer.own["start_a"] if "start_a" in layer.own else self._beginning.layers[name].own["a"]
         learned: Tensor = layer.own["a"].detach().double() - first.detach().double()
         return learned
 
     @cached_property
     def _beginning(self) -> Adapters:
-        """The adapter as the run began with it: its first values follow from its seed."""
+        """The adapter as the run began with it: its first values follow from its seed.
+
+        Raises:
+            UserError: it was imported, or began with what another run had learned.
+        """
+        if self.config.adapter.begin or not self.config.data.path:
+            raise UserError(f"{self.name} did not start A at random: its first values are not known.", hint=_WHOLE)
         again = open_adapter(self.folder)
         plans = [layer.plan for layer in again.layers.values()]
         return attach(again.detach(), plans, again.config, seed=self.config.seed, storage=again.storage, fresh=False)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -63,8 +64,7 @@ def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         raise UserError(f"{out} is already there.", hint="Choose another folder, or remove this one.")
     if not body.get("runs"):
         raise UserError("No run is chosen to report on.")
-    store = Store(home)
-    try:
+    with closing(Store(home)) as store:
         rows = [store.run(run) for run in body["runs"]]
         sections = [_overview(rows)]
         if len(rows) > 1:
@@ -72,8 +72,6 @@ def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         for place, row in enumerate(rows):
             progress(f"Reading {row.name}", place / len(rows))
             sections += _of_run(home, store, row, body, progress, alone=len(rows) == 1)
-    finally:
-        store.close()
     title = " and ".join(row.name for row in rows) if len(rows) < 3 else f"{len(rows)} runs"
     made = time.strftime("%Y-%m-%d %H:%M")
     return _write(Paper(title, f"Rankloom {VERSION}, {made}", tuple(sections)), out)

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+ROUNDING = 1e-7
+"""Of the largest singular value: what is below is rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
@@ -29,6 +32,12 @@ class Spectrum:
     values: Tensor
     right: Tensor
 
+    @property
+    def used(self) -> Spectrum:
+        """Without the directions that are stretched by nothing: those are whatever the solver has made up."""
+        count = rank_of(self.values)
+        return Spectrum(self.left[:, :count], self.values[:count], self.right[:, :count])
+
 
 def spectrum(b: Tensor, a: Tensor) -> Spectrum:
     """The decomposition of b a, for b (out, r) with the scale in it and a (r, in); float64."""
@@ -42,6 +51,11 @@ def norm(b: Tensor, a: Tensor) -> float:
     """The Frobenius norm of b a, from r x r matrices."""
     b, a = b.detach().double(), a.detach().double()
     return float(((b.T @ b) * (a @ a.T)).sum().clamp_min(0).sqrt())
+
+
+def rank_of(values: Tensor) -> int:
+    """How many singular values, falling, are not zero."""
+    return int((values > ROUNDING * values[:1]).sum())
 
 
 def stable_rank(values: Tensor) -> float:

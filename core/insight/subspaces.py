@@ -8,7 +8,8 @@ that a finding has to stand above.
 
 What is compared decides what is seen. A alone is what the paper draws, but A starts random: directions that were never
 used have not moved, so half of its spectrum is the start. A - A0 shows what was learned of it, and the right side of
-dW = B A what the layer really does; the left side of dW says where it writes.
+dW = B A what the layer really does; the left side of dW says where it writes. Directions that nothing stretches (of
+ranks that AdaLoRA took away, of layers that have not moved) are no directions, and are left out.
 """
 
 from __future__ import annotations
@@ -16,23 +17,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.insight.spectra import spectrum
+from core.insight.spectra import rank_of, spectrum
 
 
 def directions(a: Tensor) -> Tensor:
-    """The right-singular vectors of a (r, in), most stretched first: (in, min(r, in)) with orthonormal columns."""
-    right: Tensor = torch.linalg.svd(a.detach().double(), full_matrices=False)[2]
-    return right.T
+    """The right-singular vectors of a (r, in), most stretched first: (in, rank of a) with orthonormal columns."""
+    _, values, right = torch.linalg.svd(a.detach().double(), full_matrices=False)
+    found: Tensor = right[: rank_of(values)].T
+    return found
 
 
 def read_directions(b: Tensor, a: Tensor) -> Tensor:
     """The directions of the input that b a looks at, (in, k)."""
-    return spectrum(b, a).right
+    return spectrum(b, a).used.right
 
 
 def written_directions(b: Tensor, a: Tensor) -> Tensor:
     """The directions of the output that b a writes to, (out, k)."""
-    return spectrum(b, a).left
+    return spectrum(b, a).used.left
 
 
 def similarity(one: Tensor, other: Tensor) -> Tensor:
@@ -42,7 +44,7 @@ def similarity(one: Tensor, other: Tensor) -> Tensor:
         one, other: (width, r1) and (width, r2), orthonormal columns, most important first.
 
     Returns:
-        (r1, r2) in [0, 1]; row i - 1, column j - 1 is phi(i, j).
+        (r1, r2) in [0, 1]; row i - 1, column j - 1 is phi(i, j). Empty where one of them has no direction.
     """
     overlap = (one.T @ other).square().cumsum(0).cumsum(1)
     return (overlap / _smaller(*overlap.shape)).clamp(0, 1)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def outputs(subject: Subject, *, of_base: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The mean over all tokens but padding of ||s B A x||², and of ||W x||² where it is asked for; both (layers,).
 
-    ||B h||² is hᵀ (Bᵀ B) h with h = A x, so nothing of the size of the output is made for the adapter's part.
+    ||B h||² is hᵀ (Bᵀ B) h with h = A x, so nothing of the size of the output is made for the adapter's part. Where it
+    gives rows other lengths as well (DoRA), what it adds is the layer's output less the base's.
     """
     listeners = [_Listener(layer, of_base=of_base) for layer in subject.layers]
     handles = [one.layer.register_forward_hook(one.hear) for one in listeners]
@@ -48,18 +49,23 @@ class _Listener:
         self.tokens = 0
         b, a = (factor.detach().float() for factor in layer.factors())
         self.gram, self.a = b.T @ b, a * layer.scale
+        self.factored = "plain_magnitude" in layer.magnitude.provides
 
-    def hear(self, _layer: object, args: tuple[Tensor, ...], _output: Tensor) -> None:
-        """The layer was given args[0], (..., in)."""
+    def hear(self, _layer: object, args: tuple[Tensor, ...], output: Tensor) -> None:
+        """The layer was given args[0], (..., in), and answered `output`, (..., out)."""
         x = self._rows(args[0])
-        h = x.float() @ self.a.T
-        self.added += float(((h @ self.gram) * h).double().sum())
         self.tokens += len(x)
+        if self.factored:
+            h = x.float() @ self.a.T
+            self.added += float(((h @ self.gram) * h).double().sum())
+        else:
+            added = self._rows(output).float() - self.layer.base(x).float()
+            self.added += float(added.double().square().sum())
         if self.of_base:
             self.base += float(self.layer.base_output(x, bias=False).double().square().sum())
 
     def _rows(self, x: Tensor) -> Tensor:
-        """The inputs of real tokens, (tokens, in); where the layer sees them in another order (experts), all."""
+        """What belongs to real tokens, (tokens, width); where the layer sees them in another order (experts), all."""
         if self.real is not None and x.shape[:-1] == self.real.shape:
             return x[self.real.to(x.device)]
         return x.reshape(-1, x.shape[-1])

@@ -88,6 +88,18 @@ def test_the_directions_of_a_change_are_those_of_the_dense_one(b: Tensor, a: Ten
     assert torch.allclose(similarity(written_directions(b, a), left[:, :RANK]).diagonal(), torch.ones(RANK).double())
 
 
+def test_directions_that_nothing_stretches_are_not_compared(weight: Tensor, b: Tensor, a: Tensor) -> None:
+    kept = torch.zeros_like(b)
+    kept[:, :2] = b[:, :2]  # what AdaLoRA leaves: the other directions of A stand there, and nothing comes of them
+    nothing = torch.zeros_like(b)
+
+    assert similarity(read_directions(kept, a), read_directions(b[:, :2], a[:2])).shape == (2, 2)
+    assert amplification(weight, kept, a).factor == pytest.approx(amplification(weight, b[:, :2], a[:2]).factor)
+    assert amplification(weight, kept, a, rank=3).rank == 2
+    assert not similarity(written_directions(nothing, a), written_directions(nothing, a)).numel()
+    assert not directions(torch.zeros_like(a)).numel()
+
+
 def test_random_subspaces_meet_the_baseline_on_average() -> None:
     width, draws = 40, 200
     tables = [
@@ -198,9 +210,18 @@ def test_a_trend_through_one_point_or_a_column_of_them_is_none() -> None:
     assert math.isnan(trend(np.ones(4), np.arange(4.0)).slope)
 
 
+def test_two_points_have_a_slope_and_no_certainty() -> None:
+    found = trend(np.array([1.0, 2.0]), np.array([5.0, 3.0]))
+
+    assert (found.slope, found.intercept) == (-2, 7)
+    assert all(map(math.isnan, (*found.slope_interval, found.correlation, *found.correlation_interval)))
+
+
 def test_rank_correlation_sees_order_alone_and_shares_ties() -> None:
     assert spearman([1, 2, 3, 4], [10, 100, 1000, 10000]) == pytest.approx(1.0)
     assert spearman([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1.0)
     assert spearman([1, 2, 2, 3], [1, 2, 3, 4]) == pytest.approx(0.9486832980505138)
     assert math.isnan(spearman([1, 1, 1], [1, 2, 3]))
+    assert spearman([1, 2, 3, math.nan], [3, 2, 1, 0]) == pytest.approx(-1.0)
+    assert math.isnan(spearman([math.nan], [1]))
     np.testing.assert_allclose(spearman_table([[1, 2, 3], [3, 2, 1]]), [[1, -1], [-1, 1]])

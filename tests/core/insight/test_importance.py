@@ -76,6 +76,18 @@ def test_the_output_score_is_the_mean_square_of_the_dense_output(subject: Subjec
     assert measured("output-ratio", subject)[place] == pytest.approx(float((added / base).sqrt()), rel=1e-5)
 
 
+def test_doras_row_lengths_are_a_part_of_what_the_adapter_adds(tmp_path: Path) -> None:
+    training = small_training(tmp_path, adapter={"method": "dora", "rank": 4, "alpha": 8})
+    subject = Subject(training, [random_batch(2, 9, seed=4)], lambda share: None)
+    layer = subject.layers[3]
+    with torch.no_grad():
+        layer.own["m"].mul_(1.5)  # B is still zero: all that the adapter adds is half of the base's output
+    ratio, added = measured("output-ratio", subject), measured("output", subject)
+
+    assert ratio[3] == pytest.approx(0.5, rel=1e-5) and added[3] > 0
+    assert not np.delete(added, 3).any()
+
+
 def test_scaling_a_factor_scales_the_output_score_by_its_square(subject: Subject) -> None:
     before = measured("output", subject)
     with torch.no_grad():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from core import worker
+from core.config.edit import replaced
+from core.config.run import RunConfig
 from core.errors import Cancelled, UserError
 from core.figures.figure import Axis, Bars, Heatmap, Lines, Scatter, Series, Table
 from core.figures.wire import decode, encode
@@ -184,6 +186,22 @@ def test_every_figure_explains_itself(made: tuple[Home, dict[str, str]]) -> None
 def test_what_cannot_be_looked_at_is_said(made: tuple[Home, dict[str, str]], body: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         insight_job(made[0], {"runs": [made[1]["four"]], **body}, quiet)
+
+
+def test_what_nobody_knows_or_nothing_moved_is_not_compared(made: tuple[Home, dict[str, str]]) -> None:
+    home, runs = made
+    fine = opened(made, "four")
+    again = RunConfig.from_dict({**fine.config.to_dict(), "adapter": {"method": "lora-fa", "rank": 4, "alpha": 8}})
+    later = replace(fine, config=replaced(fine.config, {"adapter.begin": runs["two"]}))
+    store = Store(home)
+    frozen = store.create_run(again)
+    store.close()
+    assert worker.main(home, frozen) == 0
+
+    with pytest.raises(UserError, match="first values are not known"):
+        later.moved(fine.layers[0].name)
+    with pytest.raises(UserError, match="No layer has moved"):
+        insight_job(home, {"what": "subspaces", "runs": [frozen, frozen], "of": "moved"}, quiet)
 
 
 def test_looking_ends_when_it_is_cancelled(made: tuple[Home, dict[str, str]]) -> None:
