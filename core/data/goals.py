@@ -27,18 +27,19 @@ def classes(examples: TokenList, labels: Sequence[Label], names: Sequence[str]) 
 
     Args:
         examples: for their places.
-        labels: of each example, as the data has it: a class's name, or its number in `names`.
+        labels: of each example, as the data has it: a class's name, or its number in `names` where no name is one.
         names: of the classes.
 
     Raises:
         UserError: a label is none of the classes, with its place.
     """
     number = {name: index for index, name in enumerate(names)}
+    counted = not any(map(_is_number, names))
     found = np.empty(len(labels), dtype=np.float64)
     for at, label in enumerate(labels):
         name = _name(label)
         place = number.get(name)
-        if place is None and name.isdecimal() and int(name) < len(names):
+        if place is None and counted and name.isdecimal() and int(name) < len(names):
             place = int(name)
         if place is None:
             raise UserError(
@@ -59,7 +60,7 @@ def values(examples: TokenList, labels: Sequence[Label]) -> NDArray[np.float64]:
     found = np.empty(len(labels), dtype=np.float64)
     for at, label in enumerate(labels):
         found[at] = float(label) if _is_number(str(label)) else math.nan
-        if not math.isfinite(found[at]):
+        if math.isnan(found[at]):
             raise UserError(
                 f"{examples[at].place}: the label '{label}' is no number, which regression needs.",
                 hint="To tell classes apart set task to sequence-classification.",
@@ -69,13 +70,13 @@ def values(examples: TokenList, labels: Sequence[Label]) -> NDArray[np.float64]:
 
 
 def _name(label: Label) -> str:
-    """How a class is called; 1.0 is the class 1."""
-    return f"{label:g}" if isinstance(label, float) else label
+    """How a class is called; 1.0 is the class 1, and no two numbers are called alike."""
+    return label if isinstance(label, str) else str(int(label) if label.is_integer() else label)
 
 
 def _is_number(text: str) -> bool:
+    """Whether it is one that can be reckoned with: not `nan`, which may be a word."""
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 def split(fingerprints: Sequence[Hashable], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices to train on and indices to hold out, each in the order of the data.
 
-    Equal examples go to one side together, so the share is met as nearly as whole groups allow. At least one example
-    stays on each side, unless the share is 0 or all are equal: then nothing is held out.
+    Equal examples go to one side together: a group that is too large for what is still to be held out is trained on,
+    and the next is looked at. At least one example stays on each side, unless the share is 0 or all are equal: then
+    nothing is held out.
 
     Args:
         fingerprints: one for each example; equal ones are equal examples (`core.data.sameness`).
@@ -25,8 +26,12 @@ def split(fingerprints: Sequence[Hashable], share: float, seed: int) -> tuple[ND
     if share <= 0 or len(number) < 2:
         return everything, everything[:0]
     order = np.random.default_rng(seed).permutation(len(number))
-    sizes = np.bincount(groups)[order]
-    wanted = max(1.0, share * len(groups))
-    count = int(np.searchsorted(np.cumsum(sizes) - sizes / 2, wanted, side="left"))
-    held_out = np.isin(groups, order[: min(max(count, 1), len(number) - 1)])
+    sizes = np.bincount(groups)
+    wanted, count = max(1.0, share * len(groups)), 0
+    chosen: list[int] = []
+    for group, size in zip(order.tolist(), sizes[order].tolist(), strict=True):
+        if count + size / 2 < wanted and len(chosen) < len(number) - 1:
+            chosen.append(group)
+            count += size
+    held_out = np.isin(groups, chosen or [int(order[np.argmin(sizes[order])])])
     return everything[~held_out], everything[held_out]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -51,6 +52,8 @@ def _label(row: Row, value: Any, name: str) -> str | float:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
+        if not math.isfinite(value):
+            raise wrong(row, f"'{name}' is no number ({value}).", "Give every row a label, or leave such rows out.")
         return float(value)
     label = text_of(row, value, f"'{name}'").strip()
     if not label:

@@ -46,12 +46,16 @@ class Preference(Format):
 
 
 def _chats(row: Row) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
-    """Both conversations; what they have in common before the answers differ is the prompt."""
+    """Both conversations; what they have in common before the answers differ is the prompt.
+
+    Where they say again how the prompt of its own ends, only what it has before that (a system text) is put ahead.
+    """
     before = _prompt_turns(row, row.value.get("prompt"))
     sides = [turns_of(row, row.value[name], name) for name in ("chosen", "rejected")]
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*sides, strict=False)))
-    if any(turn.content == sides[0][at].content for turn in before[-1:] for at in range(same)):
-        before = ()
+    again = [at + 1 for at in range(same) if before and sides[0][at].content == before[-1].content]
+    if again:
+        before = before[: -again[-1]]
     prompt = (*before, *(Turn(t.role, t.content, False, t.fields) for t in sides[0][:same]))
     return (*prompt, *sides[0][same:]), (*prompt, *sides[1][same:])
 

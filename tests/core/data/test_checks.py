@@ -179,6 +179,16 @@ def test_classes_are_in_an_order_that_does_not_depend_on_the_rows(tmp_path: Path
         look(tmp_path, sorts(["no", "maybe"]), task=task, labels=("no", "yes"))
 
 
+def test_numbers_as_classes_are_never_taken_for_one_another(tmp_path: Path) -> None:
+    task = "sequence-classification"
+    prepared = look(tmp_path, sorts([1000001, 1000002, 0.5]), task=task, held_out=0)
+    assert prepared.labels == ("0.5", "1000001", "1000002")
+    with pytest.raises(UserError, match="there is no class '0' in the training data"):
+        look(tmp_path, sorts([0, 1]), task=task, held_out=0, labels=("1", "2"))
+    with pytest.raises(UserError, match=r"a.jsonl, row 2: 'label' is no number \(nan\)"):
+        look(tmp_path, sorts([1, float("nan")]), task=task, held_out=0)
+
+
 def test_regression_wants_numbers(tmp_path: Path) -> None:
     prepared = look(tmp_path, sorts([0.5, "2", 3]), task="regression", held_out=0)
     assert prepared.train.goals.tolist() == [0.5, 2, 3]

@@ -238,6 +238,18 @@ def test_the_prompt_of_a_pair_may_be_apart_or_common_to_both(value: dict[str, An
     assert [(turn.content, turn.trained) for turn in example.rejected] == [("Hi", False), ("No", True)]
 
 
+def test_a_system_text_that_the_prompt_of_a_pair_alone_has_stays() -> None:
+    system = {"role": "system", "content": "Be brief."}
+    value = {
+        "prompt": [system, MESSAGES[0]],
+        "chosen": MESSAGES,
+        "rejected": [MESSAGES[0], {**MESSAGES[1], "content": "No"}],
+    }
+    (example,) = FORMATS["preference"]().examples(row(value))
+    assert [turn.content for turn in example.turns] == ["Be brief.", "Hi", "Hello"]
+    assert [turn.content for turn in example.rejected] == ["Be brief.", "Hi", "No"]
+
+
 def test_the_common_beginning_of_two_texts_is_their_prompt_up_to_a_whole_word() -> None:
     (example,) = FORMATS["preference"]().examples(row({"chosen": "Q: why? A: so it is", "rejected": "Q: why? A: soon"}))
     assert said(example) == [("prompt", "Q: why? A: ", False), ("completion", "so it is", True)]

@@ -31,6 +31,11 @@ def test_the_share_is_met_and_the_order_of_the_data_kept() -> None:
     assert list(held_out) == sorted(held_out)
 
 
+def test_one_example_that_stands_there_a_hundred_times_spoils_no_share() -> None:
+    for seed in range(8):
+        assert len(split([*distinct(300), *[b"again"] * 100], 0.1, seed=seed)[1]) == 40
+
+
 def test_equal_seeds_choose_equal_examples_and_others_do_not() -> None:
     chosen = [split(distinct(200), 0.2, seed=seed)[1] for seed in (5, 5, 6)]
     assert np.array_equal(chosen[0], chosen[1])
