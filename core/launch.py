@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,8 +42,16 @@ _YIELDING: Mapping[str, str] = {"OMP_WAIT_POLICY": "passive"}
 cores, threads that spin take the others from the very thread they wait for, and a step becomes 25 times slower (300 ms
 to 8 s, measured on four busy cores). The user's own setting wins."""
 
+LOST = (
+    "The worker ended without saying why. Where its log does not say so either, it was killed, as systems do when "
+    "memory runs out, or the machine went down."
+)
+"""What is said of a run that is "lost"."""
+
 SERVICE_LOCK, LAUNCHING_LOCK = "service.lock", "launching.lock"
 LOG = "worker.log"
+_LAST_WORDS = 4000
+"""Bytes of the log that are shown where a run has failed."""
 
 _PROGRAM = Path(__file__).resolve().parent.parent / "main.py"
 _RECORD = "process.json"
@@ -58,7 +67,7 @@ class RunLock:
     """What makes a process the worker of a run, for as long as the block lasts.
 
     Raises:
-        UserError: on entering, where another process has it.
+        UserError: on entering, where another process has it, or the folder may not be written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -103,18 +112,14 @@ def launch(
         UserError: there is no such run, it is in the bin or being trained or has left the queue, or no process can be
             started.
     """
-    store = Store(home)
-    try:
-        # In turn, so that of two windows that start a run at one moment the second sees the note of the first.
-        with FileLock(home.root / LAUNCHING_LOCK):
-            row = store.run(run_id)
-            _check(row)
-            if queued and not row.state.waiting:
-                raise UserError(f"'{row.name}' has left the queue.")
-            words = command or _words("worker", run_id, home, *(["--resume"] if resume else []))
-            child = _begin(store, row, words)
-    finally:
-        store.close()
+    # In turn, so that of two windows that start a run at one moment the second sees the note of the first.
+    with closing(Store(home)) as store, FileLock(home.root / LAUNCHING_LOCK):
+        row = store.run(run_id)
+        _check(row)
+        if queued and not row.state.waiting:
+            raise UserError(f"'{row.name}' has left the queue.")
+        words = command or _words("worker", run_id, home, *(["--resume"] if resume else []))
+        child = _begin(store, row, words)
     _introduce(row.folder, child.pid)
     return child
 
@@ -144,6 +149,16 @@ def observe(store: Store, row: RunRow) -> tuple[RunRow, Status]:
         store.recover(row.id)
         row = store.run(row.id)
     return row, status(row.state, living)
+
+
+def last_words(folder: Path) -> str:
+    """The end of what the workers of a run printed; empty where there is nothing that can be read."""
+    try:
+        with (folder / LOG).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _LAST_WORDS))
+            return log.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def terminate(folder: Path) -> bool:

@@ -170,7 +170,8 @@ class RunState:
         )  # fmt: skip
 
     def _ended(self, phase: Phase, step: int) -> RunState:
-        return replace(self, phase=phase, step=step, waiting=False, message="", share=None)
+        # Who could not even read how far the run had come says 0.
+        return replace(self, phase=phase, step=max(step, self.step), waiting=False, message="", share=None)
 
 
 _EMPTY = asdict(RunState())

@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import traceback
+from contextlib import closing
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from core.launch import OFFLINE, RunLock
 from core.models.catalog import describe, locate
 from core.store.rows import RunRow
 from core.store.store import Store
-from core.store.writer import Writer
+from core.store.writer import Writer, leave_word
 
 if TYPE_CHECKING:
     from core.sink import Sink
@@ -50,13 +51,8 @@ def main(home: Home, run_id: str, *, resume: bool = False) -> int:
     """
     os.environ |= {**OFFLINE, "TOKENIZERS_PARALLELISM": "true"}
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    store = Store(home)
-    try:
-        row = store.run(run_id)
-    finally:
-        store.close()
-    with RunLock(row.folder):
-        sink = Writer(home, run_id)
+    with RunLock(home.run(run_id)):
+        row, sink = _opened(home, run_id)
         try:
             end, status = _run(row, home, sink, resume=resume)
             sink.event(end)
@@ -64,6 +60,21 @@ def main(home: Home, run_id: str, *, resume: bool = False) -> int:
         finally:
             sink.close()
     return status
+
+
+def _opened(home: Home, run_id: str) -> tuple[RunRow, Writer]:
+    """The run, and where it tells what happens.
+
+    Raises:
+        UserError: the database cannot be used. The reason is left in the run's folder, or nobody would hear of it.
+    """
+    try:
+        with closing(Store(home)) as store:
+            row = store.run(run_id)
+        return row, Writer(home, run_id)
+    except UserError as error:
+        leave_word(home, run_id, RunFailed(0, error.text, error.hint))
+        raise
 
 
 def _run(row: RunRow, home: Home, sink: Sink, *, resume: bool) -> tuple[RunFinished | RunStopped | RunFailed, int]:

@@ -32,14 +32,12 @@ from core.events import Noticed
 from core.figures.live.of_run import own_figures
 from core.figures.live.of_task import LOSS_UNITS
 from core.figures.ticks import span
-from core.launch import LOG
+from core.launch import LOST, last_words
 from core.models.catalog import describe
 from core.queue import before
 from core.state import Status
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from core.config.run import RunConfig
     from core.figures.trace import Trace
     from core.store.rows import RunRow
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
 _ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED, Status.LOST)
 _SAID = 2
 """Notices that are shown at once; of more, the newest, and all of them one click further."""
-_TAIL = 4000
-"""Characters of the worker's log that are shown with a failure."""
 
 
 class RunPage(Page):
@@ -266,11 +262,11 @@ class RunPage(Page):
         shown = True
         match status:
             case Status.FAILED:
-                details = "\n".join(part for part in (row.state.traceback, _log_tail(row.folder)) if part)
+                details = "\n".join(part for part in (row.state.traceback, last_words(row.folder)) if part)
                 hint = " ".join(part for part in (row.state.hint, go_on if saved else "") if part)
                 self.notice.set(row.state.message or "The run failed.", hint=hint, tone="red", details=details)
             case Status.LOST:
-                self.notice.set("The worker has gone.", hint=go_on, tone="amber", details=_log_tail(row.folder))
+                self.notice.set(LOST, hint=go_on, tone="amber", details=last_words(row.folder))
             case Status.STOPPED:
                 self.notice.set(f"Stopped at step {number(row.state.step)}. {go_on}", tone="muted")
             case Status.FINISHED:
@@ -383,11 +379,3 @@ def _finished(row: RunRow) -> str:
     if not row.state.steps:
         return "This adapter was imported. Look into it, export it, or train it further from the list of runs."
     return f"All {number(row.state.step)} steps are done. Export it, or duplicate it to try something else."
-
-
-def _log_tail(folder: Path) -> str:
-    """The end of the worker's log."""
-    try:
-        return (folder / LOG).read_text(encoding="utf-8", errors="replace")[-_TAIL:]
-    except OSError:
-        return ""

@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from core.commandline.document import amount, duration, number, pairs
 from core.commands import Command
 from core.events import CheckpointSaved, Evaluated, Event, Noticed, Sampled, StageChanged
 from core.home import Home
-from core.launch import LOG, launch, observe
+from core.launch import LOST, last_words, launch, observe
 from core.state import Phase, RunState, Status
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.1
 LINE_SECONDS = 2.0
 """Between two lines of progress."""
-LOG_LINES = 15
-"""How much of a lost worker's log is shown."""
 
 
 class Presses:
@@ -140,9 +137,9 @@ def report(store: Store, run: str, last: Status) -> Answer:
         say(state.traceback or f"{state.message} {state.hint}".strip())
     elif last is Status.LOST:
         code = BUG
-        text, hint = "The worker ended without a word.", f"Go on from its newest checkpoint with: resume {run}"
-        document["error"] = {"text": text, "hint": hint, "path": ""}
-        say(f"{_end_of_log(row.folder)}\n{text} {hint}")
+        hint = f"Go on from its newest checkpoint with: resume {run}"
+        document["error"] = {"text": LOST, "hint": hint, "path": ""}
+        say(f"{last_words(row.folder)}\n{LOST} {hint}")
     return Answer(document, _text(document), code)
 
 
@@ -160,15 +157,6 @@ def _last(store: Store, run: str, key: str) -> float | None:
 def _most(store: Store, run: str, key: str) -> int | None:
     _, values = store.curve(run, key)
     return int(np.nanmax(values)) if len(values) else None
-
-
-def _end_of_log(folder: Path) -> str:
-    """What the worker printed last."""
-    try:
-        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "\n".join(lines[-LOG_LINES:])
 
 
 def _text(document: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ from core.home import Home
 from core.layers import LayerInfo
 from core.store import records
 from core.store.records import Record
-from core.store.schema import connect, transaction
+from core.store.schema import connect, transaction, translated
 from core.store.spill import Spill
 
 PAUSE = 0.25
@@ -66,6 +66,14 @@ class _Trouble:
         return f"The database could not be written for {seconds} s ({self.reason}); {kept}."
 
 
+def leave_word(home: Home, run_id: str, event: Event) -> None:
+    """Say something of a run whose database cannot even be opened: it counts once somebody can open it."""
+    try:
+        Spill(home.run(run_id), run_id).append([records.Happened(time.time(), event)])
+    except OSError as error:
+        _log.warning("%s cannot be written to: %s", home.run(run_id), error)
+
+
 class Writer:
     """A `core.sink.Sink` that writes one run into the home's database. One per run, held by its worker.
 
@@ -81,11 +89,12 @@ class Writer:
         self.run = run_id
         self._spill = Spill(home.run(run_id), run_id)
         self._database = connect(home, any_thread=True, patience=PATIENCE)
-        self._asking = connect(home, any_thread=True, patience=PATIENCE)
-        state = records.read_state(self._database, run_id)
+        with translated(home.database):
+            state = records.read_state(self._database, run_id)
         if state is None:
-            self._let_go()
+            self._database.close()
             raise UserError(f"There is no run '{run_id}' in {home.root}.")
+        self._asking = connect(home, any_thread=True, patience=PATIENCE)
         self._state = state
         self._last_command = 0
         self._fresh: list[Record] = []
@@ -154,9 +163,6 @@ class Writer:
             self._closing = True
             self._turn.notify_all()
         self._thread.join()
-        self._let_go()
-
-    def _let_go(self) -> None:
         self._database.close()
         self._asking.close()
 

@@ -187,6 +187,24 @@ def test_a_run_that_is_being_trained_is_not_trained_twice(store: Store, tmp_path
     assert not store.events(run)
 
 
+def test_a_worker_that_cannot_use_the_database_leaves_the_reason_in_the_folder_of_its_run(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise UserError("rankloom.db is in use by another program.", hint="Close it.")
+
+    run = create(store, tmp_path)
+    store.launched(run)
+    store.note(run, RunStarted(40, 100, "cpu", "float32", 1, 1, 1, 0, {}))
+    monkeypatch.setattr(worker, "Writer", busy)
+    with pytest.raises(UserError, match="in use"):
+        worker.main(store.home, run)
+
+    row, status = observe(store, store.run(run))
+    assert status is Status.FAILED and row.state.step == 40
+    assert (row.state.message, row.state.hint) == ("rankloom.db is in use by another program.", "Close it.")
+
+
 def test_a_launched_run_pauses_goes_on_saves_and_stops_when_asked(store: Store, tmp_path: Path) -> None:
     run = create(store, tmp_path, train=ENDLESS)
     launch(store.home, run)
