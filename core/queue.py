@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 
 from core.config.run import RunConfig
@@ -98,16 +99,13 @@ def main(home: Home, *, start: Callable[[Home, str], object] = _LAUNCH) -> int:
         start: what starts a run's worker.
     """
     lock = FileLock(home.root / QUEUE_LOCK)
-    store = Store(home)
-    try:
+    with closing(Store(home)) as store:
         # Looked at once more after the lock is free: whoever queued a run meanwhile saw it held and started nobody.
         while waiting(store) and lock.acquire():
             try:
                 _serve(home, store, start)
             finally:
                 lock.release()
-    finally:
-        store.close()
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from contextlib import closing
 
 from core.commandline.command import Answer, Subcommand, home, say
 
@@ -21,12 +22,9 @@ class Resume(Subcommand):
         from core.store.store import Store
 
         workspace = home(arguments)
-        store = Store(workspace)
-        try:
+        with closing(Store(workspace)) as store:
             row = store.run(arguments.id)
             if row.phase is Phase.FINISHED:
                 say(f"The run {row.id} is finished: all its steps are done.")
                 return following.report(store, row.id, Status.FINISHED)
             return following.train(workspace, store, row.id, resume=True)
-        finally:
-            store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from core.commandline.command import Answer, Subcommand, home
@@ -26,11 +27,8 @@ class Runs(Subcommand):
     def run(self, arguments: Namespace) -> Answer:
         from core.store.store import Store
 
-        store = Store(home(arguments))
-        try:
+        with closing(Store(home(arguments))) as store:
             rows = [describe(store, row) for row in store.runs(search=arguments.search, deleted=arguments.deleted)]
-        finally:
-            store.close()
         head = ("run", "name", "status", "method", "model", "data", "step", "best held-out", "time")
         cells = [
             (row["run"], row["name"], row["status"], row["method"], row["model"], row["data"], row["step"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from core.commandline.command import Answer, Subcommand, home
@@ -23,11 +24,8 @@ class Show(Subcommand):
     def run(self, arguments: Namespace) -> Answer:
         from core.store.store import Store
 
-        store = Store(home(arguments))
-        try:
+        with closing(Store(home(arguments))) as store:
             document = describe(store, arguments.id)
-        finally:
-            store.close()
         return Answer(document, text(document))
 
 

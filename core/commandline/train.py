@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from contextlib import closing
 from pathlib import Path
 
 from core.commandline.command import Answer, Subcommand, home, say, settle_libraries
@@ -28,8 +29,5 @@ class Train(Subcommand):
         for warning in found.warnings:
             say(examination.sentence(warning))
         found.refuse_blocking()
-        store = Store(workspace)
-        try:
+        with closing(Store(workspace)) as store:
             return following.train(workspace, store, store.create_run(config))
-        finally:
-            store.close()

@@ -7,6 +7,7 @@ begin from it (`adapter.begin`). Everything that can go wrong is tried before th
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,8 +141,7 @@ def _make(home: Home, found: _Found, *, origin: str) -> str:
     """Make the run, and let its history say what a worker would have said."""
     adapters, layers = found.adapters, [layer.plan.layer for layer in found.adapters.layers.values()]
     measured = _norms(adapters, found.info)
-    store = Store(home)
-    try:
+    with closing(Store(home)) as store:
         run = store.create_run(found.config, tags=(TAG,))
         try:
             with new_folder(home.run(run) / name(FIRST)) as folder:
@@ -163,8 +163,6 @@ def _make(home: Home, found: _Found, *, origin: str) -> str:
         except BaseException:
             store.delete(run)
             raise
-    finally:
-        store.close()
     return run
 
 

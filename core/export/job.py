@@ -6,6 +6,7 @@ brought up to date with what the comparison found.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,12 +151,9 @@ def refuse_existing(out: Path) -> None:
 
 def find_source(home: Home, request: Request, progress: Progress) -> Source:
     """Find the run, its checkpoint and its base model."""
-    store = Store(home)
-    try:
+    with closing(Store(home)) as store:
         row = store.run(request.run)
         chosen = store.checkpoint(row.id, request.checkpoint)
-    finally:
-        store.close()
     path = row.config.model.path
     info = describe(resolve(home, path, progress))
     given = describe(path)

@@ -139,7 +139,7 @@ def _compared(store: Store, rows: Sequence[RunRow]) -> Section:
         courses = [
             Course(
                 name, compare.group_of(row.config_text), trace.curve(key), trace.curve("trained_tokens"),
-                trace.curve("seconds"),
+                trace.curve("seconds"), row.config.task,
             )
             for name, row, trace in zip(_names(rows), rows, traces, strict=True)
         ]  # fmt: skip

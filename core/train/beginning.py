@@ -7,6 +7,7 @@ adapter that was imported. What the adapter is made of must be the same, or its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 
 from core.adapters import state
 from core.adapters.attach import Adapters
@@ -31,13 +32,11 @@ def earlier(home: Home, config: RunConfig) -> SavedAdapter | None:
     begin = config.adapter.begin
     if not begin:
         return None
-    store = Store(home)
     try:
-        saved = state.read(store.checkpoint(store.run(begin).id).adapter)
+        with closing(Store(home)) as store:
+            saved = state.read(store.checkpoint(store.run(begin).id).adapter)
     except UserError as error:
         raise UserError(error.text, hint=error.hint, path=PATH) from None
-    finally:
-        store.close()
     for axis in MADE_OF:
         here, there = config.adapter.axis(axis), saved.config.axis(axis)
         if here != there:

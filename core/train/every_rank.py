@@ -5,6 +5,7 @@ Body: `run`, and `checkpoint` ("best", "last" or a step).
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,9 @@ def every_rank_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str,
         UserError: the run was trained for one rank, or holds out nothing to measure with.
         Cancelled: by `progress`.
     """
-    store = Store(home)
-    try:
+    with closing(Store(home)) as store:
         row = store.run(body["run"])
         checkpoint = store.checkpoint(row.id, body.get("checkpoint", "best"))
-    finally:
-        store.close()
     if EVERY_RANK not in row.config.adapter.axis("rank_schedule").provides:
         raise UserError(f"{row.name} was trained for its own rank only.", hint="DyLoRA trains for every rank.")
     ground = lay(row.config, home=home, folder=home.root, sink=Nowhere(), interrupt=Interrupt(), say=progress)

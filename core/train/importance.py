@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,12 +75,9 @@ class Request:
             raise UserError("The sample is a share above 0 and up to 1, and a probe has at least one step.")
         if not body.get("run"):
             return cls(RunConfig.from_dict(body["config"]), scores, probe)
-        store = Store(home)
-        try:
+        with closing(Store(home)) as store:
             row = store.run(body["run"])
             found = store.checkpoint(row.id, body.get("checkpoint", "best"))
-        finally:
-            store.close()
         return cls(row.config, scores, probe, found.adapter, found.step)
 
 
