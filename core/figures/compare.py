@@ -16,6 +16,7 @@ from core.config.edit import difference, title, value_at
 from core.config.run import RunConfig
 from core.figures.figure import Axis, Floats, Heatmap, Lines, Series, Shape, Words
 from core.figures.layer_map import layer_map
+from core.figures.live.of_task import LOSS_UNITS
 from core.figures.run import NORMS, QUANTITIES, finite, floats
 from core.figures.smooth import Smoothed
 from core.figures.trace import Measured
@@ -63,6 +64,7 @@ class Course:
         group: equal for runs that differ in their seed alone.
         values: what is compared.
         tokens, seconds: by step, cumulative.
+        task: what the run learns, which says what its loss is counted in.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Course:
     values: Measured
     tokens: Measured
     seconds: Measured
+    task: str = "causal-lm"
 
     def xs(self, by: By) -> Floats:
         """Where each value lies."""
@@ -79,7 +82,7 @@ class Course:
             return steps
         if not len(place):
             return np.full(len(steps), np.nan)
-        found: Floats = np.interp(steps, floats(place.steps), place.values)
+        found: Floats = np.interp(steps, floats(place.steps), place.values, left=0.0)  # what lies before the first step
         return found
 
 
@@ -116,7 +119,8 @@ def curves(
             series.append(Series(name, x, y, "points" if key == "held_out" else "line", token, shape))
         else:
             series.append(_mean(f"{name} and {len(places) - 1} more", [found[at] for at in places], token, shape))
-    unit = QUANTITIES[key].unit if key in QUANTITIES else "nats per token"
+    units = {QUANTITIES[key].unit if key in QUANTITIES else LOSS_UNITS[run.task] for run in runs}
+    unit = units.pop() if len(units) == 1 else ""
     help = f"{COMPARED} {SEEDS}" if grouped else COMPARED
     return Lines(CURVES[key], AXES[by][0], Axis(CURVES[key], unit), tuple(series), help=help)
 

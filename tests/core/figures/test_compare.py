@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,19 @@ def test_curves_lie_where_steps_tokens_or_seconds_put_them(by: By, last: float) 
     figure = compare.curves([course("a", [3.0, 2.0, 1.0], speed=2.0)], "held_out", by)
     assert figure.series[0].x[-1] == last and figure.series[0].y.tolist() == [3.0, 2.0, 1.0]
     assert figure.x.label in figure.csv()
+
+
+def test_what_was_measured_before_the_first_step_has_cost_nothing() -> None:
+    late = replace(course("a", [3.0, 2.0]), seconds=measured([5, 10], [50.0, 100.0]))
+    assert compare.curves([late], "held_out", "seconds").series[0].x.tolist() == [0.0, 100.0]
+
+
+def test_a_loss_is_in_the_unit_of_its_task() -> None:
+    one = course("a", [3.0])
+    pairs = replace(one, task="preference")
+    assert [compare.curves(runs, "loss", "step").y.unit for runs in ([one], [pairs], [one, pairs])] == [
+        "nats per token", "nats per pair", "",
+    ]  # fmt: skip
 
 
 def test_seeds_are_their_mean_with_a_band_over_what_all_have_measured() -> None:
