@@ -35,7 +35,7 @@ class Movement:
 
 
 def movement(weight: Tensor, b: Tensor, a: Tensor, *, lengths: Tensor | None = None) -> Movement:
-    """From factors.
+    """How far the rows have moved, from factors of the change.
 
     Args:
         weight: W0, (out, in).
@@ -44,19 +44,9 @@ def movement(weight: Tensor, b: Tensor, a: Tensor, *, lengths: Tensor | None = N
     """
     weight, b, a = weight.detach().double(), b.detach().double(), a.detach().double()
     base = weight.square().sum(1)
-    cross = ((weight @ a.T) * b).sum(1)
+    inner = base + ((weight @ a.T) * b).sum(1)
     own = ((b @ (a @ a.T)) * b).sum(1)
-    after = (base + 2 * cross + own).clamp_min(0).sqrt()
-    return _movement(base.sqrt(), after, base + cross, lengths)
-
-
-def dense_movement(weight: Tensor, trained: Tensor) -> Movement:
-    """From two (out, in) matrices, as full fine-tuning leaves them."""
-    weight, trained = weight.detach().double(), trained.detach().double()
-    return _movement(weight.norm(dim=1), trained.norm(dim=1), (weight * trained).sum(1), None)
-
-
-def _movement(before: Tensor, after: Tensor, inner: Tensor, lengths: Tensor | None) -> Movement:
+    before, after = base.sqrt(), (2 * inner - base + own).clamp_min(0).sqrt()
     rows = (before > 0) & (after > 0)
     if not bool(rows.any()):
         return Movement(0.0, 0.0, len(rows))

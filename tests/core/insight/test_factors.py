@@ -11,9 +11,10 @@ from torch import Tensor
 
 from core.insight.agreement import spearman, spearman_table
 from core.insight.amplification import amplification, random_norm
-from core.insight.decomposition import dense_movement, movement, trend
+from core.insight.decomposition import movement, trend
 from core.insight.spectra import effective_rank, norm, spectrum, stable_rank
 from core.insight.subspaces import directions, random_similarity, read_directions, similarity, written_directions
+from tests.core.insight.dense import dense_movement
 
 OUT, IN, RANK = 24, 17, 5
 CLOSE = 1e-9
@@ -170,7 +171,7 @@ def test_an_unchanged_weight_has_not_moved(weight: Tensor, a: Tensor) -> None:
 
 
 def test_a_longer_weight_has_moved_in_length_alone(weight: Tensor) -> None:
-    longer = dense_movement(weight, 1.7 * weight)
+    longer = movement(weight, 0.7 * weight, torch.eye(IN))
 
     assert longer.direction == pytest.approx(0.0, abs=1e-14)
     assert longer.magnitude == pytest.approx(0.7 * float(weight.norm(dim=1).mean()))
@@ -178,9 +179,9 @@ def test_a_longer_weight_has_moved_in_length_alone(weight: Tensor) -> None:
 
 def test_turned_rows_have_moved_in_direction_alone(weight: Tensor) -> None:
     turn = torch.linalg.qr(normal(IN, IN, seed=8))[0]
-    turned = dense_movement(weight, weight @ turn)
+    turned = movement(weight, weight @ turn - weight, torch.eye(IN))
 
-    assert turned.magnitude == pytest.approx(0.0, abs=1e-13)
+    assert turned.magnitude == pytest.approx(0.0, abs=1e-12)
     assert 0 < turned.direction <= 2
 
 

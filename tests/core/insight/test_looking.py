@@ -18,11 +18,11 @@ from core.errors import Cancelled, UserError
 from core.figures.figure import Axis, Bars, Heatmap, Lines, Scatter, Series, Table
 from core.figures.wire import decode, encode
 from core.home import Home, find_home
-from core.insight.decomposition import dense_movement
 from core.insight.job import WHATS, insight_job
 from core.insight.opened import BaseWeights, Opened
 from core.models.catalog import describe
 from core.store.store import Store
+from tests.core.insight.dense import dense_movement
 from tests.whole.small_runs import create
 
 
