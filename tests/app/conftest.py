@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def _qt_says_nothing() -> Iterator[None]:
     yield
     qInstallMessageHandler(None)
     assert [text for text in said if not any(word in text for word in QUIET)] == []
+
+
+@pytest.fixture(autouse=True)
+def _edits_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, no edit of a test comes so late that it is a step of its own."""
+    monkeypatch.setattr("app.document._PAUSE", math.inf)
 
 
 @pytest.fixture(autouse=True)

@@ -51,6 +51,15 @@ def test_edits_of_one_field_melt_into_one_step() -> None:
     assert document.config == RunConfig()
 
 
+def test_an_edit_after_a_pause_is_a_step_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.document._PAUSE", -1.0)
+    document = Document()
+    for rank in (1, 12):
+        document.set("adapter.rank", rank)
+    document.undo.undo()
+    assert document.config.adapter.rank == 1
+
+
 def test_the_learning_rate_goes_along_with_the_method_in_one_step_unless_it_is_given() -> None:
     document = Document()
     document.set("train.learning_rate", 5e-3)

@@ -106,7 +106,7 @@ def test_what_can_be_seen_takes_another_size_first_and_is_painted_as_one(qtbot: 
     window.show()
     theme.zoom(1)
     assert told == [] and not window.updatesEnabled()
-    qtbot.waitUntil(lambda: len(told) == 2)
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=30_000)
     assert told == ["seen", "hidden"] and window.updatesEnabled()
 
 

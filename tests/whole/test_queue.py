@@ -67,7 +67,7 @@ def test_waiting_runs_start_one_after_the_other_when_the_run_under_way_has_ended
     store.command(busy, Command.STOP)
     wait_until(lambda: seen(store, two) is Status.FINISHED)
 
-    assert serving.wait(10) == 0, "it ends where nothing waits"
+    assert serving.wait(120) == 0, "it ends where nothing waits"
     begun = {
         run: next(time for _, time, event in store.events(run) if isinstance(event, RunStarted)) for run in (one, two)
     }
