@@ -244,8 +244,9 @@ class Window(QMainWindow):
         self.use(files(event.mimeData().urls())[0])
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep what floats in its place."""
+        """The navigation takes what there is room for, and what floats keeps its place."""
         super().resizeEvent(event)
+        self.navigation.fit(self.width())
         self._toast.place()
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 
 from PySide6.QtCore import QPoint, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.models.inquiry import Inquiry
 from app.models.packs import PACKS, chosen, missing, pack_of
 from app.pages.page import Page
 from app.widgets import EmptyState, Notice, Panel, ghost, plain, primary
+from app.widgets.beside import Beside
 from app.widgets.data_checks import DataChecks
 from app.widgets.data_counts import DataCounts
 from app.widgets.data_options import DataOptions
@@ -100,11 +101,11 @@ class DataPage(Page):
     # Making
 
     def _lay_out(self) -> None:
-        columns = QHBoxLayout()
-        columns.setSpacing(24)
-        columns.addWidget(self._side())
-        columns.addWidget(self._main(), 1)
-        self.body.addLayout(columns, 1)
+        self._columns = Beside()
+        self._columns.add(self._side(), width=_SIDE)
+        self._columns.add(self._main(), 1)
+        self._columns.turned.connect(self._known.show_whole)
+        self.body.addWidget(self._columns, 1)
 
     def _side(self) -> QWidget:
         """The panels at the left, which scroll where the window is low."""
@@ -119,10 +120,7 @@ class DataPage(Page):
         rows.addWidget(where)
         rows.addWidget(self.options)
         rows.addStretch(1)
-        area = scrolled(inner)
-        self.context.theme.changed.connect(lambda: area.setFixedWidth(self.context.theme.px(_SIDE)))
-        area.setFixedWidth(self.context.theme.px(_SIDE))
-        return area
+        return scrolled(inner)
 
     def _main(self) -> QWidget:
         """What is known, or why nothing is."""
@@ -133,7 +131,8 @@ class DataPage(Page):
         rows.addWidget(self.note)
         rows.addWidget(self.counts)
         rows.addWidget(self.checks)
-        rows.addWidget(self._looks(), 1)
+        rows.addWidget(self._looks())
+        rows.addStretch(1)
         self.empty = EmptyState(
             "No data is chosen yet.", "table", ("Choose a file…", self.choose_file),
             hint="Drop a file on the window, or begin with one of the packs at the left.",
@@ -141,7 +140,9 @@ class DataPage(Page):
         self.failed = EmptyState("", "table", ("Try again", self.inspection.again))
         self.unknown = EmptyState("", "table", ("Say which column is which…", self.map_columns))
         self._known = scrolled(known)
-        self._known.verticalScrollBar().rangeChanged.connect(self._fill_sight)
+        for area in (self, self._known):
+            area.verticalScrollBar().rangeChanged.connect(self._size_looks)
+        self.examples.text.document().documentLayout().documentSizeChanged.connect(self._size_looks)
         self._views = {
             "nothing": self.empty, "reading": self.reading, "known": self._known, "failed": self.failed,
             "unknown": self.unknown,
@@ -226,9 +227,10 @@ class DataPage(Page):
     def show_as(self, look: int) -> None:
         """Show the examples as text (0) or as tokens (1)."""
         self._look.setCurrentIndex(look)
+        self._size_looks()
         (self.examples.text, self.tokens.view)[look].setFocus()
-        bar = self._known.verticalScrollBar()
-        bar.setValue(bar.value() + self._holder.mapTo(self._known, QPoint()).y())
+        bar = self._scrolls.verticalScrollBar()
+        bar.setValue(bar.value() + self._holder.mapTo(self._scrolls, QPoint()).y())
 
     def show_row(self, file: str, row: int) -> None:
         """Show the example of a row: as text where that is in front and the row among the first, else as tokens."""
@@ -239,10 +241,16 @@ class DataPage(Page):
 
     # What the page shows
 
-    def _fill_sight(self) -> None:
-        """The examples are as tall as what is in sight, so that they fill it once one has scrolled to them."""
-        least = self.context.theme.px(_LOW)
-        self._holder.setMinimumHeight(max(least, self._known.viewport().height()))
+    @property
+    def _scrolls(self) -> QScrollArea:
+        """What scrolls the examples: their column, or all of the page."""
+        return self if self._columns.stacked else self._known
+
+    def _size_looks(self) -> None:
+        """Tokens fill what is in sight, once one has scrolled to them; a text is as tall as it is, up to that."""
+        sight = self._scrolls.viewport().height()
+        wanted = min(self.examples.wanted, sight) if self._look.currentIndex() == 0 else sight
+        self._holder.setFixedHeight(max(wanted, self.context.theme.px(_LOW)))
 
     def _follow(self, paths: frozenset[str]) -> None:
         if "data.path" in paths:

@@ -21,6 +21,7 @@ from app.models.exports import kept_figure
 from app.pages.page import Page
 from app.plots.figure_panel import FigurePanel
 from app.widgets import EmptyState, Panel, StatRow, label, plain, primary
+from app.widgets.beside import Beside
 from app.widgets.choice_box import ChoiceBox
 from app.widgets.export_choice import ExportChoice
 from app.widgets.export_result import ExportResult
@@ -108,21 +109,21 @@ class ExportPage(Page):
 
     def _content(self) -> QWidget:
         """What is asked at the left; at the right where to, and what is known of it, before and afterwards."""
-        content = QWidget()
-        columns = QHBoxLayout(content)
-        columns.setContentsMargins(0, 0, 0, 0)
-        columns.setSpacing(16)
+        columns = Beside(gap=16)
         self._about = self._about_run()
         self._known = _column(self._about)
+        known = scrolled(_holder(self._known))
+        columns.turned.connect(known.show_whole)
         right = QVBoxLayout()
+        right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(16)
         right.addWidget(self._where())
         right.addWidget(self.control.trouble)
-        right.addWidget(scrolled(_holder(self._known)), 1)
+        right.addWidget(known, 1)
         self._asked = _column(self._what())
-        columns.addWidget(scrolled(_holder(self._asked)), 1)
-        columns.addLayout(right, 1)
-        return content
+        columns.add(scrolled(_holder(self._asked)), 1)
+        columns.add(_holder(right), 1)
+        return columns
 
     def _what(self) -> Panel:
         panel = Panel("What to export")

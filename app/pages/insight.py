@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QStackedLayout, QVBoxLayout, QWidget
 
 from app import ahead
 from app.errors import show_error
@@ -20,6 +20,7 @@ from app.pages.page import Page
 from app.widgets import Button, Chip, EmptyState, Notice, plain
 from app.widgets.act_panel import ActPanel
 from app.widgets.ask_panel import AskPanel
+from app.widgets.beside import Beside
 from app.widgets.importance_view import ImportanceView
 from app.widgets.score_list import ScoreList
 from app.widgets.score_panel import ScorePanel
@@ -118,22 +119,22 @@ class InsightPage(Page):
             "run has learned.",
         )  # fmt: skip
         self._stack.addWidget(self.empty)
-        self._stack.addWidget(self._columns([self.trouble, self.scores], [self.ask]))
-        self._stack.addWidget(self._columns([self.lost, self.view], [self.act, self.layer]))
+        self._stack.addWidget(self._columns([self.trouble, self.scores], [self.ask], fills=True))
+        answer = self._columns([self.lost, self.view], [self.act, self.layer], fills=False)
+        answer.turned.connect(self.view.map.keep_low)
+        self._stack.addWidget(answer)
         self.trouble.hide()
         self.lost.hide()
 
-    def _columns(self, left: list[QWidget], right: list[QWidget]) -> QWidget:
-        """What is looked at, and beside it what is done; the side scrolls where the window is low."""
-        content = QWidget()
-        row = QHBoxLayout(content)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(16)
-        column = QVBoxLayout()
+    def _columns(self, left: list[QWidget], right: list[QWidget], *, fills: bool) -> Beside:
+        """What is looked at (whether it `fills` the room or takes what it needs), and beside it what is done."""
+        looked_at = QWidget()
+        column = QVBoxLayout(looked_at)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
-        for place, widget in enumerate(left):
-            column.addWidget(widget, 1 if place == len(left) - 1 else 0)
-        row.addLayout(column, 1)
+        for widget in left:
+            column.addWidget(widget, 1 if fills and widget is left[-1] else 0)
+        column.addStretch(0 if fills else 1)
         inner = QWidget()
         side = QVBoxLayout(inner)
         side.setContentsMargins(0, 0, 0, 0)
@@ -141,11 +142,9 @@ class InsightPage(Page):
         for widget in right:
             side.addWidget(widget)
         side.addStretch(1)
-        area = scrolled(inner)
-        theme = self.context.theme
-        theme.changed.connect(lambda: area.setFixedWidth(theme.px(_SIDE)))
-        area.setFixedWidth(theme.px(_SIDE))
-        row.addWidget(area)
+        content = Beside(gap=16)
+        content.add(looked_at, 1)
+        content.add(scrolled(inner), width=_SIDE)
         return content
 
     def _connect(self) -> None:

@@ -6,19 +6,21 @@ import time
 from collections.abc import Iterator
 from typing import ClassVar
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.models import measures
 from app.models.measures import Measure
 from app.pages.page import Page
 from app.widgets import EmptyState, Notice, Panel, label, plain, primary
+from app.widgets.beside import Beside
 from app.widgets.cell_panel import CellPanel
 from app.widgets.layer_map import LayerMap
 from app.widgets.map_legend import MapLegend
 from app.widgets.memory_panel import MemoryPanel
 from app.widgets.presets import LayerFilter, Presets
+from app.widgets.scroll import scrolled
 from app.widgets.selection_panel import SelectionPanel
 from app.words import number, plural
 from core.config.compact import compact
@@ -40,8 +42,6 @@ _FREE_FOR = 5.0
 
 _BAR_GAP, _MARGIN = 10, 32
 """Between the parts of the bar above the map, and at both sides of the page."""
-_GAP = 8
-"""Between the panels and their scroll bar, where there is one."""
 
 
 class LayersPage(Page):
@@ -102,27 +102,32 @@ class LayersPage(Page):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(16)
         self.trouble.add_button(plain("Choose all linear", lambda: self._choose_preset("all-linear")))
-        bar = QHBoxLayout()
-        bar.setSpacing(_BAR_GAP)
-        bar.addWidget(self.presets)
-        bar.addStretch(1)
-        bar.addWidget(self.filter)
+        self._bar = Beside(gap=_BAR_GAP)
+        self._bar.add(self.presets, 1)
+        tools = QWidget()
+        found = QHBoxLayout(tools)
+        found.setContentsMargins(0, 0, 0, 0)
+        found.setSpacing(_BAR_GAP)
+        found.addWidget(self.filter)
+        found.addStretch(1)
+        found.addWidget(self.colors)
+        self._bar.add(tools)
         colors = QHBoxLayout(self.colors)
         colors.setContentsMargins(6, 0, 0, 0)
         colors.setSpacing(10)
         colors.addWidget(label("Colour by", "label"))
         colors.addWidget(self.color_by)
-        bar.addWidget(self.colors)
         rows.addWidget(self.trouble)
-        rows.addLayout(bar)
+        rows.addWidget(self._bar)
         panel = Panel()
         panel.add(self.map, 1)
         panel.add(self.legend)
-        columns = QHBoxLayout()
-        columns.setSpacing(24)
-        columns.addWidget(panel, 1)
-        columns.addWidget(self._side())
-        rows.addLayout(columns, 1)
+        columns = Beside()
+        columns.add(panel, 1)
+        columns.add(self._side(), width=_SIDE)
+        columns.turned.connect(self.map.keep_low)
+        rows.addWidget(columns)
+        rows.addStretch(1)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(content)
 
@@ -135,16 +140,7 @@ class LayersPage(Page):
         rows.addWidget(self.selection)
         rows.addWidget(self.memory)
         rows.addWidget(self.cell, 1)
-        area = QScrollArea()
-        area.setWidget(inner)
-        area.setWidgetResizable(True)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        bar = area.verticalScrollBar()
-        bar.rangeChanged.connect(lambda low, high: rows.setContentsMargins(0, 0, _GAP if high > low else 0, 0))
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.context.theme.changed.connect(lambda: area.setFixedWidth(self.context.theme.px(_SIDE)))
-        area.setFixedWidth(self.context.theme.px(_SIDE))
-        return area
+        return scrolled(inner)
 
     def _connect(self) -> None:
         document = self._document
@@ -174,9 +170,9 @@ class LayersPage(Page):
 
     def _give_room(self) -> None:
         """Where the bar would be too narrow for what was found, the colours make room for it."""
-        hints = self.presets.sizeHint(), self.filter.minimumSizeHint(), self.colors.sizeHint()
-        needed = sum(hint.width() for hint in hints) + 3 * _BAR_GAP
-        self.colors.setVisible(needed <= self.content.width() - 2 * _MARGIN)
+        widths = self.presets.line, self.filter.minimumSizeHint().width(), self.colors.sizeHint().width()
+        needed = sum(widths) + 3 * _BAR_GAP
+        self.colors.setVisible(self._bar.stacked or needed <= self.content.width() - 2 * _MARGIN)
 
     # What the user does
 

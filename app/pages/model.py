@@ -14,6 +14,7 @@ from app.models.models import ModelsList
 from app.pages.page import Page
 from app.starting_point import is_small, starting_point
 from app.widgets import EmptyState, Notice, Panel, ProgressLine, StatRow, danger, label, plain, primary
+from app.widgets.beside import Beside
 from app.widgets.two_lines import two_lines_view
 from app.words import number, share, size
 from core.errors import UserError
@@ -79,15 +80,15 @@ class ModelPage(Page):
     def _lay_out(self) -> None:
         self.offer.add_button(self.try_it)
         self.body.addWidget(self.offer)
-        columns = QHBoxLayout()
-        columns.setSpacing(24)
+        columns = Beside()
         found = Panel("On this machine")
         found.add(self.list, 1)
         hint = label("A folder or a .gguf file can also be dropped anywhere on the window.", "hint", wrap=True)
         found.add(hint)
-        columns.addWidget(found, 3)
-        columns.addWidget(self._chosen_panel(), 2)
-        self.body.addLayout(columns, 1)
+        columns.add(found, 3)
+        columns.add(self._chosen_panel(), 2)
+        self.body.addWidget(columns)
+        self.body.addStretch(1)
 
     def _chosen_panel(self) -> Panel:
         panel = Panel("Chosen")

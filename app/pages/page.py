@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from app.style.theme import Theme
 from app.widgets import ElidedLabel
+from app.widgets.flow import Line
 
 if TYPE_CHECKING:
     from app.context import Context
 
 
-_LEAST = QSize(740, 560)
-"""Width and height below which a page scrolls, in unscaled pixels."""
+_LEAST, _NARROW = QSize(740, 560), QSize(480, 300)
+"""Width and height below which a page scrolls, in unscaled pixels: one whose parts stand beside one another, and one
+with no room for that."""
 _WIDEST = 1720
 """How wide a page gets that is not `wide`, in unscaled pixels: a window that fills a usual screen is filled."""
+_SIDES, _BETWEEN = 32, 16
+"""Pixels at both sides of what is on a page, and between the parts of its header."""
 _HIGH = 36
 """Pixels that the header is high at least, with or without buttons."""
 _NAME = 0.5
@@ -65,22 +69,24 @@ class Page(QScrollArea):
         self.content = _Content(self)
         self.setWidget(self.content)
         outer = QVBoxLayout(self.content)
-        outer.setContentsMargins(32, 18, 32, 24)
+        outer.setContentsMargins(_SIDES, 18, _SIDES, 24)
         outer.setSpacing(14)
         header = QWidget()
-        row = QHBoxLayout(header)
+        self._header = QBoxLayout(QBoxLayout.Direction.LeftToRight, header)
+        self._header.setContentsMargins(0, 0, 0, 0)
+        self._header.setSpacing(_BETWEEN)
+        row = QHBoxLayout()
         row.addStrut(_HIGH)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(16)
+        row.setSpacing(_BETWEEN)
+        self._header.addLayout(row, 1)
         self.title_label = ElidedLabel(self.title, "title", mode=Qt.TextElideMode.ElideMiddle)
         self.subtitle_label = ElidedLabel("", "label")
         self._beside_title = QHBoxLayout()
-        self._actions = QHBoxLayout()
-        self._actions.setSpacing(8)
+        self._actions = Line()
         row.addWidget(self.title_label)
         row.addLayout(self._beside_title)
         row.addWidget(self.subtitle_label, 1)
-        row.addLayout(self._actions)
+        self._header.addWidget(self._actions)
         outer.addWidget(header)
         self.body = QVBoxLayout()
         self.body.setSpacing(16)
@@ -114,20 +120,35 @@ class Page(QScrollArea):
 
     def add_action(self, widget: QWidget) -> None:
         """Put a button at the right end of the header."""
-        self._actions.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._actions.add(widget)
 
     def shown(self) -> None:
         """Called each time the page comes to the front: the moment to catch up with what it skipped while hidden."""
 
     def fit(self) -> None:
         """Give what is on the page the room there is: never less than it needs, and no more than it makes use of."""
-        px = Theme.current().px
-        least = QSize(px(_LEAST.width()), px(_LEAST.height())).expandedTo(self.content.minimumSizeHint())
-        room = self.viewport().size()
+        px, room = Theme.current().px, self.viewport().size()
+        narrow = room.width() < px(_LEAST.width())
+        self._break_header(narrow and self._header_width(room.width()) > room.width())
+        wanted = _NARROW if narrow else _LEAST
+        least = QSize(px(wanted.width()), px(wanted.height())).expandedTo(self.content.minimumSizeHint())
+        if narrow:
+            least.setHeight(max(least.height(), self.content.heightForWidth(max(room.width(), least.width()))))
         if not self.wide:
             room.setWidth(min(room.width(), px(_WIDEST)))
         self.content.resize(room.expandedTo(least))
         self.title_label.setMaximumWidth(int(_NAME * self.content.width()))
+
+    def _header_width(self, room: int) -> int:
+        """How wide the page must be for name and buttons in one row."""
+        name = min(self.title_label.sizeHint().width(), int(_NAME * room))
+        others = self._beside_title.sizeHint().width() + self.subtitle_label.minimumSizeHint().width()
+        return name + others + self._actions.line + 2 * _SIDES + 3 * _BETWEEN
+
+    def _break_header(self, breaks: bool) -> None:
+        """Put the buttons below the name, or beside it."""
+        self._header.setDirection(QBoxLayout.Direction.TopToBottom if breaks else QBoxLayout.Direction.LeftToRight)
+        self._actions.may_break(breaks)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The room is another."""

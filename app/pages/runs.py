@@ -27,6 +27,7 @@ from app.pages.page import Page
 from app.plots.beside import BesideView
 from app.plots.comparison import MOST, Comparison
 from app.widgets import Button, EmptyState, Panel, danger, plain
+from app.widgets.beside import Beside
 from app.widgets.run_details import RunDetails
 from app.widgets.runs_table import RunsTable
 from app.widgets.status import WORDS, offer_way_on
@@ -181,12 +182,9 @@ class RunsPage(Page):
         self._show_buttons()
 
     def _lower(self) -> QWidget:
-        lower = QWidget()
-        row = QHBoxLayout(lower)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(16)
-        row.addWidget(self.comparison, 2)
-        row.addWidget(self.details, 1)
+        lower = Beside(gap=16)
+        lower.add(self.comparison, 2)
+        lower.add(self.details, 1)
         return lower
 
     def _connect(self) -> None:

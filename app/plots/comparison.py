@@ -31,6 +31,8 @@ _PORTION, _DRAWN = 10_000, 200_000
 _KEEP = 0.9
 _NAMES = 240
 """Width of the list of names, in unscaled pixels."""
+_LOWEST = 120
+"""Height of the plot below which the page scrolls, in unscaled pixels."""
 _BY = {"step": "by step", "tokens": "by token", "seconds": "by second"}
 
 
@@ -124,6 +126,7 @@ class Comparison(Panel):
 
     def _scale(self) -> None:
         self.names.setFixedWidth(Theme.current().px(_NAMES))
+        self.plot.setMinimumHeight(Theme.current().px(_LOWEST))
 
     def _course(self, row: RunRow, name: str, key: str, by: compare.By) -> Course:
         """What a curve is made of; where its steps lie on another axis is read only for that axis."""

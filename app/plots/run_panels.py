@@ -1,7 +1,8 @@
 """The panels of a run in their places: wide ones at the left, and beside each a narrow one.
 
 A run that has ended shows only those that have something to show: what was never measured will not be any more. Where
-the window is low, the panels give up air before the plots give up height; below that the page scrolls.
+the window is low, the panels give up air before the plots give up height; below that the page scrolls. Where it is
+narrow beside the text, they stand one above the other.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import zip_longest
 
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QWidget
 
@@ -19,6 +21,8 @@ _LOW = 520
 """Height of all below which air is saved, in unscaled pixels."""
 _LEAST = 170
 """Height that a row of panels has at least, in unscaled pixels."""
+_BESIDE = 660
+"""Width of all below which no panel stands beside another, in unscaled pixels."""
 _STRETCH = (10, 11)
 """Of the rows: the lower one has the choosers in its heads."""
 
@@ -34,10 +38,10 @@ class RunPanels(QWidget):
         super().__init__()
         self._wide, self._narrow = wide, narrow
         self._shown: frozenset[Panel] = frozenset()
+        self._stacked = False
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setColumnStretch(0, 2)
-        self._grid.setColumnStretch(1, 1)
         for panel in (*wide, *narrow):
             panel.setParent(self)
         self.show_only((*wide, *narrow))
@@ -45,24 +49,39 @@ class RunPanels(QWidget):
 
     def show_only(self, panels: Collection[Panel]) -> None:
         """Show these, with no gap where another would stand."""
-        if frozenset(panels) == self._shown:
-            return
-        self._shown = frozenset(panels)
+        if frozenset(panels) != self._shown:
+            self._shown = frozenset(panels)
+            self._place()
+
+    def minimumSizeHint(self) -> QSize:
+        """One panel wide: where there is no room for two, they stand one above the other."""
+        least = max((panel.minimumSizeHint().width() for panel in self._shown), default=0)
+        return QSize(least, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """There is room for air, and for panels side by side, or not."""
+        super().resizeEvent(event)
+        stacked = self.width() < Theme.current().px(_BESIDE)
+        if stacked != self._stacked:
+            self._stacked = stacked
+            self._place()
+        self._save_air()
+
+    def _place(self) -> None:
         for panel in (*self._wide, *self._narrow):
             self._grid.removeWidget(panel)
             panel.setVisible(panel in self._shown)
         columns = [[panel for panel in column if panel in self._shown] for column in (self._wide, self._narrow)]
-        for row, stretch in enumerate(_STRETCH):
-            self._grid.setRowStretch(row, stretch if row < max(map(len, columns)) else 0)
-        for row, pair in enumerate(zip_longest(*columns)):
-            for column, panel in enumerate(pair):
-                if panel is not None:
-                    self._grid.addWidget(panel, row, column)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """There is room for air, or not."""
-        super().resizeEvent(event)
-        self._save_air()
+        rows: list[tuple[Panel | None, ...]] = list(zip_longest(*columns))
+        if self._stacked:
+            rows = [(panel,) for pair in rows for panel in pair if panel is not None]
+        self._grid.setColumnStretch(1, 0 if self._stacked else 1)
+        for row in range(len(self._wide) + len(self._narrow)):
+            self._grid.setRowStretch(row, 0 if row >= len(rows) else 1 if self._stacked else _STRETCH[row])
+        for row, beside in enumerate(rows):
+            for column, shown in enumerate(beside):
+                if shown is not None:
+                    self._grid.addWidget(shown, row, column)
 
     def _save_air(self) -> None:
         px = Theme.current().px

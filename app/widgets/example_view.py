@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -121,6 +122,12 @@ class ExamplePanel(Panel):
     def index(self) -> int:
         """Which example is shown, from 0."""
         return self._index
+
+    @property
+    def wanted(self) -> int:
+        """The height that shows the whole text of the present example."""
+        around = self.minimumSizeHint().height() - self.text.minimumSizeHint().height()
+        return around + math.ceil(self.text.document().size().height())
 
     def show_examples(self, examples: Sequence[Mapping[str, Any]], *, everything: bool) -> None:
         """Show these; the present place is kept as far as it goes."""

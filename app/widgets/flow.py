@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QSizePolicy
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.widgets.arranged import Arranged
 
@@ -15,17 +15,22 @@ class Flow(Arranged):
         super().__init__(QSizePolicy.Policy.Preferred)
         self._gap = spacing
 
+    @property
+    def line(self) -> int:
+        """How wide it would be in one line."""
+        return sum(_size(child).width() + self._gap for child in self._present()) - self._gap
+
     def minimumSizeHint(self) -> QSize:
         """Room for the largest child."""
         least = QSize(0, 0)
         for child in self._children:
-            least = least.expandedTo(child.sizeHint())
+            least = least.expandedTo(_size(child))
         return least
 
     def _arrange(self, width: int, *, move: bool) -> int:
         x = y = height = 0
         for child in self._present():
-            size = child.sizeHint()
+            size = _size(child)
             if x + size.width() > width and height:
                 x, y, height = 0, y + height + self._gap, 0
             if move:
@@ -33,3 +38,29 @@ class Flow(Arranged):
             x += size.width() + self._gap
             height = max(height, size.height())
         return y + height
+
+
+class Line(Flow):
+    """As long as its children in one line; it breaks only where it is told that it may."""
+
+    def __init__(self, *, spacing: int = 8) -> None:
+        super().__init__(spacing=spacing)
+        self._breaks = False
+
+    def may_break(self, breaks: bool) -> None:
+        """Whether it may have several lines."""
+        if breaks != self._breaks:
+            self._breaks = breaks
+            self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """One line, or as many as its width needs."""
+        return super().sizeHint() if self._breaks else QSize(self.line, super().minimumSizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        """One line, or one child."""
+        return super().minimumSizeHint() if self._breaks else self.sizeHint()
+
+
+def _size(child: QWidget) -> QSize:
+    return child.sizeHint().expandedTo(child.minimumSize()).boundedTo(child.maximumSize())

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from PySide6.QtCore import QEvent, QPoint, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleEvent,
@@ -35,6 +35,8 @@ from app.widgets.map_grid import Cell, Grid, Layout
 from app.widgets.map_painter import MapPainter
 from core.layers import LayerInfo
 
+_LEAST = 320
+"""Height that the map has at least, where it makes use of it, in unscaled pixels."""
 _STROKES = count(1)
 _MOVES = {
     Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0), Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1),
@@ -82,6 +84,7 @@ class LayerMap(QAbstractScrollArea):
         self.marked_cells: dict[Cell, None] = {}
         self.read_only = False  # whether cells can be marked, but not chosen
         self.describe: Callable[[LayerInfo], str] = lambda layer: layer.name
+        self._low = False
         self._index: dict[str, int] = {}
         self._painter = MapPainter(self)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -101,6 +104,7 @@ class LayerMap(QAbstractScrollArea):
         self.shares = [None] * len(self.grid.layers)
         self.matches, self.drag, self.hovered = None, None, None
         self.current, self.marked_cells = (0, 0), {}
+        self.updateGeometry()
         self._relay()
         self.marked_changed.emit()
 
@@ -155,6 +159,20 @@ class LayerMap(QAbstractScrollArea):
     def place_of(self, cell: Cell) -> QPoint:
         """The middle of a cell or head in the viewport."""
         return self._painter.rect(cell).center().toPoint()
+
+    def keep_low(self, low: bool) -> None:
+        """Whether it wants no more height than it needs: there is more below it on a page that scrolls."""
+        self._low = low
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """As tall as the blocks make use of: a model of few leaves the rest of the window alone."""
+        height = Layout.height_of(self.grid, Theme.current().scale)
+        return QSize(super().sizeHint().width(), min(height, Theme.current().px(_LEAST)) if self._low else height)
+
+    def minimumSizeHint(self) -> QSize:
+        """Some of them can be seen, where the page scrolls."""
+        return QSize(super().minimumSizeHint().width(), min(Theme.current().px(_LEAST), self.sizeHint().height()))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint it."""

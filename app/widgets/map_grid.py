@@ -16,6 +16,8 @@ _FIRST: tuple[Role, ...] = ("q", "k", "v", "qkv", "o", "gate", "up", "gate_up", 
 _ORDER = (*_FIRST, *(role for role in ROLES if role not in _FIRST))
 """Roles in the order in which a block runs them."""
 
+_TALLEST = 128
+"""How tall a cell gets with its gap, in unscaled pixels."""
 Cell = tuple[int, int]
 """Row and column; -1 for the head of a column (row) or of a row (column)."""
 
@@ -102,13 +104,18 @@ class Layout:
     width: int
     height: int
 
+    @staticmethod
+    def height_of(grid: Grid, scale: float = 1.0) -> int:
+        """The height that a map makes use of, with all cells as tall as they get."""
+        return round(34 * scale) + len(grid.rows) * round(_TALLEST * scale) + 4
+
     @classmethod
     def fit(cls, grid: Grid, width: int, height: int, scale: float = 1.0) -> Layout:
         """Divide a room of `width` by `height`; the map may come out larger than the room."""
         margin, top = round(52 * scale), round(34 * scale)
         columns, rows = max(len(grid.columns), 1), max(len(grid.rows), 1)
         pitch_x = min(max((width - margin - round(12 * scale)) // columns, round(44 * scale)), round(176 * scale))
-        pitch_y = min(max((height - top - 4) // rows, round(8 * scale)), round(128 * scale))
+        pitch_y = min(max((height - top - 4) // rows, round(8 * scale)), round(_TALLEST * scale))
         left = margin + max(0, (width - margin - round(12 * scale) - pitch_x * columns) // 2)
         gap_y = 6 if pitch_y >= 48 else 4 if pitch_y >= 16 else 2 if pitch_y >= 10 else 1
         return cls(

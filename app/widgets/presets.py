@@ -11,6 +11,7 @@ from app.forms.field import Field
 from app.forms.number import NumberEdit
 from app.forms.text import TextEdit
 from app.widgets.buttons import Chip, ghost
+from app.widgets.flow import Flow
 from app.widgets.labels import label
 from core.config.compact import last_blocks, matching, preset_names
 from core.layers import LayerInfo, Role
@@ -19,20 +20,17 @@ _QUERY_AND_VALUE: frozenset[Role] = frozenset({"q", "v", "qkv"})
 _LAST = 8
 
 
-class Presets(QWidget):
+class Presets(Flow):
     """One click for a usual choice; the chip that says what is chosen now is lit."""
 
     picked = Signal(object, str)
     """frozenset of names to choose instead of what is, and what the undo menu calls it."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._layers: tuple[LayerInfo, ...] = ()
         self._chosen: frozenset[str] = frozenset()
         self._sets: Mapping[str, frozenset[str]] = {}
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
         self.chips: dict[str, Chip] = {}
         for key, text, name in (
             ("all", "All linear", "Choose every linear layer"),
@@ -45,13 +43,21 @@ class Presets(QWidget):
             chip = Chip(text, name=name)
             chip.clicked.connect(lambda _checked=False, key=key: self._pick(key))
             self.chips[key] = chip
-            row.addWidget(chip)
-            if key == "last":
-                self.count = NumberEdit(Field("last", int, "Last blocks", default=_LAST, low=1), width=48)
-                self.count.setAccessibleName("How many of the last blocks")
-                self.count.set_value(_LAST)
-                self.count.edited.connect(self._count_changed)
-                row.addWidget(self.count)
+            self.add(self._counted(chip) if key == "last" else chip)
+
+    def _counted(self, chip: Chip) -> QWidget:
+        """The chip, and beside it how many of the last blocks it means."""
+        self.count = NumberEdit(Field("last", int, "Last blocks", default=_LAST, low=1), width=48)
+        self.count.setAccessibleName("How many of the last blocks")
+        self.count.set_value(_LAST)
+        self.count.edited.connect(self._count_changed)
+        both = QWidget()
+        row = QHBoxLayout(both)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(chip)
+        row.addWidget(self.count)
+        return both
 
     def set_layers(self, layers: tuple[LayerInfo, ...]) -> None:
         """Offer what this model has."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
+from app.style.theme import Theme
 from app.widgets.labels import label
 from app.widgets.panel import Panel
 from app.widgets.stat_row import StatRow
@@ -48,7 +49,8 @@ class RunDetails(Panel):
         self.notes.setPlaceholderText("Notes")
         self.notes.setAccessibleName("Notes")
         self.notes.setTabChangesFocus(True)
-        self.notes.setMinimumHeight(48)
+        Theme.current().changed.connect(self._scale)
+        self._scale()
         self._timer = QTimer(self, singleShot=True, interval=_SAVE_AFTER)
         self._timer.timeout.connect(self.save)
         self.notes.textChanged.connect(self._timer.start)
@@ -110,6 +112,9 @@ class RunDetails(Panel):
         reasons = [f"Overruled {check}: {reason}" for check, reason in config.data.overrides.items()]
         self.overruled.setText("\n".join(reasons))
         self.overruled.setVisible(bool(reasons))
+
+    def _scale(self) -> None:
+        self.notes.setMinimumHeight(Theme.current().px(48))
 
     def _rename(self) -> None:
         name = self.name.text().strip()

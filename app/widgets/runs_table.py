@@ -16,6 +16,8 @@ from app.style.theme import Theme
 if TYPE_CHECKING:
     from core.store.rows import RunRow
 
+_LEAST = 140
+"""Height that shows some runs, in unscaled pixels."""
 _WIDTHS = (88, 204, 122, 160, 132, 88, 80, 104, 96)
 _ELASTIC = (1, 3, 4, 8)
 """Columns that share what room the others leave."""
@@ -87,6 +89,7 @@ class RunsTable(QTableView):
             width = theme.px(_WIDTHS[column])
             self.setColumnWidth(column, int(width * stretch) if column in _ELASTIC else width)
         self.verticalHeader().setDefaultSectionSize(theme.px(32))
+        self.setMinimumHeight(theme.px(_LEAST))
 
 
 def _stretches(places: list[int]) -> Iterator[tuple[int, int]]:

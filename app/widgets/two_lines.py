@@ -88,6 +88,7 @@ def two_lines_view(name: str, *, line: int, word: int, broken: int) -> QListView
     view.setItemDelegate(TwoLines(line=line, word=word, broken=broken))
     view.setMouseTracking(True)
     view.setUniformItemSizes(True)
+    view.setSizeAdjustPolicy(QListView.SizeAdjustPolicy.AdjustToContents)
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
     Theme.current().changed.connect(view.doItemsLayout)

@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.pages.method import MethodPage
+from app.starting_point import starting_point
 from app.style.sheet import sheet
 from app.style.theme import SCALES, Theme
 from app.window import Window
@@ -39,10 +40,29 @@ def test_a_page_scrolls_where_large_text_would_cut_it(window: Open, seeded: Make
     settled(shown)
     least = page.content.minimumSizeHint()
     assert page.content.width() >= least.width() and page.content.height() >= least.height()
-    assert page.content.width() > page.viewport().width() and page.horizontalScrollBar().maximum() > 0
+    assert page.content.height() > page.viewport().height() and page.verticalScrollBar().maximum() > 0
     shown.context.theme.zoom(0)
     settled(shown)
     assert page.content.size() == page.size()
+
+
+def test_the_largest_text_needs_no_scrolling_sideways(window: Open, seeded: Make) -> None:
+    seeded().begin().advance(20).stop()
+    shown = window()
+    shown.document.update(starting_point(tiny_model()), "Start")
+    entry = shown.navigation.entries["runs"]
+    assert entry.toolTip() == "Ctrl+6"
+    for _ in SCALES:
+        shown.context.theme.zoom(1)
+    assert shown.width() == 1280 and shown.navigation.width() < 120
+    assert (entry.toolTip(), entry.accessibleName()) == ("Runs (Ctrl+6)", "Runs")
+    for key in shown.navigation.entries:
+        page = shown.page(key)
+        shown.go(key)
+        settled(shown)
+        assert page.horizontalScrollBar().maximum() == 0, key
+    shown.context.theme.zoom(0)
+    assert shown.navigation.width() == 200
 
 
 def test_forms_do_not_follow_a_window_of_any_width_but_plots_do(window: Open) -> None:
