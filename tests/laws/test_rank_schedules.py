@@ -186,28 +186,36 @@ def test_only_the_rows_in_use_are_moved_by_plain_descent(frozen: bool) -> None:
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-@pytest.mark.parametrize("kind", ["adamw", "sgd"])
-def test_held_rows_move_as_if_theirs_were_the_only_steps(kind: str, frozen: bool) -> None:
+@pytest.mark.parametrize(("method", "kind"), [("dylora", "adamw"), ("dylora", "sgd"), ("vera", "adamw")])
+def test_held_rows_move_as_if_theirs_were_the_only_steps(method: str, kind: str, frozen: bool) -> None:
     """Against an optimizer for every row, which only sees the steps that use it."""
-    ours, config = attached(4, method="dylora", rank_schedule={"kind": "dylora", "frozen": frozen, "leak": "mask"})
+    ours, config = attached(4, method=method, rank_schedule={"kind": "dylora", "frozen": frozen, "leak": "mask"})
     optimizer = OPTIMIZERS[kind].model_validate({"weight_decay": 0.1})
     together = optimizer.build(groups(ours, config.train.model_copy(update={"optimizer": optimizer})))
     (drawing,) = config.adapter.axis("rank_schedule").callbacks(ours, config)  # type: ignore[attr-defined]
     drawing.meet(together)
-    dims = [0 if role == "a" else 1 for _, _, role in ours.named_parameters()]
-    apart = [
-        [nn.Parameter(row.detach().clone()) for row in parameter.unbind(dim)]
-        for parameter, dim in zip(ours.parameters(), dims, strict=True)
+    factors = [
+        (parameter, dim)
+        for layer in ours.layers.values()
+        for key, parameter in layer.own.items()
+        if parameter.requires_grad and (dim := layer.declared[key].rank_dim) is not None
     ]
-    settings = {"lr": 1e-2, "weight_decay": 0.1, "ratio": 1.0}
-    alone = [[optimizer.build([{"params": [row], **settings}]) for row in rows] for rows in apart]
+    apart = [[nn.Parameter(row.detach().clone()) for row in parameter.unbind(dim)] for parameter, dim in factors]
+    decay = {id(parameter): group["weight_decay"] for group in together.param_groups for parameter in group["params"]}
+    alone = [
+        [
+            optimizer.build([{"params": [row], "lr": 1e-2, "weight_decay": decay[id(parameter)], "ratio": 1.0}])
+            for row in rows
+        ]
+        for (parameter, _), rows in zip(factors, apart, strict=True)
+    ]
     for step in range(12):
         drawing.before_step(step)
         together.zero_grad()
         loss_of(ours.model).backward()
         drawing.after_backward()
         used = range(drawing.active - 1 if frozen else 0, drawing.active)
-        for parameter, dim, rows, steppers in zip(ours.parameters(), dims, apart, alone, strict=True):
+        for (parameter, dim), rows, steppers in zip(factors, apart, alone, strict=True):
             for place in used:
                 rows[place].grad = parameter.grad.select(dim, place).clone()
                 steppers[place].step()
@@ -216,7 +224,7 @@ def test_held_rows_move_as_if_theirs_were_the_only_steps(kind: str, frozen: bool
         drawing.after_optimizer()
         drawing.after_step(step + 1)
 
-        for parameter, dim, rows in zip(ours.parameters(), dims, apart, strict=True):
+        for (parameter, dim), rows in zip(factors, apart, strict=True):
             assert torch.allclose(parameter, torch.stack(list(rows), dim), rtol=1e-5, atol=1e-7)
     assert len({drawing.rule.draw(config.seed, step, 4) for step in range(12)}) == 4
 

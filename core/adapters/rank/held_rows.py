@@ -90,7 +90,7 @@ class HeldRows:
 
 
 def _alone(values: Tensor, mean: Tensor, square: Tensor, steps: Tensor, group: Mapping[str, Any]) -> Tensor:
-    """Where AdamW takes rows (rows, n) that have made so many steps (rows,), this one included, from where they were.
+    """Where AdamW takes rows (rows, n), or numbers (rows,), that have made so many steps (rows,), this one included.
 
     Args:
         values: before this step.
@@ -98,7 +98,7 @@ def _alone(values: Tensor, mean: Tensor, square: Tensor, steps: Tensor, group: M
         steps: of each row.
         group: with rate, betas, epsilon and decay.
     """
-    one, two = ((1 - beta**steps).to(mean.dtype)[:, None] for beta in group["betas"])
+    one, two = ((1 - beta**steps).to(mean.dtype).view(-1, *(1,) * (mean.dim() - 1)) for beta in group["betas"])
     decayed = values * (1 - group["lr"] * group["weight_decay"])
     found: Tensor = decayed - group["lr"] * (mean / one) / ((square / two).sqrt() + group["eps"])
     return found
