@@ -14,6 +14,11 @@ from core.config.run import AdapterConfig
 from tests.laws.world import FAMILIES, Point, adapt, base, judged, logits, points, widen
 
 EVERY = [pytest.param(family, point, id=f"{family}-{point}") for family, point in judged()]
+UNSCALED = {
+    (family, point.delta, point.magnitude, point.init, point.storage): pytest.param(family, point, id=f"{family}-{point}")
+    for family, point in reversed(judged())
+}
+"""One scale of each: how much an adapter counts changes nothing about whether it learns."""
 
 
 @pytest.fixture
@@ -117,7 +122,7 @@ def test_a_saved_adapter_comes_back_equal(family: str, point: Point, tmp_path: P
     assert [layer.plan for layer in again.layers.values()] == [layer.plan for layer in adapters.layers.values()]
 
 
-@pytest.mark.parametrize(("family", "point"), EVERY)
+@pytest.mark.parametrize(("family", "point"), UNSCALED.values())
 def test_ten_steps_lower_the_loss_and_leave_the_base_alone(
     family: str, point: Point, detaching: list[Adapters]
 ) -> None:
