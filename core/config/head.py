@@ -33,5 +33,5 @@ def head_parameters(info: ModelInfo, config: RunConfig, report: Mapping[str, Any
     if info.writes_text:
         return info.hidden * classes
     # An encoder's has a layer of the model's width before it: RoBERTa's own, or BERT's pooler if the folder has none.
-    own = info.model_type == "bert" and info.pooled
+    own = info.model_type in ("bert", "albert") and info.pooled
     return (info.hidden + 1) * (classes + (0 if own else info.hidden))

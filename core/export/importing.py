@@ -95,7 +95,7 @@ def _found(home: Home, folder: Path, model: str, called: str, progress: Progress
     read = foreign.read(folder, info.layers)
     if not info.writes_text and not read.head:
         raise UserError(
-            f"{info.name} reads text and does not write it, and the adapter brings no head that judges.",
+            f"{info.name} reads texts and does not continue them, and the adapter brings no head that judges.",
             hint="Choose the base model that it was trained on.",
         )
     labels = _labels(read, info)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,6 +16,7 @@ from core.models.families import family_of
 from core.models.families.family import Family
 from core.models.headers import NAMES, TensorHeader, read_folder
 from core.models.info import ModelInfo
+from core.models.known import known_model_types
 from core.models.order import in_order
 from core.models.vectors import vectors_of
 
@@ -85,7 +84,7 @@ def _fitting(
     there = len({layer.block for layer in layers if layer.block is not None})
     embedding = next((layer for layer in layers if layer.role == "embed"), None)
     rows, words = embedding.out_features if embedding else 0, number(text, "vocab_size")
-    if family.name != "Generic":
+    if not family.guessed:
         if blocks > there or blocks < 0:
             raise _unfit(folder, f"{blocks} blocks", f"{there}")
         if rows and words and rows != words:
@@ -160,18 +159,6 @@ def _check_architecture(folder: Path, config: Mapping[str, Any]) -> None:
         f"The architecture '{model_type}' of {folder} is not one that the installed transformers knows.",
         hint=near if near.startswith("Did") else "The model may be newer than this program.",
     )
-
-
-@cache
-def known_model_types() -> frozenset[str]:
-    """The architectures of the installed transformers, read from its source: importing it would load torch."""
-    found = importlib.util.find_spec("transformers")
-    places = found.submodule_search_locations if found else None
-    if not places:
-        raise UserError("transformers is not installed.", hint="Run the set-up again: make run.")
-    auto = Path(places[0]) / "models" / "auto"
-    texts = [(auto / name).read_text(encoding="utf-8") for name in ("auto_mappings.py", "configuration_auto.py")]
-    return frozenset(re.findall(r'\(?"([\w.-]+)",\s*"\w+Config"', "\n".join(texts)))
 
 
 def text_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -316,7 +303,7 @@ def notes_of(layers: tuple[LayerInfo, ...], experts: int, family: Family, *, pat
     if experts:
         notes.append(f"A mixture of {experts} experts: the experts stay as they are, everything else can be adapted.")
     if not family.writes_text:
-        notes.append(f"A {family.name} model reads text and does not write it.")
-    if family.name == "Generic":
+        notes.append(f"A {family.name} model reads texts and does not continue them.")
+    if family.guessed:
         notes.append("An architecture without a table of names: the columns of the map are guessed.")
     return tuple(notes)

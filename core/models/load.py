@@ -99,7 +99,7 @@ def load(
     info = describe(folder)
     if not info.writes_text and labels is None:
         raise UserError(
-            f"{info.name} is a {info.family} model: it reads text and does not write it.",
+            f"{info.name} is a {info.family} model: it reads texts and does not continue them.",
             hint="Choose one that writes, such as Llama, Qwen or GPT-2, or set task to sequence-classification.",
             path="model.path",
         )

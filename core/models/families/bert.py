@@ -1,4 +1,4 @@
-"""BERT and RoBERTa: encoders with separate query, key and value. They read text and do not write it."""
+"""BERT, RoBERTa and ELECTRA: encoders with separate query, key and value. They read text and do not write it."""
 
 from types import MappingProxyType
 
@@ -30,4 +30,5 @@ def _encoder(name: str, base: str, head: str, model_types: frozenset[str]) -> Fa
 
 
 BERT = _encoder("BERT", "bert", "cls.predictions.decoder", frozenset({"bert"}))
-ROBERTA = _encoder("RoBERTa", "roberta", "lm_head.decoder", frozenset({"roberta", "xlm-roberta"}))
+ROBERTA = _encoder("RoBERTa", "roberta", "lm_head.decoder", frozenset({"roberta", "xlm-roberta", "camembert"}))
+ELECTRA = _encoder("ELECTRA", "electra", "generator_lm_head", frozenset({"electra"}))

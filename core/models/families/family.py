@@ -43,6 +43,7 @@ class Family:
         renames: beginnings of a checkpoint's names and what the module's name has instead.
         kind: how the matrices in the blocks are stored.
         writes_text: whether it predicts the next token; encoders do not.
+        guessed: whether nobody has written its names down, so that they are guessed from their words.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Family:
     renames: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     kind: Kind = "linear"
     writes_text: bool = True
+    guessed: bool = False
 
     def place(self, name: str) -> Place | None:
         """What the module of this name is; None for what no adapter can sit on (experts, routers, poolers)."""
@@ -77,7 +79,11 @@ class Family:
         for old, new in self.renames.items():
             if name == old or name.startswith(old + "."):
                 name = new + name[len(old) :]
-        return f"{self.base[0]}.{name}" if bare and name not in self.head else name
+        return f"{self.base[0]}.{name}" if bare and not self.is_head(name) else name
+
+    def is_head(self, name: str) -> bool:
+        """Whether the module of this name turns vectors into scores of tokens."""
+        return name in self.head
 
     def is_bare(self, names: list[str]) -> bool:
         """Whether a checkpoint with these (renamed) names was saved from the model without its head."""

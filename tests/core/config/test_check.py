@@ -113,7 +113,7 @@ def test_a_task_that_the_model_cannot_do_blocks() -> None:
     reader = replace(MODEL, writes_text=False, family="BERT")
     parts = {"model": {"path": "m"}, "data": {"path": "d"}, "train": {"device": "cpu", "prompts": ["Why?"]}}
     (problem,), _ = check_config(RunConfig.from_dict(parts), reader)
-    assert (problem.path, "does not write it" in problem.text) == ("task", True)
+    assert (problem.path, "does not continue" in problem.text) == ("task", True)
     problems, (warning,) = check_config(RunConfig.from_dict({**parts, "task": "regression"}), reader)
     assert (problems, warning.path) == ([], "train.prompts")
 

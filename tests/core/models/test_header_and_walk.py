@@ -7,9 +7,18 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from core.models.catalog import describe
+from core.models.judging import head_names
+from core.models.known import known_model_types, writes_text
 from core.models.walk import walk
 from tests.tiny import FAMILIES, random_model, tiny_model
 
@@ -134,10 +143,42 @@ def test_tied_heads_are_recognised_where_the_config_is_silent(family: str, tmp_p
     assert describe(tmp_path).tied == said.tied
 
 
+NARROW = {
+    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "embedding_size": 16,
+    "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "cls_token_id": 1, "sep_token_id": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("head", ["gaps", "none", "classes"])
+@pytest.mark.parametrize("family", ["electra", "distilbert", "deberta", "deberta-v2", "modernbert", "albert", "mpnet"])
+def test_an_encoder_has_the_same_layers_whatever_head_it_was_saved_with(family: str, head: str, tmp_path: Path) -> None:
+    config = AutoConfig.for_model(family, **{"vocab_size": 384, "pad_token_id": 0}, **NARROW)
+    whole = AutoModelForMaskedLM if head == "gaps" else AutoModelForSequenceClassification
+    model = whole.from_config(config)
+    (model.base_model if head == "none" else model).save_pretrained(tmp_path)
+    described = describe(tmp_path)
+    judging = AutoModelForSequenceClassification.from_config(config)
+    assert described.adaptable == tuple(layer for layer in walk(judging) if layer.adaptable)
+    assert not {layer.name for layer in described.adaptable} & {name.rpartition(".")[0] for name in head_names(judging)}
+    assert not described.writes_text
+
+
+def test_the_files_of_bloom_leave_out_what_stands_in_front_of_every_name(tmp_path: Path) -> None:
+    model = random_model("bloom", hidden_size=32, n_layer=2, n_head=4)
+    model.base_model.save_pretrained(tmp_path)
+    assert "h.0.mlp.dense_h_to_4h.weight" in load_file(tmp_path / "model.safetensors")
+    assert describe(tmp_path).adaptable == tuple(layer for layer in walk(model) if layer.adaptable)
+
+
+def test_what_writes_is_read_from_the_source_of_transformers_as_it_is() -> None:
+    everything = known_model_types() | set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+    assert {name for name in everything if writes_text(name)} == set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+
+
 def test_encoders_are_known_not_to_write(tmp_path: Path) -> None:
     info = describe(tiny_model("bert", tmp_path))
     assert not info.writes_text
-    assert any("does not write" in note for note in info.notes)
+    assert any("does not continue" in note for note in info.notes)
 
 
 def test_of_a_model_that_sees_only_the_language_part_is_offered(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_weights_that_the_folder_lacks_are_never_made_up(tmp_path: Path) -> None
 
 
 def test_an_encoder_is_refused_for_writing_text(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="BERT model: it reads text and does not write it"):
+    with pytest.raises(UserError, match="BERT model: it reads texts and does not continue them"):
         load(tiny_model("bert", tmp_path), compute=torch.float32, device="cpu")
 
 
