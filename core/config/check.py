@@ -93,7 +93,8 @@ def _idle(config: RunConfig) -> Iterator[Problem]:
 def _task(config: RunConfig, info: ModelInfo) -> Iterator[Problem]:
     """Whether the model can do what it is to learn."""
     if config.task not in JUDGING and not info.writes_text:
-        text = f"{info.name} is a {info.family} model: it reads texts and does not continue them, and task is {config.task}."
+        kind = f"{info.name} is a {info.family} model"
+        text = f"{kind}: it reads texts and does not continue them, and task is {config.task}."
         yield Problem("task", text, "Set task to sequence-classification or regression, or choose a model that writes.")
     if config.task in JUDGING and config.train.prompts:
         text = "A model that judges texts answers no prompts: the sample prompts are left out."
