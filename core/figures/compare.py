@@ -122,7 +122,8 @@ def curves(
     units = {QUANTITIES[key].unit if key in QUANTITIES else LOSS_UNITS[run.task] for run in runs}
     unit = units.pop() if len(units) == 1 else ""
     help = f"{COMPARED} {SEEDS}" if grouped else COMPARED
-    return Lines(CURVES[key], AXES[by][0], Axis(CURVES[key], unit), tuple(series), help=help)
+    title = f"{CURVES[key]}, smoothed" if keep > 0 and key in _SMOOTH else CURVES[key]
+    return Lines(title, AXES[by][0], Axis(CURVES[key], unit), tuple(series), help=help)
 
 
 def draw(run: Course, key: str, by: By, *, keep: float = 0.0) -> Drawn:
@@ -208,6 +209,8 @@ def _said(config: RunConfig, path: str, configs: Sequence[RunConfig]) -> str:
 
 def _text(value: object) -> str:
     match value:
+        case None:
+            return "–"
         case bool():
             return "on" if value else "off"
         case int() | float():

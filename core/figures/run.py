@@ -46,9 +46,9 @@ NORMS: dict[str, Axis] = {
 
 
 LOSS = (
-    "How well the model says the next token, in nats: lower is better. Train is measured on the batch of each step and "
-    "jumps about, smoothed is its running mean, held out is measured on examples that are never trained on. Where held "
-    "out rises while train falls, the model begins to learn by heart."
+    "How far what the model says is from what the data has: lower is better. Train is measured on the batch of each "
+    "step and jumps about, smoothed is its running mean, held out is measured on examples that are never trained on. "
+    "Where held out rises while train falls, the model begins to learn by heart."
 )
 MEANINGS: dict[str, str] = {
     "learning_rate": "The step size of the optimizer, as the schedule has it.",

@@ -70,13 +70,14 @@ class Paper:
 def html(paper: Paper) -> str:
     """One self-contained page."""
     parts = [f"<h1>{escape(paper.title)}</h1>", f'<p class="sub">{escape(paper.subtitle)}</p>']
+    known: set[str] = set()
     for section in paper.sections:
         parts.append(f"<h2>{escape(section.title)}</h2>")
         parts += [f"<p>{escape(text)}</p>" for text in section.text]
         if section.facts:
             rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(said)}</td></tr>" for name, said in section.facts)
             parts.append(f"<table>{rows}</table>")
-        parts += [_figure_html(figure, within=section.title) for figure in section.figures]
+        parts += [_figure_html(figure, within=section.title, help=_new(figure, known)) for figure in section.figures]
         if section.code:
             parts.append(f"<pre>{escape(section.code)}</pre>")
     head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(paper.title)}</title>'
@@ -87,6 +88,7 @@ def markdown(paper: Paper, *, folder: str) -> str:
     """The same as Markdown, its figures as files in `folder`."""
     files = iter(paper.figures())
     parts = [f"# {paper.title}", paper.subtitle]
+    known: set[str] = set()
     for section in paper.sections:
         parts += [f"## {section.title}", *section.text]
         if section.facts:
@@ -95,18 +97,20 @@ def markdown(paper: Paper, *, folder: str) -> str:
             file = next(files)
             written = _table_markdown(figure) if isinstance(figure, Table | Words) else ""
             shown = written or f"![{figure.title}]({folder}/{file}.svg)"
-            parts += [*([f"### {figure.title}"] if figure.title != section.title else []), shown, _said(figure)]
+            said = f"{_summary(figure)} {_new(figure, known)}".strip()
+            parts += [*([f"### {figure.title}"] if figure.title != section.title else []), shown, *filter(None, [said])]
         if section.code:
             parts.append(f"```yaml\n{section.code.rstrip()}\n```")
     return "\n\n".join(parts) + "\n"
 
 
-def _figure_html(figure: Shown, *, within: str) -> str:
-    """A figure with its title, unless the chapter has just said it."""
+def _figure_html(figure: Shown, *, within: str, help: str) -> str:
+    """A figure with its title, unless the chapter has just said it, and `help` below."""
     title = "" if figure.title == within else f"<h3>{escape(figure.title)}</h3>"
     body = _table_html(figure) if isinstance(figure, Table | Words) else draw(figure)
-    said = "" if isinstance(figure, Words) else f"<b>{escape(figure.summary())}</b> "
-    caption = f"<figcaption>{said}{escape(figure.help)}</figcaption>" if said or figure.help else ""
+    summary = _summary(figure)
+    said = f"<b>{escape(summary)}</b> {escape(help)}" if summary else escape(help)
+    caption = f"<figcaption>{said}</figcaption>" if said else ""
     return f"<figure>{title}{body}{caption}</figure>"
 
 
@@ -137,9 +141,16 @@ def _cells(table: Table | Words) -> tuple[list[str], list[tuple[str, list[str]]]
     ]
 
 
-def _said(figure: Shown) -> str:
-    """What stands below it: of a table of text only how to read it, for the text says itself."""
-    return figure.help if isinstance(figure, Words) else f"{figure.summary()} {figure.help}".strip()
+def _summary(figure: Shown) -> str:
+    """What a drawing shows, in a sentence; a table says itself."""
+    return "" if isinstance(figure, Table | Words) else figure.summary()
+
+
+def _new(figure: Shown, known: set[str]) -> str:
+    """How to read a figure, where none before it has said so."""
+    found = "" if figure.help in known else figure.help
+    known.add(figure.help)
+    return found
 
 
 def _number(value: float) -> str:

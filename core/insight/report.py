@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +23,12 @@ from core.atomic import new_folder
 from core.config.combine import ranked
 from core.config.files import dumps
 from core.errors import UserError
-from core.events import LayersChosen, RunStarted
+from core.events import RunStarted
 from core.figures import compare
 from core.figures import run as figures
 from core.figures.compare import Course
-from core.figures.figure import Axis, Bars, Table, Words
+from core.figures.figure import Table, Words
+from core.figures.live.of_run import own_figures
 from core.figures.live.of_task import LOSS_UNITS
 from core.figures.run import finite
 from core.figures.smooth import Smoothed
@@ -39,14 +40,17 @@ from core.insight.job import Look
 from core.insight.matrices import need_matrices
 from core.insight.opened import Opened
 from core.insight.paper import Paper, Section, Shown, html, markdown
+from core.launch import alive
 from core.paths import typed
+from core.state import status
 from core.store.rows import RunRow
 from core.store.store import Store
 
 Progress = Callable[[str, float | None], None]
 FIGURES = "figures"
 SMOOTHING = 0.9
-PROBED = "Mean squared length of what each layer's adapter added to its output (LoRA-drop); the bright ones were kept."
+_LOSSES: dict[compare.By, tuple[str, ...]] = {"step": ("loss", "held_out"), "seconds": ("held_out",)}
+"""The curves in which runs are compared, by what they are aligned."""
 
 
 def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -68,11 +72,11 @@ def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         rows = [store.run(run) for run in body["runs"]]
         sections = [_overview(rows)]
         if len(rows) > 1:
-            sections += [_differences(rows), _compared(store, rows), *_layers_compared(store, rows)]
-        for place, row in enumerate(rows):
-            progress(f"Reading {row.name}", place / len(rows))
-            sections += _of_run(home, store, row, body, progress, alone=len(rows) == 1)
-    title = " and ".join(row.name for row in rows) if len(rows) < 3 else f"{len(rows)} runs"
+            sections += [_differences(rows), *_compared(store, rows), *_layers_compared(store, rows)]
+        for place, (name, row) in enumerate(zip(_names(rows), rows, strict=True)):
+            progress(f"Reading {name}", place / len(rows))
+            sections += _of_run(home, store, row, body, progress, ahead=f"{name}: " if len(rows) > 1 else "")
+    title = " and ".join(_names(rows)) if len(rows) < 3 else f"{len(rows)} runs"
     made = time.strftime("%Y-%m-%d %H:%M")
     return _write(Paper(title, f"Rankloom {VERSION}, {made}", tuple(sections)), out)
 
@@ -101,15 +105,15 @@ def _overview(rows: Sequence[RunRow]) -> Section:
 
 
 def _facts(row: RunRow) -> dict[str, str]:
-    adapter, said = row.config.adapter, row.state
+    adapter, said, unit = row.config.adapter, row.state, LOSS_UNITS[row.config.task]
     facts = {
         "Run": row.id,
-        "State": f"{row.phase.value}, step {said.step} of {row.config.train.steps}",
+        "State": f"{status(said, alive=alive(row.folder)).value}, step {said.step} of {row.config.train.steps}",
         "Method": f"{row.method}, rank {adapter.rank}, alpha {adapter.alpha:g}" if ranked(adapter) else row.method,
         "Model and data": f"{row.model}; {row.data}",
         "Trained numbers": f"{said.trainable_parameters:,} of {said.total_parameters:,}",
-        "Loss": f"{_loss(row.first_loss)} to {_loss(row.last_loss)}",
-        "Held-out loss": f"{_loss(row.best_loss)} at its lowest",
+        f"Loss of the first and the last batch ({unit})": f"{_loss(row.first_loss)}, {_loss(row.last_loss)}",
+        f"Lowest held-out loss ({unit})": _loss(row.best_loss),
         "Time": f"{row.seconds:,.0f} s of training",
     }
     data = row.config.data
@@ -131,22 +135,27 @@ def _differences(rows: Sequence[RunRow]) -> Section:
     return Section("What differs", figures=(found,)) if found.rows else Section("What differs", ("Nothing differs.",))
 
 
-def _compared(store: Store, rows: Sequence[RunRow]) -> Section:
+def _compared(store: Store, rows: Sequence[RunRow]) -> list[Section]:
     """Their losses by step and by second, with seeds as one where there are several."""
     traces = [_traced(store, row) for row in rows]
-    drawn: list[Shown] = []
-    for key, by in (("loss", "step"), ("held_out", "step"), ("held_out", "seconds")):
-        courses = [
-            Course(
-                name, compare.group_of(row.config_text), trace.curve(key), trace.curve("trained_tokens"),
-                trace.curve("seconds"), row.config.task,
-            )
-            for name, row, trace in zip(_names(rows), rows, traces, strict=True)
-        ]  # fmt: skip
-        if any(len(course.values) for course in courses):
-            together = len({course.group for course in courses}) < len(courses)
-            drawn.append(compare.curves(courses, key, cast(compare.By, by), keep=SMOOTHING, grouped=together))
-    return Section("Losses beside one another", figures=tuple(drawn))
+    groups = [compare.group_of(row.config_text) for row in rows]
+    found = []
+    for by, keys in _LOSSES.items():
+        drawn: list[Shown] = []
+        for key in keys:
+            courses = [
+                Course(
+                    name, group, trace.curve(key), trace.curve("trained_tokens"), trace.curve("seconds"),
+                    row.config.task,
+                )
+                for name, group, row, trace in zip(_names(rows), groups, rows, traces, strict=True)
+            ]  # fmt: skip
+            if any(len(course.values) for course in courses):
+                together = len(set(groups)) < len(groups)
+                drawn.append(compare.curves(courses, key, by, keep=SMOOTHING, grouped=together))
+        if drawn:
+            found.append(Section(f"Losses by {compare.AXES[by][0].within}", figures=tuple(drawn)))
+    return found
 
 
 def _traced(store: Store, row: RunRow) -> Trace:
@@ -174,44 +183,36 @@ def _layers_compared(store: Store, rows: Sequence[RunRow]) -> list[Section]:
 
 
 def _of_run(
-    home: Home, store: Store, row: RunRow, body: dict[str, Any], progress: Progress, *, alone: bool
+    home: Home, store: Store, row: RunRow, body: dict[str, Any], progress: Progress, *, ahead: str
 ) -> list[Section]:
-    """The chapters of one run."""
+    """The chapters of one run, each title with what tells it from those of other runs ahead."""
     trace = _traced(store, row)
-    ahead = "" if alone else f"{row.name}: "
     curves: list[Shown] = [figures.loss(trace, Smoothed(SMOOTHING), unit=LOSS_UNITS[row.config.task])]
     if len(trace.vector("relative_norm")):
         curves += [figures.norms(trace, "relative_norm"), figures.most_changed(trace)]
-    sections = [Section(f"{ahead}The training", figures=tuple(curves)), _inside(home, row, body, progress, ahead)]
-    chosen = [event for _, _, event in store.events(row.id) if isinstance(event, LayersChosen)]
-    if chosen:
-        sections.insert(0, _chosen(chosen[-1], ahead))
+    sections = [Section(f"{ahead}The training", figures=tuple(curves))]
+    own = tuple(_own(trace, row))
+    if own:
+        sections.append(Section(f"{ahead}What its task and its method show", figures=own))
+    sections.append(_inside(home, row, body, progress, ahead))
     samples = store.samples(row.id)
     if samples:
         facts = tuple((f"step {sample.step}: {sample.prompt}", sample.text) for sample in samples[-8:])
         sections.append(Section(f"{ahead}Samples", facts=facts))
-    started = [event for _, _, event in store.events(row.id) if isinstance(event, RunStarted)]
-    environment = tuple(started[-1].environment.items()) if started else ()
-    sections.append(Section(f"{ahead}Data and environment", facts=(*_fingerprint(row), *environment)))
+    started = [(time, event) for time, event in trace.events if isinstance(event, RunStarted)]
+    environment = tuple(started[-1][1].environment.items()) if started else ()
+    facts = (*_data(row, started[0] if started else None), *environment)
+    sections.append(Section(f"{ahead}Data and environment", facts=facts))
     return [*sections, Section(f"{ahead}Configuration", code=dumps(row.config))]
 
 
-def _chosen(event: LayersChosen, ahead: str) -> Section:
-    """What the probe of all layers found, before the run itself began."""
-    order = sorted(event.importance, key=lambda name: -event.importance[name])
-    values = np.array([100 * event.importance[name] for name in order])
-    kept = np.array([0.75 if name in event.kept else 0.15 for name in order])
-    title = "Importance found by the probe"
-    bars = Bars(title, Axis("of all importance", "%"), tuple(map(_short, order)), values, tuple(order), kept, PROBED)
-    said = f"A probe tried {len(order)} layers; {len(event.kept)} of them have an adapter of their own."
-    return Section(f"{ahead}How the layers were chosen", (said,), figures=(bars,))
-
-
-def _short(name: str) -> str:
-    """Block and last part of a layer's name."""
-    *path, last = name.split(".")
-    block = next((part for part in path if part.isdecimal()), "")
-    return f"{block}.{last}" if block else last
+def _own(trace: Trace, row: RunRow) -> Iterator[Shown]:
+    """The figures of the run's task and of its method for which something was measured."""
+    for live in own_figures(row.config):
+        trace.want(curves=live.curves, vectors=live.vectors)
+        figure = live.draw(trace)
+        if figure.csv().count("\n") > 1:  # more than the head
+            yield figure
 
 
 def _inside(home: Home, row: RunRow, body: dict[str, Any], progress: Progress, ahead: str) -> Section:
@@ -244,19 +245,34 @@ def _inside(home: Home, row: RunRow, body: dict[str, Any], progress: Progress, a
     return Section(title, text, figures=tuple(shown))
 
 
-def _fingerprint(row: RunRow) -> tuple[tuple[str, str], ...]:
-    """Size and SHA-256 of the data, so that a reader can tell whether theirs is the same."""
-    if not row.config.data.path:
-        return (("Data", "unknown: the adapter was imported"),)
-    path = Path(row.config.data.path)
+def _data(row: RunRow, started: tuple[float, RunStarted] | None) -> Iterator[tuple[str, str]]:
+    """How many examples there were, and the files' fingerprints; `started` is when and how the run first began."""
+    data = row.config.data
+    if not data.path:
+        yield "Data", "unknown: the adapter was imported"
+        return
+    if started is not None:
+        yield "Examples", f"{started[1].examples:,} to train on, {started[1].held_out_examples:,} held out"
+    yield from _fingerprint("Data", data.path, started)
+    if data.held_out_path:
+        yield from _fingerprint("Held-out data", data.held_out_path, started)
+
+
+def _fingerprint(what: str, given: str, started: tuple[float, RunStarted] | None) -> Iterator[tuple[str, str]]:
+    """Size and SHA-256 of a file or folder, so that a reader can tell whether theirs is the same."""
+    path = Path(given)
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     try:
         digests = [_digest(file) for file in files]
-        size = sum(file.stat().st_size for file in files)
+        about = [file.stat() for file in files]
     except OSError:
-        return (("Data", f"{path.name} is not there any more"),)
+        yield what, f"{path.name} is not there any more"
+        return
+    size = f"{sum(one.st_size for one in about):,} bytes in {len(files)} file{'' if len(files) == 1 else 's'}"
+    late = started is not None and any(one.st_mtime > started[0] for one in about)
+    yield what, f"{path.name}, {size}{', changed since the run began' if late else ''}"
     whole = digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    return (("Data", f"{path.name}, {size:,} bytes in {len(files)} files"), ("SHA-256 of the data", whole))
+    yield f"SHA-256 of the {what.lower()}", whole
 
 
 def _digest(file: Path) -> str:

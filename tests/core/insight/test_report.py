@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shutil
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -68,8 +71,12 @@ def test_a_report_of_two_runs_has_all_chapters(home: Home, tmp_path: Path, capfd
     parser = Whole()
     parser.feed(page)
     assert parser.open == [] and parser.links == []
-    for word in ("At a glance", "What differs", "Rank (r)", "Inside the adapter", "SHA-256", "torch", "max_tokens"):
+    words = ("At a glance", "What differs", "Rank (r)", "Losses by step", "Loss, smoothed", "Magnitudes by layer")
+    for word in (*words, "Inside the adapter", "19 to train on", "SHA-256", "torch", "max_tokens"):
         assert word in page and word in text, word
+    chapters = [line for line in text.splitlines() if line.startswith("## ")]
+    assert len(set(chapters)) == len(chapters), "runs of one name are told apart"
+    assert text.count("Roy and Vetterli") == 1, "how to read a figure is said once"
     assert "Define &lt;fox&gt; &amp; dog" in page
     pictures = sorted(path.name for path in (out / "figures").glob("*.svg"))
     assert len(pictures) >= 10 and all(f"figures/{name}" in text for name in pictures)
@@ -77,6 +84,25 @@ def test_a_report_of_two_runs_has_all_chapters(home: Home, tmp_path: Path, capfd
         ElementTree.fromstring(path.read_text(encoding="utf-8"))
     with pytest.raises(UserError, match="already there"):
         report_job(home, {"runs": runs, "out": str(out)}, quiet)
+
+
+def test_what_a_report_says_is_what_the_store_knows(home: Home, tmp_path: Path) -> None:
+    store = Store(home)
+    run = create(store, tmp_path)
+    store.close()
+    assert worker.main(home, run) == 0
+    data = tmp_path / "data.jsonl"
+    os.utime(data, (2e9, 2e9))
+
+    report_job(home, {"runs": [run], "out": str(tmp_path / "out")}, quiet)
+
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    with closing(Store(home)) as store:
+        row = store.run(run)
+    assert f"(nats per token) | {row.first_loss:.4f}, {row.last_loss:.4f} |" in text
+    assert f"| Lowest held-out loss (nats per token) | {row.best_loss:.4f} |" in text
+    assert "1 file, changed since the run began" in text
+    assert hashlib.sha256(data.read_bytes()).hexdigest() in text
 
 
 def test_a_report_of_a_run_that_never_began_says_what_is_missing(home: Home, tmp_path: Path) -> None:
