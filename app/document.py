@@ -133,22 +133,28 @@ class Document(QObject):
             self._unread[path] = problem
         self.problems_changed.emit()
 
-    def problems(self) -> dict[str, str]:
-        """Everything that keeps the configuration from being a run, as dotted path to a sentence for the window."""
-        found = dict(self._unread)
+    def blocking(self) -> list[Problem]:
+        """Everything that keeps the configuration from being a run, in the window's words."""
+        own = dict(self._unread)
         if self.model_error is not None:
-            found.setdefault("model.path", self.model_error.text)
+            own.setdefault("model.path", self.model_error.text)
         elif self.model is None:
-            found.setdefault("model.path", "No model is chosen yet.")
+            own.setdefault("model.path", "No model is chosen yet.")
         if not self._config.data.path:
-            found.setdefault("data.path", "No data is chosen yet.")
+            own.setdefault("data.path", "No data is chosen yet.")
         if not self._config.adapter.layers:
-            found.setdefault("adapter.layers", "No layer is chosen yet.")
+            own.setdefault("adapter.layers", "No layer is chosen yet.")
         elif self.plans_error is not None:
-            found.setdefault(self.plans_error.path or "adapter.layers", self.plans_error.text)
-        for problem in (*self._found, *_blocking(self.data_report)):
+            own.setdefault(self.plans_error.path or "adapter.layers", self.plans_error.text)
+        others = [one for one in (*self._found, *_blocking(self.data_report)) if one.path not in own]
+        return [_worded(one) for one in (*(Problem(path, text) for path, text in own.items()), *others)]
+
+    def problems(self) -> dict[str, str]:
+        """The first of them for each option, as dotted path to sentences."""
+        found: dict[str, str] = {}
+        for problem in self.blocking():
             found.setdefault(problem.path, f"{problem.text} {problem.hint}".strip())
-        return {path: labelled(text) for path, text in found.items()}
+        return found
 
     def check(self) -> dict[str, str]:
         """Check the values against each other now rather than a moment later; returns `problems`."""
@@ -157,7 +163,7 @@ class Document(QObject):
         if not self._config.adapter.layers:
             found = [problem for problem in found if problem.path != "adapter.layers"]
         self._found = tuple(found)
-        self.warnings = tuple(replace(one, text=labelled(one.text), hint=labelled(one.hint)) for one in warnings)
+        self.warnings = tuple(_worded(one) for one in warnings)
         self.problems_changed.emit()
         return self.problems()
 
@@ -240,6 +246,10 @@ def _blocking(report: Mapping[str, Any] | None) -> list[Problem]:
     """The problems of a data report that a run cannot start with."""
     found = [problem for problem in (report or {}).get("problems", ()) if problem["blocking"]]
     return [Problem(problem["path"], problem["text"], problem["hint"]) for problem in found]
+
+
+def _worded(problem: Problem) -> Problem:
+    return replace(problem, text=labelled(problem.text), hint=labelled(problem.hint))
 
 
 class _Edit(QUndoCommand):

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QComboBox, QWidget
+
+from app.style.theme import Theme
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,18 @@ class Choice:
 
 
 class ChoiceEdit(QComboBox):
-    """An editor for `Literal` options and for texts of which there is a list."""
+    """An editor for `Literal` options and for texts of which there is a list.
+
+    Args:
+        choices: what there is to choose from.
+        width: that it has at least, in unscaled pixels.
+    """
 
     edited = Signal(object)
 
-    def __init__(self, choices: Sequence[Choice], parent: QWidget | None = None) -> None:
+    def __init__(self, choices: Sequence[Choice], *, width: int = 0, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._least = width
         self._choices: tuple[Choice, ...] = ()
         self.set_choices(choices)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -54,6 +62,10 @@ class ChoiceEdit(QComboBox):
             self.set_choices((*self._choices, Choice(value, str(value))))
             known.append(value)
         self.setCurrentIndex(known.index(value))
+
+    def sizeHint(self) -> QSize:
+        """Room for the longest choice."""
+        return super().sizeHint().expandedTo(QSize(Theme.current().px(self._least), 0))
 
     def showPopup(self) -> None:
         """The list is as wide as its words, however narrow the box."""

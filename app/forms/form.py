@@ -58,6 +58,8 @@ class Form(QWidget, Generic[P]):
         self._part = part
         self._value: P | None = None
         self.rows: dict[str, Row] = {}
+        self.stops: list[QWidget] = []
+        """Where the keyboard stops, in order."""
         self._rows = QVBoxLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(Theme.current().px(8))
@@ -110,19 +112,21 @@ class Form(QWidget, Generic[P]):
         if hasattr(editor, "refused"):
             editor.refused.connect(lambda problem: self._refuse(name, problem))
         self.rows[name] = row
+        self.stops.append(editor)
         return row
 
     def _fold(self, fields: list[Field], own: Mapping[str, Maker]) -> Button | None:
         """The advanced options behind a button; None where there are none."""
         if not fields:
             return None
+        toggle = ghost("Advanced", icon="chevron-right")
+        toggle.setCheckable(True)
+        self.stops.append(toggle)
         body = QWidget()
         rows = QVBoxLayout(body)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(Theme.current().px(8))
         self._add_all(fields, own, rows)
-        toggle = ghost("Advanced", icon="chevron-right")
-        toggle.setCheckable(True)
         toggle.toggled.connect(body.setVisible)
         body.hide()
         self._rows.addWidget(toggle, 0, Qt.AlignmentFlag.AlignLeft)

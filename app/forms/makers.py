@@ -33,8 +33,8 @@ class Editor(Protocol):
         """Show a value, without sending `edited`."""
 
 
-_NUMBER = 140
-"""Width of a number with its unit, the same down a form."""
+_FIELD = 140
+"""Width of a number with its unit, and of a short choice: the same down a form."""
 
 Maker = Callable[[Field], QWidget]
 """Makes an `Editor` for a field; typed as the widget it also is."""
@@ -51,7 +51,7 @@ def make(field: Field, own: Mapping[str, Maker]) -> QWidget | None:
 
 
 def _literal(field: Field) -> QWidget:
-    return ChoiceEdit([Choice(value, spoken(value)) for value in field.literals])
+    return ChoiceEdit([Choice(value, spoken(value)) for value in field.literals], width=_FIELD)
 
 
 def _member(field: Field) -> QWidget:
@@ -64,7 +64,7 @@ def _member(field: Field) -> QWidget:
 
 MAKERS: tuple[tuple[Callable[[Field], bool], Maker], ...] = (
     (lambda field: field.annotation is bool, lambda field: Switch()),
-    (lambda field: field.annotation in (int, float), lambda field: NumberEdit(field, width=_NUMBER)),
+    (lambda field: field.annotation in (int, float), lambda field: NumberEdit(field, width=_FIELD)),
     (lambda field: bool(field.literals), _literal),
     (lambda field: field.axis is not None, _member),
     (lambda field: field.annotation is str and field.is_path, PathEdit),

@@ -33,9 +33,9 @@ class Switch(QAbstractButton):
         self.setChecked(bool(value))
 
     def sizeHint(self) -> QSize:
-        """The size of the knob's track and its focus ring."""
+        """As high as a field, so that its label stands on the line of those beside it."""
         theme = Theme.current()
-        return QSize(theme.px(38), theme.px(24))
+        return QSize(theme.px(38), theme.px(30))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Track, knob, and a ring where the keyboard is."""
@@ -55,5 +55,5 @@ class Switch(QAbstractButton):
         if self.hasFocus():
             painter.setPen(QPen(theme.color("accent"), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            ring = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+            ring = track.adjusted(-1.5, -2.5, 1.5, 2.5)
             painter.drawRoundedRect(ring, ring.height() / 2, ring.height() / 2)

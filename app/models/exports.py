@@ -116,5 +116,5 @@ def kept_figure(kept: dict[str, Any]) -> Bars:
 
 
 def _short(row: dict[str, Any]) -> str:
-    """Block and the last part of the name: `3 q_proj`."""
-    return f"{row['block']} {row['name'].rsplit('.', 1)[-1]}"
+    """Block and the last part of the name: `3.q_proj`."""
+    return f"{row['block']}.{row['name'].rsplit('.', 1)[-1]}"

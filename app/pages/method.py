@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.forms.form import Form, bind
@@ -17,12 +16,12 @@ from app.widgets.beginning_notice import BeginningNotice
 from app.widgets.columns import Columns
 from app.widgets.method_panel import MethodPanel
 from app.widgets.rate_curve import RateCurve
+from app.widgets.scroll import scrolled
 from core.adapters.names import DEFAULTS, method
 from core.config import files
-from core.config.combine import ranked
+from core.config.combine import ranked, scaled
 from core.config.run import AdapterConfig, ModelConfig, RunConfig, TrainConfig
 from core.errors import UserError
-from core.problem import Problem
 
 SIZE = ("rank", "alpha", "dropout")
 LEARNING = ("steps", "batch", "accumulate", "learning_rate", "schedule", "warmup", "clip", "optimizer")
@@ -79,18 +78,17 @@ class MethodPage(Page):
     def _lay_out(self) -> Iterator[None]:
         inner = QWidget()
         rows = QVBoxLayout(inner)
-        rows.setContentsMargins(0, 0, 8, 0)
+        rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(16)
-        size = self._form("Size", AdapterConfig, SIZE, "adapter")
-        learning = self._form("Learning", TrainConfig, LEARNING, "train")
+        size, learning, watching, run = (Panel(title) for title in ("Size", "Learning", "Watching", "Run"))
+        self.extent = self._form(size, AdapterConfig, SIZE, "adapter")
+        self._form(learning, TrainConfig, LEARNING, "train")
         learning.add(self.curve)
         yield
-        watching = self._form("Watching", TrainConfig, WATCHING, "train")
-        run = self._form("Run", RunConfig, ("name", "seed"), "")
-        for part, only, prefix in ((ModelConfig, ("compute",), "model"), (TrainConfig, MACHINE, "train")):
-            form: Form[Any] = Form(part, only=only)
-            bind(form, self._document, prefix)
-            run.add(form)
+        self._form(watching, TrainConfig, WATCHING, "train")
+        self._form(run, RunConfig, ("name", "seed"))
+        self._form(run, ModelConfig, ("compute",), "model")
+        self._form(run, TrainConfig, MACHINE, "train")
         yield
         columns = Columns(least=290, counts=(1, 2, 3))
         for panels in ((size, run), (learning,), (watching,)):
@@ -104,23 +102,17 @@ class MethodPage(Page):
         rows.addWidget(self.method)
         rows.addWidget(columns)
         rows.addStretch(1)
-        area = QScrollArea()
-        area.setWidget(inner)
-        area.setWidgetResizable(True)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.body.addWidget(self.trouble)
         self.body.addWidget(self.warning)
         self.body.addWidget(BeginningNotice(self._document, self.context.store))
-        self.body.addWidget(area, 1)
+        self.body.addWidget(scrolled(inner), 1)
         yield
 
-    def _form(self, title: str, part: type[Any], only: tuple[str, ...], prefix: str) -> Panel:
-        panel = Panel(title)
+    def _form(self, panel: Panel, part: type[Any], only: tuple[str, ...], prefix: str = "") -> Form[Any]:
         form: Form[Any] = Form(part, only=only)
         bind(form, self._document, prefix)
         panel.add(form)
-        return panel
+        return form
 
     # Doing
 
@@ -176,14 +168,15 @@ class MethodPage(Page):
         config = self._document.config
         self.method.show_config(config)
         self.curve.show_train(config.train)
+        self.extent.rows["rank"].setEnabled(ranked(config.adapter))
+        self.extent.rows["alpha"].setEnabled(scaled(config.adapter))
         rank = f"rank {config.adapter.rank}   " if ranked(config.adapter) else ""
         self.set_subtitle(f"{config.method_label}   {rank}{config.train.steps} steps")
         self._check()
 
     def _check(self) -> None:
         """Say what keeps the run from starting, and what it should be warned of."""
-        blocking = [Problem(path, text) for path, text in self._document.problems().items()]
-        warnings = self._document.warnings
+        blocking, warnings = self._document.blocking(), self._document.warnings
         self.trouble.setVisible(bool(blocking))
         self.warning.setVisible(bool(warnings))
         for notice, tone, found in ((self.trouble, "red", blocking), (self.warning, "amber", warnings)):

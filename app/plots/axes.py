@@ -51,7 +51,7 @@ class NumberAxis(pg.AxisItem):
         if self.names:
             return [(1.0, self._places(size))]
         if not self.logMode:
-            found = ticks(low, high, self.about(size), whole=self.whole)
+            found = self._apart(ticks(low, high, self.about(size), whole=self.whole), size / max(high - low, 1e-300))
         else:
             found = [float(np.log10(value)) for value in power_ticks(10**low, 10**high, self.about(size))]
         return [(found[1] - found[0] if len(found) > 1 else 1.0, found)]
@@ -83,6 +83,16 @@ class NumberAxis(pg.AxisItem):
         stride = max(int(np.ceil(widest / room)), 1)
         self._each = stride * room - _AIR
         return [float(place) for place in range(0, len(self.names), stride)]
+
+    def _apart(self, values: list[float], each: float) -> list[float]:
+        """Every second of the numbers, where side by side they would run into one another; `each`: pixels of one."""
+        measure = QFontMetricsF(Theme.current().font(11))
+        while self.orientation == "bottom" and len(values) > 2:
+            widest = max(measure.horizontalAdvance(text) for text in spelled(values))
+            if widest + _AIR <= (values[1] - values[0]) * each:
+                break
+            values = values[::2]
+        return values
 
     def _say_name(self) -> None:
         """The name with its unit, without it, or cut with an ellipsis; nothing where too little of it would be left."""

@@ -150,11 +150,13 @@ QSpinBox, QDoubleSpinBox {{ padding: {px(5)}px {px(2)}px {px(5)}px {px(7)}px; }}
 QLineEdit[wrong="true"], QSpinBox[wrong="true"], QDoubleSpinBox[wrong="true"], QComboBox[wrong="true"] {{
     border: 1px solid {t.red};
 }}
-QComboBox {{ padding-right: {px(24)}px; }}
+QComboBox {{ padding-right: {px(24)}px; combobox-popup: 0; }}
 QComboBox:hover {{ background: {t.hover}; }}
 QComboBox::drop-down {{ border: none; width: {px(24)}px; }}
 QComboBox::down-arrow {{ image: url("{icon("chevron-down", "muted")}"); width: {px(12)}px; height: {px(12)}px; }}
-QComboBox QAbstractItemView {{ background: {t.raised}; border: 1px solid {t.line}; padding: 4px; outline: 0; }}
+QComboBox QAbstractItemView, QComboBox QAbstractItemView:focus {{ background: {t.raised}; border: 1px solid {t.line};
+    border-radius: 0; padding: 4px; outline: 0; }}
+QComboBox QAbstractItemView::item:disabled {{ color: {t.faint}; }}
 QSpinBox::up-button, QDoubleSpinBox::up-button {{ border: none; width: {px(18)}px; margin: 1px 2px 0 0; }}
 QSpinBox::down-button, QDoubleSpinBox::down-button {{ border: none; width: {px(18)}px; margin: 0 2px 1px 0; }}
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{ image: url("{icon("chevron-up", "muted")}"); width: {px(9)}px; height: {px(9)}px; }}

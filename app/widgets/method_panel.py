@@ -39,6 +39,7 @@ class MethodPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__("Method")
+        self.body.setSpacing(14)
         self.chips: dict[str, Chip] = {}
         self.axes: dict[str, MemberEdit] = {}
         self._captions: dict[str, Any] = {}
@@ -50,10 +51,7 @@ class MethodPanel(Panel):
             chips.add(chip)
         self.add(chips)
         self.summary = label("", "label", wrap=True)
-        self.conflict, self.doubt = label("", "hint", wrap=True), label("", "hint", wrap=True)
-        for text, tone in ((self.summary, ""), (self.conflict, "red"), (self.doubt, "amber")):
-            set_property(text, "tone", tone)
-            self.add(text)
+        self.add(self.summary)
         self.add(self._choices())
         self._forms = QVBoxLayout()
         self._forms.setSpacing(12)
@@ -71,10 +69,7 @@ class MethodPanel(Panel):
         paper = f"arXiv:{known.paper}" if known and known.paper else ""
         self.summary.setText(" ".join(filter(None, (summary, told(config), paper))))
         self.light(config)
-        chosen, given = members(config), facts(config)
-        for text, problems in ((self.conflict, unmet(chosen, given)), (self.doubt, doubtful(chosen, given))):
-            text.setText(labelled("\n".join(f"{problem.text} {problem.hint}".strip() for problem in problems)))
-            text.setVisible(bool(text.text()))
+        chosen = members(config)
         for axis, editor in self.axes.items():
             member = chosen["model.storage" if axis == "storage" else f"adapter.{axis}"]
             editor.set_value(member)
@@ -118,9 +113,9 @@ class MethodPanel(Panel):
         last: QWidget = list(self.axes.values())[-1].combo
         for name in shown:
             found = self.axes[name].form
-            for row in found.rows.values() if found is not None else ():
-                QWidget.setTabOrder(last, row.editor)
-                last = row.editor
+            for stop in found.stops if found is not None else ():
+                QWidget.setTabOrder(last, stop)
+                last = stop
 
     def _grey_out(self, axis: str, editor: MemberEdit, config: RunConfig) -> None:
         """Disable what cannot be chosen on this axis, with the reason as its tooltip."""

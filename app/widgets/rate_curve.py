@@ -6,6 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from app.forms.number import written
 from app.style.theme import Theme
 from core.config.run import TrainConfig
 from core.optim.schedules import factor
@@ -56,5 +57,5 @@ class RateCurve(QWidget):
         painter.drawPolyline(points)
         painter.setPen(theme.color("muted"))
         below = QRectF(area.left(), area.bottom() + 2, area.width(), line + 2)
-        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, f"up to {train.learning_rate:g}")
+        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, f"up to {written(train.learning_rate)}")
         painter.drawText(below, Qt.AlignmentFlag.AlignRight, f"{train.steps} steps")

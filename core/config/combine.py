@@ -78,6 +78,11 @@ def ranked(adapter: AdapterConfig) -> bool:
     return "rank" in adapter.axis("delta").provides
 
 
+def scaled(adapter: AdapterConfig) -> bool:
+    """Whether alpha says how strong the adapter is; VeRA and full fine-tuning have none."""
+    return "unit_scale" not in adapter.axis("scale").provides
+
+
 def doubtful(chosen: Mapping[str, Component], facts: frozenset[str] = frozenset()) -> Iterator[Problem]:
     """A warning for every member that says something about another one's presence; arguments as of `unmet`."""
     for path, member in chosen.items():

@@ -148,7 +148,7 @@ def test_a_plain_lora_asks_its_rank_and_shows_what_each_layer_keeps(
     assert page.kept is not None and page.kept.isVisible()
     figure = page.kept.figure
     assert isinstance(figure, Bars)
-    assert figure.names == ("1 q_proj", "0 q_proj") and list(figure.values) == [75.0, 90.0]
+    assert figure.names == ("1.q_proj", "0.q_proj") and list(figure.values) == [75.0, 90.0]
     assert page._result is not None
     assert note in [text.text() for text in page._result.findChildren(QLabel)]
     rows = [row.accessibleName() for row in page._result.findChildren(StatRow)]

@@ -175,18 +175,25 @@ def test_the_curve_of_the_rate_follows_the_schedule(shown: Shown) -> None:
     assert shown.page.curve.grab().toImage() != before
 
 
-def test_what_contradicts_itself_is_said_where_it_is_chosen_with_what_to_do(shown: Shown) -> None:
-    panel = shown.page.method
-    assert not panel.conflict.isVisible()
+def test_what_contradicts_itself_is_said_with_what_to_do(shown: Shown) -> None:
+    make_sound(shown)
+    trouble = shown.page.trouble
     shown.document.update({"adapter.method": "lora-fa", "adapter.rates": RATES["lora+"]()})
-    assert panel.conflict.isVisible()
-    assert "its A stays as it was drawn" in panel.conflict.text()
-    assert panel.conflict.text().endswith(
+    shown.document.check()
+    assert trouble.isVisible() and "its A stays as it was drawn" in trouble.text
+    assert trouble.accessibleName().endswith(
         "Set 'Delta' to 'B A (LoRA)' or 'P λ Q (AdaLoRA)', or 'Learning rates' to 'One rate' or "
         "'One rate, gradient corrected (LoRA-FA)'."
     )
     shown.document.update({"adapter.rates": None})
-    assert not panel.conflict.isVisible()
+    shown.document.check()
+    assert not trouble.isVisible()
+
+
+def test_what_a_method_has_no_use_for_cannot_be_set(shown: Shown) -> None:
+    for method, usable in (("lora", [True, True]), ("vera", [True, False]), ("full", [False, False])):
+        shown.document.set("adapter.method", method)
+        assert [shown.editor(name).isEnabled() for name in ("rank", "alpha")] == usable
 
 
 def test_what_no_paper_has_tried_is_said_and_can_be_chosen(shown: Shown) -> None:
@@ -198,7 +205,7 @@ def test_what_no_paper_has_tried_is_said_and_can_be_chosen(shown: Shown) -> None
     assert item.isEnabled() and "one length for each row has to serve them all" in item.toolTip()
     shown.document.set("adapter.rank_schedule", RANK_SCHEDULES["dylora"]())
     shown.document.check()
-    assert "in no paper" in shown.page.method.doubt.text()
+    assert "in no paper" in shown.page.warning.text
     assert shown.page.start.isEnabled() and shown.page.warning.isVisible()
 
 
@@ -213,6 +220,11 @@ def test_options_stand_below_the_axes_in_their_order_and_follow_them_with_tab(sh
     panel.axes["storage"].combo.setFocus()
     QTest.keyClick(panel.axes["storage"].combo, Qt.Key.Key_Tab)
     assert QApplication.focusWidget() is rates.rows["ratio_b"].editor
+    ranks = panel.axes["rank_schedule"].form
+    assert ranks is not None
+    ranks.rows["orthogonality"].editor.setFocus()
+    QTest.keyClick(ranks.rows["orthogonality"].editor, Qt.Key.Key_Tab)
+    assert QApplication.focusWidget() is ranks.stops[5] and not ranks.unfolded
     shown.document.update({"adapter.rates": None})
     assert list(panel._options) == ["rank_schedule"]
 

@@ -33,7 +33,7 @@ class DeltaInPlace(Follows):
     """
 
     kind = "delta-in-place"
-    label = "Follows the adapter, written into W (Delta-LoRA)"
+    label = "Written into the weight (Delta-LoRA)"
     needs = Follows.needs | {"both_factors", "float_base"}
     because = MappingProxyType(
         {
