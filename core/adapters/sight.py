@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from core.adapters.attach import Adapters
+from core.evaluating import evaluating
 
 HearInput = Callable[[str, Tensor], None]
 """Takes a layer's name and its inputs at the tokens that count, (tokens, in) float32."""
@@ -77,14 +78,8 @@ class Sight:
     @contextmanager
     def _still(self) -> Iterator[None]:
         """The base model in evaluation mode, while the block lasts."""
-        model = self.adapters.model
-        before = model.training
-        model.eval()
-        try:
-            with self.adapters.disabled():
-                yield
-        finally:
-            model.train(before)
+        with evaluating(self.adapters.model), self.adapters.disabled():
+            yield
 
     @contextmanager
     def _hooks(self, layers: Collection[str], hear: Callable[[str, Tensor, Tensor], None]) -> Iterator[None]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from core.evaluating import evaluating
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -42,14 +44,10 @@ def packable(model: nn.Module) -> bool:
     one, other = (ids.remainder(embedding.weight.shape[0])[None] for ids in (one, other))
     row, count = torch.cat([one, other], dim=1), one.shape[1]
     places = torch.arange(count, device=row.device)[None]
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         alone = _logits(model, other, places)
         packed = _logits(model, row, torch.cat([places, places], dim=1))[:, count:]
         joined = _logits(model, row, torch.cat([places, places + count], dim=1))[:, count:]
-    finally:
-        model.train(training)
     leak, difference = (packed - alone).abs().max(), (joined - alone).abs().max()
     return bool(leak <= 1e-5 * alone.abs().max()) or bool(leak < 0.1 * difference)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from core.data.rendering import Renderer
+from core.evaluating import evaluating
 
 
 def answer(model: nn.Module, tokenizer: Any, prompt: str, *, tokens: int, device: torch.device) -> str:
@@ -34,14 +35,9 @@ def answer(model: nn.Module, tokenizer: Any, prompt: str, *, tokens: int, device
         max_new_tokens=tokens, use_cache=True, do_sample=False, num_beams=1, temperature=1.0, top_p=1.0, top_k=50,
         repetition_penalty=1.0, pad_token_id=_padding(tokenizer), eos_token_id=_ends(model, tokenizer),
     )  # fmt: skip
-    training = model.training
-    model.eval()
-    try:
-        ids = ids.to(device)
-        with torch.no_grad():
-            said = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=greedy)  # type: ignore[operator]
-    finally:
-        model.train(training)
+    ids = ids.to(device)
+    with evaluating(model), torch.no_grad():
+        said = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=greedy)  # type: ignore[operator]
     text: str = tokenizer.decode(said[0, ids.shape[1] :], skip_special_tokens=True)
     return text.strip()
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,6 +24,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
+
+from core.evaluating import evaluating
 
 if TYPE_CHECKING:
     from core.data.batches import Batch
@@ -261,14 +262,3 @@ def _is_plain(model: nn.Module, head: nn.Linear) -> bool:
     return bool(torch.equal(logits.flatten().float(), marks.float())) and torch.allclose(
         given[0].float(), hidden.float(), rtol=1e-2, atol=1e-3
     )
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode while the block lasts."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.adapters.adapted import Adapted
+from core.evaluating import evaluating
 
 if TYPE_CHECKING:
     from core.data.batches import Batch
@@ -40,14 +41,8 @@ class Subject:
         """No dropout, and nothing drawn at random, while the block lasts."""
         from core.train.seed import undisturbed
 
-        model = self.training.model
-        before = model.training
-        model.eval()
-        try:
-            with undisturbed():
-                yield
-        finally:
-            model.train(before)
+        with evaluating(self.training.model), undisturbed():
+            yield
 
     def forward(self) -> Iterator[tuple[Batch, Any]]:
         """Each calibration batch with the sum of its tokens' losses, still on the graph; gradients are the caller's."""

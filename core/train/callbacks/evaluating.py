@@ -9,6 +9,7 @@ import torch
 
 from core.callback import Callback
 from core.commands import Command
+from core.evaluating import evaluating
 from core.events import Evaluated
 from core.train.memory import explained
 from core.train.seed import undisturbed
@@ -59,16 +60,11 @@ def held_out_loss(training: Training, *, stop_asked: Callable[[], bool] = lambda
     By the weights that the data gives them, as in training: what is measured is what is lowered, so that the two
     curves can be laid over one another and the best checkpoint is the best at what the data asks for.
     """
-    model = training.model
     total, counted = 0.0, 0.0
-    with undisturbed(), torch.no_grad(), training.precision.autocast():
-        model.eval()
-        try:
-            for batch in training.held_out:
-                if stop_asked():
-                    return None
-                total += training.objective(batch).item()
-                counted += batch.counted
-        finally:
-            model.train()
+    with undisturbed(), evaluating(training.model), torch.no_grad(), training.precision.autocast():
+        for batch in training.held_out:
+            if stop_asked():
+                return None
+            total += training.objective(batch).item()
+            counted += batch.counted
     return total / (counted or 1)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.adapters.attach import Adapters
-from core.train.loss import TokenLoss, evaluating
+from core.evaluating import evaluating
+from core.train.loss import TokenLoss
 
 if TYPE_CHECKING:
     from core.data.batches import Batch
