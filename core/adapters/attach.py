@@ -62,6 +62,16 @@ class Adapters:
         """The trained tensors."""
         return [parameter for _, parameter, _ in self.named_parameters()]
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the layers once, frozen ones too, by `layer.tensor` and `shared.key`; the head is apart."""
+        own = {
+            f"{name}.{key}": tensor
+            for name, layer in self.layers.items()
+            for key, tensor in layer.own.items()
+            if layer.declared[key].shared is None
+        }
+        return own | {f"shared.{key}": tensor for key, tensor in self.shared.items()}
+
     def count(self) -> int:
         """Trained numbers."""
         return sum(parameter.numel() for parameter in self.parameters())

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from core.adapters.attach import Adapters, attach, train_head
@@ -43,30 +43,29 @@ class SavedAdapter:
     carries: dict[str, float]
     labels: tuple[str, ...] = ()
 
-    def tensors(self) -> dict[str, Tensor]:
-        """All tensors by `layer.tensor` and `shared.key`, on the CPU."""
+    def tensors(self, *, of: str = "") -> dict[str, Tensor]:
+        """The tensors whose keys begin with `of`, on the CPU: `layer.tensor`, `shared.key` and `head.name`."""
         try:
-            return load_file(self.folder / TENSORS)
+            with safe_open(self.folder / TENSORS, "pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys() if key.startswith(of)}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise UserError(f"The adapter in {self.folder} cannot be read: {error}.") from None
 
     def head(self) -> dict[str, Tensor]:
         """The tensors of a head that judges texts, by their names in the model; none in a model that writes."""
-        return {key.removeprefix(HEAD): tensor for key, tensor in self.tensors().items() if key.startswith(HEAD)}
+        return {key.removeprefix(HEAD): tensor for key, tensor in self.tensors(of=HEAD).items()}
 
 
 def save(adapters: Adapters, folder: Path) -> None:
     """Write the adapter into an existing folder, frozen tensors included, so that nothing has to be drawn again."""
-    tensors = {
-        f"{name}.{key}": tensor.detach().contiguous()
-        for name, layer in adapters.layers.items()
-        for key, tensor in layer.own.items()
-        if layer.declared[key].shared is None
-    }
-    tensors |= {f"shared.{key}": tensor.detach().contiguous() for key, tensor in adapters.shared.items()}
-    tensors |= {f"{HEAD}{name}": tensor.detach().contiguous() for name, tensor in adapters.head.items()}
+    tensors = {key: tensor.detach().contiguous() for key, tensor in _tensors(adapters).items()}
     save_file(tensors, folder / TENSORS)
     write_text(folder / DESCRIPTION, json.dumps(_describe(adapters), indent=1))
+
+
+def _tensors(adapters: Adapters) -> dict[str, Tensor]:
+    """All that the file holds, by its keys."""
+    return adapters.tensors() | {f"{HEAD}{name}": tensor for name, tensor in adapters.head.items()}
 
 
 def _describe(adapters: Adapters) -> dict[str, Any]:
@@ -132,14 +131,7 @@ def restore(adapters: Adapters, saved: SavedAdapter) -> None:
     Raises:
         UserError: the saved tensors are not those of these layers; nothing has been changed then.
     """
-    tensors = saved.tensors()
-    wanted = {
-        f"{name}.{key}": tensor
-        for name, layer in adapters.layers.items()
-        for key, tensor in layer.own.items()
-        if layer.declared[key].shared is None
-    } | {f"shared.{key}": tensor for key, tensor in adapters.shared.items()}
-    wanted |= {f"{HEAD}{name}": tensor for name, tensor in adapters.head.items()}
+    tensors, wanted = saved.tensors(), _tensors(adapters)
     wrong = sorted(
         set(wanted) ^ set(tensors)
         | {key for key in set(wanted) & set(tensors) if wanted[key].shape != tensors[key].shape}

@@ -101,10 +101,7 @@ def put_on(model: nn.Module, foreign: Foreign, *, storage: Storage, labels: Sequ
     """
     adapters = attach(model, foreign.plans, foreign.config, seed=0, storage=storage, fresh=False)
     train_head(adapters, foreign.head, labels)
-    wanted: dict[str, Tensor] = {
-        f"{name}.{key}": tensor for name, layer in adapters.layers.items() for key, tensor in layer.own.items()
-    }
-    wanted |= {f"shared.{key}": tensor for key, tensor in adapters.shared.items()}
+    wanted = adapters.tensors()
     for key, tensor in wanted.items():
         given = foreign.tensors.get(key)
         if given is None or given.shape != tensor.shape:
