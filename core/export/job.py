@@ -47,7 +47,7 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
 
     Raises:
         UserError: something is missing or does not fit; nothing has been written then.
-        Cancelled: by `progress`; nothing of it is left.
+        Cancelled: by `progress`; nothing of it is left, unless it was whole and only being verified.
     """
     request = Request.from_body(body)
     refuse_existing(request.out)

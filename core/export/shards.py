@@ -58,7 +58,7 @@ class Stored:
             while left:
                 chunk = file.read(min(left, CHUNK_BYTES))
                 if not chunk:
-                    raise UserError(f"{self.file} ends in the middle of {self.key}.", hint="Fetch the file again.")
+                    raise self._cut_short()
                 left -= len(chunk)
                 yield chunk
 
@@ -73,7 +73,15 @@ class Stored:
                 f"{self.key} is stored as {self.dtype} in {self.file.name}, which nothing can be merged into.",
                 hint="Export the adapter instead, or train on the unquantised model.",
             )
-        return torch.frombuffer(bytearray(b"".join(self.chunks())), dtype=DTYPES[self.dtype]).reshape(self.shape)
+        buffer = bytearray(self.size)  # filled in place: a weight may be as large as what is left of the memory
+        with self.file.open("rb") as file:
+            file.seek(self.begin)
+            if file.readinto(buffer) < self.size:
+                raise self._cut_short()
+        return torch.frombuffer(buffer, dtype=DTYPES[self.dtype]).reshape(self.shape)
+
+    def _cut_short(self) -> UserError:
+        return UserError(f"{self.file} ends in the middle of {self.key}.", hint="Fetch the file again.")
 
 
 def stored_tensors(folder: Path) -> dict[str, Stored]:

@@ -11,9 +11,10 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import FileIO
+from itertools import dropwhile
 from pathlib import Path
 
 from core.state import RunState
@@ -67,18 +68,22 @@ class Spill:
 
         Call `clear` once the transaction is committed. A line that a crash tore, or a newer program wrote, is left out.
         """
-        lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
-        tokens = [line for line in lines if line.startswith('"')]
+        tokens = [line for line in self._lines() if line.startswith('"')]
         known = json.dumps(database.execute("SELECT replayed FROM runs WHERE id = ?", (self.run,)).fetchone()[0])
         fresh = tokens[tokens.index(known) + 1 :] if known in tokens else tokens
         if not fresh:
             return state
-        for line in lines[lines.index(fresh[0]) :]:
+        for line in dropwhile(lambda line: line != fresh[0], self._lines()):
             record = _record(line)
             if record is not None:
                 state = write(database, self.run, state, record)
         database.execute("UPDATE runs SET replayed = ? WHERE id = ?", (json.loads(fresh[-1]), self.run))
         return state
+
+    def _lines(self) -> Iterator[str]:
+        """The file line by line, however long it has grown."""
+        with self.path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            yield from (line.removesuffix("\n") for line in file)
 
     def clear(self) -> None:
         """Remove the file; where that fails, its last token keeps it from counting again."""
