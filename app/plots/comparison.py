@@ -52,7 +52,7 @@ class Comparison(Panel):
         self._read: dict[tuple[str, str], Measured] = {}
         self._whole: set[tuple[str, str]] = set()
         self._drawn: dict[tuple[str, str, str], Drawn] = {}
-        self._groups: dict[str, str] = {}
+        self._kinds: dict[str, tuple[str, str]] = {}
         self._count = _AT_ONCE
         self._next = QTimer(self, singleShot=True, interval=0)
         self._next.timeout.connect(self._draw)
@@ -105,7 +105,7 @@ class Comparison(Panel):
         self.grouped.setVisible(together)
         grouped = together and self.grouped.isChecked()
         drawn = [self._drawn[row.id, key, by] for row in runs]
-        figure = compare.curves(courses, key, by, grouped=grouped, of=len(self._runs), drawn=drawn)
+        figure = compare.curves(courses, key, by, keep=_KEEP, grouped=grouped, of=len(self._runs), drawn=drawn)
         self.plot.show_figure(figure)
         self.names.setVisible(len(figure.series) > 1)
         self.help.setText(figure.help)
@@ -131,9 +131,10 @@ class Comparison(Panel):
     def _course(self, row: RunRow, name: str, key: str, by: compare.By) -> Course:
         """What a curve is made of; where its steps lie on another axis is read only for that axis."""
         places = {axis: self._read[row.id, of] if axis == by and of else Measured() for axis, (_, of) in AXES.items()}
-        if row.id not in self._groups:
-            self._groups[row.id] = compare.group_of(row.config_text)
-        return Course(name, self._groups[row.id], self._read[row.id, key], places["tokens"], places["seconds"])
+        if row.id not in self._kinds:
+            self._kinds[row.id] = compare.group_of(row.config_text), compare.task_of(row.config_text)
+        group, task = self._kinds[row.id]
+        return Course(name, group, self._read[row.id, key], places["tokens"], places["seconds"], task)
 
     def _read_on(self, runs: Sequence[RunRow], keys: Collection[str]) -> bool:
         """Read a portion of what is not read yet of these curves; returns whether that was all."""

@@ -91,6 +91,12 @@ def group_of(config: str) -> str:
     return json.dumps({key: value for key, value in json.loads(config).items() if key not in ("name", "seed")})
 
 
+def task_of(config: str) -> str:
+    """What a run learns, of its configuration's JSON text."""
+    task: str = json.loads(config)["task"]
+    return task
+
+
 def curves(
     runs: Sequence[Course], key: str, by: By, *, keep: float = 0.0, grouped: bool = False, of: int = 0,
     drawn: Sequence[Drawn] = (),
@@ -101,7 +107,7 @@ def curves(
         runs: with values of `key`.
         key: one of `CURVES`.
         by: what they are aligned by.
-        keep: how much of the past a smoothed curve keeps, where the quantity is smoothed at all.
+        keep: how much of the past a smoothed curve keeps (also of `drawn`), where the quantity is smoothed at all.
         grouped: whether runs that differ in their seed alone are shown as their mean with a band.
         of: how many curves there will be, where these are the first of more: colours stay when the others come.
         drawn: what `draw` gives of each run, where that is known already.
@@ -119,11 +125,11 @@ def curves(
             series.append(Series(name, x, y, "points" if key == "held_out" else "line", token, shape))
         else:
             series.append(_mean(f"{name} and {len(places) - 1} more", [found[at] for at in places], token, shape))
-    units = {QUANTITIES[key].unit if key in QUANTITIES else LOSS_UNITS[run.task] for run in runs}
+    units = {QUANTITIES[key].unit if key in QUANTITIES else LOSS_UNITS.get(run.task, "") for run in runs}
     unit = units.pop() if len(units) == 1 else ""
     help = f"{COMPARED} {SEEDS}" if grouped else COMPARED
-    title = f"{CURVES[key]}, smoothed" if keep > 0 and key in _SMOOTH else CURVES[key]
-    return Lines(title, AXES[by][0], Axis(CURVES[key], unit), tuple(series), help=help)
+    label = f"{CURVES[key]}, smoothed" if keep > 0 and key in _SMOOTH else CURVES[key]
+    return Lines(label, AXES[by][0], Axis(label, unit), tuple(series), help=help)
 
 
 def draw(run: Course, key: str, by: By, *, keep: float = 0.0) -> Drawn:

@@ -40,9 +40,9 @@ from core.insight.job import Look
 from core.insight.matrices import need_matrices
 from core.insight.opened import Opened
 from core.insight.paper import Paper, Section, Shown, html, markdown
-from core.launch import alive
+from core.launch import observe
 from core.paths import typed
-from core.state import status
+from core.state import Status
 from core.store.rows import RunRow
 from core.store.store import Store
 
@@ -69,8 +69,9 @@ def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
     if not body.get("runs"):
         raise UserError("No run is chosen to report on.")
     with closing(Store(home)) as store:
-        rows = [store.run(run) for run in body["runs"]]
-        sections = [_overview(rows)]
+        seen = [observe(store, store.run(run)) for run in body["runs"]]
+        rows = [row for row, _ in seen]
+        sections = [_overview(rows, [status for _, status in seen])]
         if len(rows) > 1:
             sections += [_differences(rows), *_compared(store, rows), *_layers_compared(store, rows)]
         for place, (name, row) in enumerate(zip(_names(rows), rows, strict=True)):
@@ -94,9 +95,9 @@ def _write(paper: Paper, out: Path) -> dict[str, Any]:
     return {"folder": str(out), "html": str(out / "report.html"), "files": files}
 
 
-def _overview(rows: Sequence[RunRow]) -> Section:
+def _overview(rows: Sequence[RunRow], statuses: Sequence[Status]) -> Section:
     """What each run was and came to: a list of one, a table of several."""
-    facts = [_facts(row) for row in rows]
+    facts = [_facts(row, status) for row, status in zip(rows, statuses, strict=True)]
     if len(rows) == 1:
         return Section("At a glance", facts=tuple(facts[0].items()))
     labels = tuple(dict.fromkeys(label for one in facts for label in one))
@@ -104,11 +105,11 @@ def _overview(rows: Sequence[RunRow]) -> Section:
     return Section("At a glance", figures=(Words("The runs", labels, _names(rows), cells),))
 
 
-def _facts(row: RunRow) -> dict[str, str]:
+def _facts(row: RunRow, status: Status) -> dict[str, str]:
     adapter, said, unit = row.config.adapter, row.state, LOSS_UNITS[row.config.task]
     facts = {
         "Run": row.id,
-        "State": f"{status(said, alive=alive(row.folder)).value}, step {said.step} of {row.config.train.steps}",
+        "State": f"{status.value}, step {said.step} of {row.config.train.steps}",
         "Method": f"{row.method}, rank {adapter.rank}, alpha {adapter.alpha:g}" if ranked(adapter) else row.method,
         "Model and data": f"{row.model}; {row.data}",
         "Trained numbers": f"{said.trainable_parameters:,} of {said.total_parameters:,}",

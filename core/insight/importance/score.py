@@ -44,7 +44,7 @@ class Score(Component):
     @classmethod
     def help(cls) -> str:
         """The docstring, and how far it is to be trusted."""
-        return f"{super().help()} Where it is known which layers can help, those come {cls.finds_planted}."
+        return f"{super().help()} In tests in which only known layers can help, it puts these {cls.finds_planted}."
 
     def watching(self, subject: Subject) -> Sequence[Callback]:
         """Who looks on while the adapter learns, where there is a probe; `measure` is given the same subject."""
