@@ -20,7 +20,7 @@ from core.component import Component
 from core.layers import LayerInfo, LayerPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from core.adapters.sight import Sight
     from core.callback import Callback
     from core.config.run import RunConfig
+    from core.problem import Problem
 
 ParamRole = Literal["a", "b", "value", "vector", "magnitude", "weight", "head"]
 """What a trained tensor is, for learning rates: in- and out-side factor, values between them, vector, DoRA's m, weight,
@@ -262,6 +263,10 @@ class Acting(Component):
     def callbacks(self, adapters: Adapters, config: RunConfig) -> list[Callback]:
         """What takes part in the run; empty where the member only declares something."""
         return []
+
+    def doubts(self, config: RunConfig, path: str) -> Iterator[Problem]:
+        """What the options of the whole run say against its own; `path` is the option that it is chosen with."""
+        yield from ()
 
 
 class Rates(Acting):

@@ -14,31 +14,26 @@ from core.adapters.adapted import Adapted
 
 @torch.no_grad()
 def delta_norms(layers: Sequence[Adapted]) -> NDArray[np.float32]:
-    """The Frobenius norm of every layer's dW = s B A, from r x r matrices alone; of a dense change, from that itself.
-
-    ||B A||² = sum((Bᵀ B) * (A Aᵀ)). Layers whose factors have equal shapes are worked out together: a model has two
-    hundred layers, but only a handful of shapes, and at this size starting an operation costs more than doing it.
-    """
-    factors = {place: layer.factors() for place, layer in enumerate(layers) if "factors" in layer.delta.provides}
-    groups: dict[tuple[torch.Size, torch.Size], list[int]] = {}
-    for place, (b, a) in factors.items():
-        groups.setdefault((b.shape, a.shape), []).append(place)
-    order = [place for place in range(len(layers)) if place not in factors]
-    dense = [layers[place].delta.weight(layers[place].tensors()) for place in order]
-    squares: list[Tensor] = [weight.square().sum()[None] for weight in dense]
-    for places in groups.values():
-        b = torch.stack([factors[place][0] for place in places])
-        a = torch.stack([factors[place][1] for place in places])
-        squares.append(((b.mT @ b) * (a @ a.mT)).sum((1, 2)))
-        order += places
-    norms = np.empty(len(layers), dtype=np.float32)
-    norms[order] = torch.cat(squares).clamp_(min=0).sqrt_().float().cpu().numpy()
+    """The Frobenius norm of every layer's dW, (layers,); from its factors where it has some, else from dW itself."""
+    if all("factors" in layer.delta.provides for layer in layers):
+        norms = by_layer([layer.factors() for layer in layers], product_norms)
+    else:
+        dense = [torch.linalg.vector_norm(layer.delta.weight(layer.tensors())) for layer in layers]
+        norms = torch.stack(dense).float().cpu().numpy()
     return norms * np.array([abs(layer.scale) for layer in layers], dtype=np.float32)
+
+
+def product_norms(b: Tensor, a: Tensor) -> Tensor:
+    """||B A|| of stacked factors (n, out, r) and (n, r, in), (n,): sum((Bᵀ B) * (A Aᵀ)), from r x r matrices alone."""
+    return ((b.mT @ b) * (a @ a.mT)).sum((1, 2)).clamp_min(0).sqrt()
 
 
 @torch.no_grad()
 def by_layer(tensors: Sequence[Sequence[Tensor]], of: Callable[..., Tensor]) -> NDArray[np.float32]:
     """One number for each layer, from its tensors; layers whose tensors have equal shapes are worked out together.
+
+    A model has two hundred layers, but only a handful of shapes, and at this size starting an operation costs more than
+    doing it.
 
     Args:
         tensors: of every layer, as many of each.
@@ -47,8 +42,10 @@ def by_layer(tensors: Sequence[Sequence[Tensor]], of: Callable[..., Tensor]) -> 
     groups: dict[tuple[torch.Size, ...], list[int]] = {}
     for place, own in enumerate(tensors):
         groups.setdefault(tuple(tensor.shape for tensor in own), []).append(place)
-    found = np.empty(len(tensors), dtype=np.float32)
+    parts = []
     for places in groups.values():
-        stacked = (torch.stack(list(same)) for same in zip(*(tensors[place] for place in places), strict=True))
-        found[places] = of(*stacked).float().cpu().numpy()
+        stacked = (torch.stack(same) for same in zip(*(tensors[place] for place in places), strict=True))
+        parts.append(of(*stacked).float())
+    found = np.empty(len(tensors), dtype=np.float32)
+    found[[place for places in groups.values() for place in places]] = torch.cat(parts).cpu().numpy()
     return found

@@ -164,14 +164,9 @@ class Following(Callback):
 
     def vectors(self) -> dict[str, list[float]]:
         """How far the base itself has moved, as a Frobenius norm per layer."""
-        import torch
+        from core.adapters.norms import by_layer, product_norms
 
-        drifts = []
-        for layer in self.layers.values():
-            carried = layer.base_update.carried(layer)
-            if carried is None:
-                drifts.append(torch.zeros(()))
-            else:
-                b, a = carried
-                drifts.append(layer.scale * ((b.T @ b) * (a @ a.T)).sum().clamp_min(0).sqrt())
-        return {"base_drift": torch.stack(drifts).tolist()}
+        layers = list(self.layers.values())
+        carried = [pair for layer in layers if (pair := layer.base_update.carried(layer)) is not None]
+        norms = by_layer(carried, product_norms).tolist() if carried else [0.0] * len(layers)
+        return {"base_drift": [norm * layer.scale for norm, layer in zip(norms, layers, strict=True)]}

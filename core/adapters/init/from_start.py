@@ -26,9 +26,7 @@ FROM_START = LayerMap(
 
 def from_start(layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
     """||A - A0|| of every layer, under the figure's key."""
-    import torch
+    from core.adapters.norms import by_layer
 
-    with torch.no_grad():
-        norms = [torch.linalg.vector_norm(layer.own["a"] - layer.own["start_a"]) for layer in layers]
-        found: NDArray[np.float32] = torch.stack(norms).float().cpu().numpy()
-    return {FROM_START.vector: found}
+    pairs = [(layer.own["a"], layer.own["start_a"]) for layer in layers]
+    return {FROM_START.vector: by_layer(pairs, lambda a, first: (a - first).norm(dim=(1, 2)))}

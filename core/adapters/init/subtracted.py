@@ -58,7 +58,8 @@ class Offset(Init):
         return from_start(layers)
 
     def carried(self, layer: Adapted) -> tuple[Tensor, Tensor]:
-        return layer.derived("start_b", lambda: -layer.own["start_b"]), layer.own["start_a"]
+        first = layer.own["start_b"]
+        return layer.derived("start_b", lambda: -first, of=(first,)), layer.own["start_a"]
 
     def since(self, layer: Adapted, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
         import torch
