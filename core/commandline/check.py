@@ -54,6 +54,6 @@ def text(found: Examination) -> str:
     if found.examples is not None:
         lines["examples"] = f"{found.examples:,} to train on, {found.held_out_examples:,} held out"
         lines["trained tokens"] = f"{found.trained_tokens:,} an epoch"
-    warnings = [f"Note: {sentence(warning)}" for warning in found.warnings]
+    warnings = [f"Note: {said}" for said in (*found.notes, *map(sentence, found.warnings))]
     end = [] if found.problems else ["Ready to train."]
     return "\n".join([*([pairs(lines)] if lines else []), *warnings, *end])

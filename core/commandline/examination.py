@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found; None where something in the way kept it from being found out."""
+    """What was found; None where something in the way kept it from being found out.
+
+    `notes` say what the data was taken for, and what beside it was not read.
+    """
 
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
@@ -34,6 +37,7 @@ class Examination:
     examples: int | None = None
     held_out_examples: int | None = None
     trained_tokens: int | None = None
+    notes: tuple[str, ...] = ()
 
     def refuse_blocking(self) -> None:
         """Go no further where something blocks.
@@ -58,6 +62,7 @@ class Examination:
             "examples": self.examples,
             "held_out_examples": self.held_out_examples,
             "trained_tokens": self.trained_tokens,
+            "notes": list(self.notes),
         }
 
 
@@ -107,6 +112,7 @@ def examine(home: Home, config: RunConfig) -> Examination:
         examples=len(data.train),
         held_out_examples=len(data.held_out),
         trained_tokens=sum(example.targets for example in data.train),
+        notes=(f"The data is read as {data.report.format_label}. {data.report.reason}", *data.report.notes),
     )
 
 

@@ -26,8 +26,8 @@ class Train(Subcommand):
         config = read(arguments.file)
         workspace = home(arguments)
         found = examination.examine(workspace, config)
-        for warning in found.warnings:
-            say(examination.sentence(warning))
+        for said in (*found.notes, *map(examination.sentence, found.warnings)):
+            say(said)
         found.refuse_blocking()
         with closing(Store(workspace)) as store:
             return following.train(workspace, store, store.create_run(config))

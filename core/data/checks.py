@@ -71,6 +71,9 @@ def _nothing_to_learn(data: DataConfig, parts: Parts) -> Problem | None:
     hint = "No row has an answer (a turn of the assistant). Set data.train_on to everything, or choose another shape."
     if parts.reading.oddities.get(SILENCED):
         hint = "Every answer says that it is not learned (weight 0, or train: false). Give one a weight above 0."
+    elif any(turn.trained for example in parts.reading.first if example.style == "chat" for turn in example.turns):
+        hint = "The rows have answers, and the chat template writes none of them: choose another (data.template)."
+        return Problem("data.template", text, hint, **known, **_other_template(parts))
     return Problem("data.train_on", text, hint, remedy={"data.train_on": "everything"}, **known)
 
 
@@ -124,9 +127,15 @@ def _template_marks(data: DataConfig, parts: Parts) -> Iterator[Problem]:
         hint = "The model would see them in pieces: take the template that the model was made with, or a plain one."
         yield about(
             parts.tokens, everything(parts.tokens), "data.template", text, hint, check="template-marks", blocking=True,
-            remedy={"data.template": "" if parts.encoder.has_own else "plain"},
-            does="Take the model's own" if parts.encoder.has_own else "Take plain headings",
+            **_other_template(parts),
         )  # fmt: skip
+
+
+def _other_template(parts: Parts) -> dict[str, Any]:
+    """The remedy that writes chats another way: the model's own, or plain headings where it is that one or has none."""
+    if parts.encoder is not None and parts.encoder.chosen_template and parts.encoder.has_own:
+        return {"remedy": {"data.template": ""}, "does": "Take the model's own"}
+    return {"remedy": {"data.template": "plain"}, "does": "Take plain headings"}
 
 
 def _double_begin(data: DataConfig, parts: Parts) -> Iterator[Problem]:

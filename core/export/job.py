@@ -112,7 +112,7 @@ def make(request: Request, source: Source, trained: Adapters, progress: Progress
         notes = storage_notes(request, source, adapters)
         if request.to == "adapter":
             own = adapter.equivalent(adapters, adapter.form_for(adapters))
-            notes = (*notes, *filter(None, (own, serving.vllm(adapters))))
+            notes = (*notes, *filter(None, (own, serving.peft(adapters, source.info), serving.vllm(adapters))))
         return Made(adapters, plans, notes)
     rank = request.rank or lowrank.largest_rank(trained)
     adapters, kept = lowrank.convert(trained, source.info, rank, progress=progress)

@@ -1,6 +1,6 @@
-"""What vLLM makes of an adapter in PEFT's layout: it says so only when it is loaded, which may be on another machine.
+"""What vLLM and PEFT make of an adapter in PEFT's layout: said only when it is loaded, maybe on another machine.
 
-It knows LoRA alone, and among its settings not all that PEFT knows (its `lora/peft_helper.py`, 0.32). Ranks come in
+vLLM knows LoRA alone, and among its settings not all that PEFT knows (its `lora/peft_helper.py`, 0.32). Ranks come in
 steps, of which it has to be told when it is started. Older releases (0.15) take one rank and one alpha for all layers,
 whatever the patterns say, and compute something else without a word.
 """
@@ -9,11 +9,28 @@ from __future__ import annotations
 
 from core.adapters.attach import Adapters
 from core.export.adapter import LORA, form_for, head_modules
+from core.models.info import ModelInfo
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Those that `--max-lora-rank` takes."""
 HEADS = frozenset({"classifier", "score"})
 """Modules that it takes whole beside the layers."""
+OF_EXPERTS = frozenset({"gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"})
+"""Names that PEFT (0.21) takes for the experts of a mixture, wherever else a layer is called so."""
+STATEFUL = frozenset({"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"})
+"""Model types on whose `out_proj` PEFT puts no adapter."""
+
+
+def peft(adapters: Adapters, info: ModelInfo) -> str:
+    """What PEFT does not open of an adapter that it has a type for; empty where it opens all of it."""
+    ends = {name.rpartition(".")[2] for name in adapters.layers}
+    lost = sorted(ends & OF_EXPERTS) if info.experts else []
+    if lost:
+        text = f"PEFT takes {', '.join(lost)} for layers of the experts, and leaves out what those beside them learned"
+        return f"{text}: export a merged model for it."
+    if info.model_type in STATEFUL and "out_proj" in ends:
+        return "PEFT does not open it, as it puts no adapters on out_proj of this kind of model: export a merged model."
+    return ""
 
 
 def vllm(adapters: Adapters) -> str:

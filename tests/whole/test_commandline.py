@@ -71,6 +71,7 @@ def test_check_counts_what_is_trained_and_says_that_it_is_ready(home: Home, tmp_
     assert found["memory"]["total"] == sum(size for part, size in found["memory"].items() if part != "total")
     assert found["examples"] + found["held_out_examples"] == 24
     assert found["trained_tokens"] > 24
+    assert found["notes"][0].startswith("The data is read as ")
 
 
 @pytest.mark.parametrize(

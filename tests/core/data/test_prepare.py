@@ -67,6 +67,14 @@ def test_a_run_with_nothing_to_learn_is_blocked_with_a_sentence(tmp_path: Path) 
     assert len(run(lines(tmp_path / "b.jsonl", questions), train_on="everything", held_out=0).train) == 3
 
 
+def test_a_template_that_writes_no_answer_is_named_where_there_is_nothing_to_learn(tmp_path: Path) -> None:
+    answered = [{"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]}] * 3
+    questions_alone = "{% for message in messages[:1] %}{{ message['content'] }}{% endfor %}"
+    with pytest.raises(UserError, match="nothing to learn") as caught:
+        run(lines(tmp_path / "a.jsonl", answered), template=questions_alone)
+    assert caught.value.path == "data.template"
+
+
 def test_a_run_whose_answers_are_all_cut_off_says_how_long_they_are(tmp_path: Path) -> None:
     rows = [{"instruction": "long " * 50, "response": "A"}]
     with pytest.raises(UserError, match="nothing to learn") as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,11 @@ def test_a_kind_that_is_trained_everywhere_is_named_by_its_suffix(tmp_path: Path
 def test_a_suffix_that_other_modules_share_is_not_used() -> None:
     modules = ["h.0.attn.c_proj", "h.0.mlp.c_proj", "h.0.mlp.c_fc"]
     assert adapter.targets(["h.0.attn.c_proj", "h.0.mlp.c_fc"], modules) == ["c_fc", "h.0.attn.c_proj"]
+
+
+def test_an_export_says_what_peft_leaves_out_beside_experts(tmp_path: Path) -> None:
+    """PEFT moves every target that is called like a layer of the experts onto the experts."""
+    made = make(tmp_path, "llama", rank=4, alpha=8)
+    info = describe(made.base)
+    assert serving.peft(made.adapters, info) == ""
+    assert "PEFT takes down_proj for layers of the experts" in serving.peft(made.adapters, replace(info, experts=4))
