@@ -1,8 +1,8 @@
 """Options and choices as the window writes them: by the labels that stand on its forms.
 
-What `core` says of a run names an option as the run file does, and behind it what to choose there: "Set adapter.init to
-eva". So it is right on the command line, and so it is kept in the database. No other word looks like such a name, so
-the names are marks as well: here, and nowhere else, the window finds them and puts its own words in their place.
+What `core` says of a run names options and choices as the run file does: "Set adapter.init to eva". So it is right on
+the command line, and so it is kept in the database. No other word looks like such a name, so the names are marks as
+well: here, and nowhere else, the window finds them and puts its own words in their place.
 """
 
 from __future__ import annotations
@@ -38,11 +38,17 @@ def spoken(value: Any) -> str:
 
 
 def labelled(sentence: str) -> str:
-    """The sentence with labels: "Set train.schedule to linear." becomes "Set 'Schedule' to 'Linear'."."""
+    """The sentence with labels in place of names.
+
+    "Set train.schedule to linear." becomes "Set 'Schedule' to 'Linear'.", and "adapter.init 'eva' needs" "Start 'Main
+    directions of the inputs (EVA)' needs".
+    """
     pattern, known = _marks()
 
     def worded(found: re.Match[str]) -> str:
         label, choices = known[found["path"]]
+        if chosen := found["chosen"]:
+            return f"{label} '{choices.get(chosen, chosen)}'"
         values = _CHOICE.sub(lambda one: f"'{choices[one[0]]}'" if one[0] in choices else one[0], found["values"] or "")
         return f"'{label}'{values}" if "." in found["path"] or values else found[0]
 
@@ -59,8 +65,8 @@ def _marks() -> tuple[re.Pattern[str], Mapping[str, tuple[str, Mapping[str, str]
     paths = "|".join(re.escape(path) for path in sorted(known, key=len, reverse=True))
     kinds = {kind for _, choices in known.values() for kind in choices}
     kind = f"(?:{'|'.join(re.escape(kind) for kind in sorted(kinds, key=len, reverse=True))})(?![\\w-])"
-    values = f"(?P<values> (?:to|is) {kind}(?:(?:, | or ){kind})*)?"
-    return re.compile(rf"(?<![\w.'/-])(?P<path>{paths})(?!\.?\w){values}"), known
+    behind = f"(?P<values> (?:to|is) {kind}(?:(?:, | or ){kind})*)|(?: '(?P<chosen>{kind})')"
+    return re.compile(rf"(?<![\w.'/-])(?P<path>{paths})(?!\.?\w)(?:{behind})?"), known
 
 
 def _options(part: type[BaseModel], above: str = "") -> Iterator[tuple[str, Field]]:

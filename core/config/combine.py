@@ -28,7 +28,7 @@ WORDS = {
     "rank": "a rank",
     "seeded_start": "a start that is drawn at random, the same for layers of one shape",
     "sliced": "factors that can be cut to any rank",
-    "triplets": "singular triplets (P, lambda, Q)",
+    "triplets": "singular triplets (P, λ, Q)",
     "unit_scale": "a scale of 1",
     "whole": "a change of every number, without a rank",
 }
@@ -124,7 +124,7 @@ def _remedy(chosen: Mapping[str, Component], path: str, word: str, facts: frozen
             and _needs({**chosen, option: member}, facts) <= before - {(path, word)}
         ]
         ways += [f"{option} to {_listed(kinds)}"] if kinds else []
-    return f"Set {', or '.join(ways)}." if ways else f"Choose another {_label(path).lower()}."
+    return f"Set {', or '.join(ways)}." if ways else f"Choose another {path}."
 
 
 def _needs(chosen: Mapping[str, Component | type[Component]], facts: frozenset[str]) -> set[tuple[str, str]]:
@@ -137,11 +137,7 @@ def _listed(kinds: Sequence[str]) -> str:
 
 
 def _named(path: str, member: Component) -> str:
-    return f"{_label(path)} '{member.label}'"
-
-
-def _label(path: str) -> str:
-    return AXES[path.rpartition(".")[2]].label
+    return f"{path} '{member.kind}'"
 
 
 def _said(word: str) -> str:

@@ -61,7 +61,7 @@ def trained(info: ModelInfo, adapter: AdapterConfig) -> list[LayerPlan]:
     found = selection.candidates(select(info.layers, adapter), info.vectors)
     if not found:
         raise UserError(
-            f"{info.name} has nothing that '{selection.label}' could train.",
+            f"{info.name} has nothing that adapter.selection '{selection.kind}' could train.",
             hint="Choose another selection: every transformer has norms, few newer ones have biases.",
             path="adapter.selection",
         )

@@ -24,6 +24,7 @@ NAME = re.compile(r"\b(?:adapter|data|model|train)\.[a-z]")
             "'Dense (full fine-tuning)'.",
         ),
         ("Set adapter.scale to 1.", "Set 'Scale' to '1 (no alpha)'."),
+        ("adapter.scale 'alpha/sqrt(r)' needs a rank.", "Scale 'alpha / √r (rsLoRA)' needs a rank."),
         ("Set train.clip to 1.", "Set 'Clip' to 1."),
         ("Set train.learning_rate to about 0.002.", "Set 'Learning rate' to about 0.002."),
         ("Set adapter.rank_schedule.leak to allow.", "Set 'Rows not in use' to 'Allow'."),

@@ -170,7 +170,7 @@ def test_a_need_is_met_by_another_member_and_not_by_oneself() -> None:
     (problem,) = unmet({"adapter.magnitude": Taker()})
 
     assert problem.path == "adapter.magnitude"
-    assert problem.text == "Magnitude 'Taker' needs rank owner, which nothing else here provides."
+    assert problem.text == "adapter.magnitude 'taker' needs rank owner, which nothing else here provides."
 
 
 @pytest.mark.parametrize("method", ["qlora", "qdora", "qdvora", "qdylora"])
