@@ -85,6 +85,13 @@ class LayerPlan:
         """The layer's name."""
         return self.layer.name
 
+    @property
+    def make(self) -> tuple[object, ...]:
+        """All but name and block: plans of one make cost the same, and hundreds are priced as few."""
+        layer = self.layer
+        size = (layer.out_features, layer.in_features, layer.role, layer.kind)
+        return (*size, self.rank, self.alpha, self.shared, self.trained)
+
 
 def columns(layers: Sequence[LayerInfo]) -> list[str]:
     """What stands at the head of each layer's column on a map: its role, where that tells it from its neighbours.

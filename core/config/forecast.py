@@ -106,7 +106,8 @@ def count(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> int:
     """How many numbers the optimizer will see; none of matrices, where vectors are trained instead."""
     selection = adapter.axis("selection")
     assert isinstance(selection, Selection)
-    return sum(param.numel for param in _params(selection.candidates(list(plans), ()), adapter) if param.trainable)
+    params = _params(selection.candidates(list(plans), ()), adapter)
+    return sum(times * param.numel for param, times in params if param.trainable)
 
 
 def forecast(
@@ -132,7 +133,7 @@ def forecast(
     assert isinstance(optimizer, Optimizer)
     memory = Memory(
         weights=_weights(info, config, width),
-        adapter=(sum(param.numel for param in _params(plans, config.adapter)) + head) * FLOAT,
+        adapter=(sum(times * param.numel for param, times in _params(plans, config.adapter)) + head) * FLOAT,
         gradients=trained * FLOAT,
         optimizer=math.ceil(trained * optimizer.bytes_per_parameter()),
         activations=math.ceil(_activations(info, plans, config, largest, width, device) * SLACK[device])
@@ -144,20 +145,26 @@ def forecast(
     return replace(memory, process=PROCESS[device] + above, reclaimable=above)
 
 
-def _params(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> Iterator[Param]:
-    """Every tensor of the adapters; one that all layers share once, at the largest shape that any of them needs."""
+def _params(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> Iterator[tuple[Param, int]]:
+    """Every tensor of the adapters, and how often it is there: one for all plans of one make.
+
+    One that all layers share is there once, at the largest shape that any of them needs.
+    """
     delta, magnitude = adapter.axis("delta"), adapter.axis("magnitude")
     base_update, init = adapter.axis("base_update"), adapter.axis("init")
     assert isinstance(delta, Delta) and isinstance(magnitude, Magnitude)
     assert isinstance(base_update, BaseUpdate) and isinstance(init, Init)
     shared: dict[str, Param] = {}
+    makes: dict[object, list[LayerPlan]] = {}
     for plan in plans:
-        for param in declared(plan, delta, magnitude, base_update, init).values():
+        makes.setdefault(plan.make, []).append(plan)
+    for alike in makes.values():
+        for param in declared(alike[0], delta, magnitude, base_update, init).values():
             if param.shared is None:
-                yield param
+                yield param, len(alike)
             elif param.shared not in shared or param.numel > shared[param.shared].numel:
                 shared[param.shared] = param
-    yield from shared.values()
+    yield from ((param, 1) for param in shared.values())
 
 
 def _weights(info: ModelInfo, config: RunConfig, width: int) -> int:
@@ -191,11 +198,15 @@ def _activations(
     roles: dict[int, set[Role]] = {block: set() for block in range(info.blocks)}
     for layer in info.layers:
         roles.setdefault(layer.block or 0, set()).add(layer.role)
-    kept = [
-        _block(info, roles[block], chosen.get(block, ()), config, width=width, columns=columns)
-        for block in sorted(roles)
-        if block >= min(chosen)
-    ]
+    known: dict[object, int] = {}
+    kept = []
+    lowest = min(chosen)
+    for block in sorted(at for at in roles if at >= lowest):
+        plans = chosen.get(block, ())
+        make = (frozenset(roles[block]), *(plan.make for plan in plans))
+        if make not in known:
+            known[make] = _block(info, roles[block], plans, config, width=width, columns=columns)
+        kept.append(known[make])
     stream = info.hidden * FLOAT
     working = 3 * _inner(info) * width + 3 * stream
     if config.train.gradient_checkpointing:

@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from core.adapters.axis import Scale, Selection
 from core.config.compact import compact
 from core.config.edit import replaced
@@ -24,6 +26,8 @@ from core.layers import LayerInfo, LayerPlan
 
 HIGHEST = 256
 """The rank that no layer is given more than."""
+_HALVINGS = 40
+"""How closely the bound of what is dealt out at once is found: beyond, ranks follow one by one."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,16 @@ def spend(
         UserError: not even one rank of one layer can be paid for.
     """
     prices = _prices(plans, adapter)
-    most = {plan.name: min(highest, plan.layer.out_features, plan.layer.in_features) for plan in plans}
-    order = {plan.name: place for place, plan in enumerate(plans)}
-    ranks: Counter[str] = Counter()
+    able = [plan for plan in plans if math.isfinite(scores[plan.name]) and scores[plan.name] > 0]
+    most = [min(highest, plan.layer.out_features, plan.layer.in_features) for plan in able]
+    dealt, left = _dealt([scores[plan.name] for plan in able], [prices[plan.name] for plan in able], most, budget)
+    ranks = Counter({plan.name: rank for plan, rank in zip(able, dealt, strict=True) if rank})
     waiting = [
-        (-scores[name], order[name], name) for name in prices if math.isfinite(scores[name]) and scores[name] > 0
+        (-scores[plan.name] / (rank + 1), place, plan.name)
+        for place, (plan, rank) in enumerate(zip(able, dealt, strict=True))
+        if rank < most[place]
     ]
     heapq.heapify(waiting)
-    left = budget
     while waiting:
         _, place, name = heapq.heappop(waiting)
         first, further = prices[name]
@@ -119,7 +125,7 @@ def spend(
             continue
         left -= price
         ranks[name] += 1
-        if ranks[name] < most[name]:
+        if ranks[name] < most[place]:
             heapq.heappush(waiting, (-scores[name] / (ranks[name] + 1), place, name))
     if not ranks:
         least = min((price for price, _ in prices.values()), default=0)
@@ -129,6 +135,32 @@ def spend(
     return _proposal(
         layers, [_with_rank(plan, ranks[plan.name], adapter) for plan in plans if ranks[plan.name]], adapter
     )
+
+
+def _dealt(
+    scores: Sequence[float], prices: Sequence[tuple[int, int]], most: Sequence[int], budget: int
+) -> tuple[list[int], int]:
+    """The ranks that come before money is short, and what is left then: all those whose share is above one bound.
+
+    Dealing out tens of thousands one by one would take longer than a frame; the bound is found by halving.
+    """
+    of, (first, further) = np.array(scores), np.array(prices, dtype=np.int64).reshape(-1, 2).T
+    ranks, left = np.zeros(len(of), dtype=np.int64), budget
+    low, high = 0.0, float(of.max(initial=0.0))
+    for _ in range(_HALVINGS):
+        bound = (low + high) / 2
+        if not low < bound < high:
+            break
+        more = np.floor(of / bound)
+        more += of / (more + 1) >= bound  # the quotient was rounded
+        more -= of / np.maximum(more, 1) < bound * (more > 0)
+        more = np.minimum(more, most).astype(np.int64)
+        cost = int(np.sum(np.where(more > 0, first + (more - 1) * further, 0)))
+        if cost <= budget:
+            ranks, left, high = more, budget - cost, bound
+        else:
+            low = bound
+    return ranks.tolist(), left
 
 
 def _prices(plans: Sequence[LayerPlan], adapter: AdapterConfig) -> dict[str, tuple[int, int]]:
