@@ -114,8 +114,12 @@ def read(folder: Path) -> SavedAdapter:
         )
     except FileNotFoundError:
         raise UserError(f"There is no adapter in {folder}.", hint=f"It would hold {DESCRIPTION}.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"The adapter in {folder} cannot be read: {error!r}.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged, or says what this version does not know.", hint="Take another checkpoint."
+        ) from error
 
 
 def _plan(row: dict[str, Any]) -> LayerPlan:
