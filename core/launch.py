@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -292,7 +292,8 @@ def _worker(folder: Path) -> psutil.Process | None:
     return _process(record) if record and record["pid"] and alive(folder) else None
 
 
-def _end(action: Any) -> None:
+def _end(action: Callable[[], None]) -> None:
+    """Do it to a process that may have ended by itself meanwhile."""
     try:
         action()
     except psutil.NoSuchProcess:

@@ -33,8 +33,6 @@ tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 ```""",
     "gguf": "`{file}` opens in llama.cpp, LM Studio and the like. For Ollama, put `FROM ./{file}` into a Modelfile.",
 }
-
-
 BESIDE = "`{file}` is the same for llama.cpp (`--lora {file}`) and, in a Modelfile, for Ollama (`ADAPTER ./{file}`)."
 
 

@@ -220,8 +220,8 @@ def numbers(tensor: Planned, config: Any, architecture: Architecture) -> np.ndar
         weight = weight.T
     if tensor.kind == "F16" and float(weight.abs().max()) > np.finfo(np.float16).max:
         raise UserError(f"{tensor.name} has numbers that float16 cannot hold.", hint="Choose the precision BF16.")
-    plain = np.ascontiguousarray(weight.numpy())
-    rounded: np.ndarray = gguf.quantize(plain, gguf.GGMLQuantizationType[tensor.kind])
+    whole = np.ascontiguousarray(weight.numpy())
+    rounded: np.ndarray = gguf.quantize(whole, gguf.GGMLQuantizationType[tensor.kind])
     return rounded
 
 
@@ -234,12 +234,16 @@ def rotate(weight: Tensor, heads: int) -> Tensor:
     return halves.transpose(1, 2).reshape(weight.shape)
 
 
+def plain(name: str) -> str:
+    """A name in letters that every file system takes; empty where none is left of it."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")
+
+
 def file_name(name: str, parameters: int, precision: str) -> str:
-    """`<name>-<SIZE>-<QUANT>.gguf`, in letters that every file system takes."""
+    """`<name>-<SIZE>-<QUANT>.gguf`."""
     import gguf
 
-    plain = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "model"
-    return f"{plain}-{gguf.model_weight_count_rounded_notation(parameters)}-{precision}.gguf"
+    return f"{plain(name) or 'model'}-{gguf.model_weight_count_rounded_notation(parameters)}-{precision}.gguf"
 
 
 def size(info: ModelInfo, precision: str) -> int:

@@ -9,7 +9,6 @@ that belong to rotated heads are put in llama.cpp's order, as those of the base 
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from core.adapters.attach import Adapters
-from core.export.gguf import WRITTEN, gguf_name, rotate
+from core.export.gguf import WRITTEN, gguf_name, plain, rotate
 from core.export.gguf_metadata import introduce
 from core.models.gguf_names import ARCHITECTURES
 from core.models.info import ModelInfo
@@ -49,7 +48,7 @@ def write(adapters: Adapters, info: ModelInfo, folder: Path, *, name: str, base:
     if ARCHITECTURES[given].rotated:
         config = AutoConfig.from_pretrained(info.path, local_files_only=True)
         heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
-    file = f"{re.sub(r'[^A-Za-z0-9._]+', '-', name).strip('-.') or 'run'}-lora-r{rank}.gguf"
+    file = f"{plain(name) or 'run'}-lora-r{rank}.gguf"
     writer = gguf.GGUFWriter(folder / file, given)
     try:
         writer.add_type(gguf.GGUFType.ADAPTER)

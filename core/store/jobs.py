@@ -17,7 +17,6 @@ from core.store.schema import transaction, translated
 
 _COLUMNS = "id, kind, body, state, cancel, text, share, result, error_text, error_hint, traceback"
 
-
 KEPT = 100
 """Ended jobs that stay, so that whoever waits for one still finds it."""
 

@@ -40,7 +40,6 @@ _RUN = (
 )
 _SEARCHED = "id || ' ' || name || ' ' || tags || ' ' || notes || ' ' || method || ' ' || model || ' ' || data"
 
-
 _OF_RUNS = ("events", "points", "vectors", "samples", "checkpoints", "commands")
 """The tables that a run has rows in, beside its own."""
 

@@ -60,11 +60,7 @@ class TokenLoss:
         if self.plain and self.head is not None:
             hidden = _body(self.model)(**inputs).last_hidden_state
             return chunked_loss(hidden, keep, targets, self.head.weight, self.head.bias, weights)
-        if self.keeps_logits:
-            logits = self.model(**inputs, logits_to_keep=keep).logits
-        else:
-            logits = self.model(**inputs).logits[keep]
-        return _summed(logits.float().view(len(targets), -1), targets, weights)
+        return _summed(self._logits(inputs, keep, len(targets)), targets, weights)
 
     def log_probabilities(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The log-probability of every trained token as it is, for objectives of their own.
@@ -84,11 +80,15 @@ class TokenLoss:
                 for a, b in _chunks(len(targets), len(weight), self.device)
             ]
             return torch.cat(found) if found else hidden.new_zeros(0), keep
+        return -functional.cross_entropy(self._logits(inputs, keep, len(targets)), targets, reduction="none"), keep
+
+    def _logits(self, inputs: dict[str, Any], keep: Tensor, count: int) -> Tensor:
+        """The model's own logits at the `count` positions of `keep`, (count, vocabulary) float32."""
         if self.keeps_logits:
-            logits = self.model(**inputs, logits_to_keep=keep).logits
+            logits: Tensor = self.model(**inputs, logits_to_keep=keep).logits
         else:
             logits = self.model(**inputs).logits[keep]
-        return -functional.cross_entropy(logits.float().view(len(targets), -1), targets, reduction="none"), keep
+        return logits.float().view(count, -1)
 
     def figures(self, *, whole: bool) -> dict[str, float]:
         """Nothing beside the loss."""

@@ -219,10 +219,11 @@ class Budget(Callback):
         return {"budget": float(self.allowed)}
 
     def vectors(self) -> Mapping[str, Sequence[float]]:
-        ranks = [
-            float(self.kept[name].sum()) if self.kept else float(layer.plan.rank) for name, layer in self.layers.items()
-        ]
-        return {"rank": ranks}
+        from core.adapters.norms import by_layer
+
+        if not self.kept:
+            return {"rank": [float(layer.plan.rank) for layer in self.layers.values()]}
+        return {"rank": by_layer([(self.kept[name],) for name in self.layers], lambda kept: kept.sum(1)).tolist()}
 
     def state(self) -> dict[str, Tensor]:
         return {
