@@ -20,11 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from core.config.run import RunConfig
     from core.figures.live.figure import LiveFigure
-    from core.problem import Problem
 
 
 class Part(BaseModel):
@@ -61,10 +57,6 @@ class Component(Part):
     def help(cls) -> str:
         """The docstring, as one text."""
         return " ".join((cls.__doc__ or "").split())
-
-    def doubts(self, config: RunConfig, path: str) -> Iterator[Problem]:
-        """What its own options, and those of the whole run, say against it; `path` is the option it is chosen with."""
-        yield from ()
 
     def to_value(self) -> dict[str, Any]:
         """The run file's mapping: `kind` first, then the options."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from core.adapters import names
+from core.adapters.axis import Acting
 from core.component import Component
 from core.config.run import AXES, AdapterConfig, RunConfig
 from core.problem import Problem
@@ -52,7 +53,8 @@ def combined(config: RunConfig) -> Iterator[Problem]:
     yield from unmet(chosen, given)
     yield from doubtful(chosen, given)
     for path, member in chosen.items():
-        yield from member.doubts(config, path)
+        if isinstance(member, Acting):
+            yield from member.doubts(config, path)
 
 
 def unmet(chosen: Mapping[str, Component], facts: frozenset[str] = frozenset()) -> Iterator[Problem]:
