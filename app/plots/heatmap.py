@@ -20,8 +20,6 @@ from app.style.scales import colors
 from app.style.theme import Theme
 from core.figures.figure import Heatmap
 
-_TOP = 8
-"""Pixels above the inside of a plot, and so above the bar beside it."""
 _SMALL = 65536
 """Values that are looked at in no time."""
 
@@ -65,6 +63,7 @@ class HeatmapPlot(Canvas):
         self._image.setZValue(-10)
         self.addItem(self._image)
         self.view.sigResized.connect(self._colour)
+        self.view.sigResized.connect(self._level)
 
     def _paint(self, figure: Heatmap) -> None:
         self.setAccessibleDescription(figure.summary())
@@ -85,6 +84,10 @@ class HeatmapPlot(Canvas):
         if isinstance(self.figure, Heatmap) and self.figure.rows:
             self.view.setYRange(0, len(self.figure.rows), padding=0)
         self._colour()
+
+    def _level(self) -> None:
+        inside = self.view.sceneBoundingRect()
+        self.scale_bar.level(inside.top(), inside.bottom())
 
     def _find_range(self, figure: Heatmap) -> None:
         """The lowest and the largest value so far; of a large figure only new columns are looked at."""
@@ -179,6 +182,7 @@ class ScaleBar(QWidget):
         self._name = ""
         self._ends = (0.0, 0.0)
         self._middle = False
+        self._inside = (0.0, 80.0)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         Theme.current().changed.connect(self.updateGeometry)
 
@@ -188,6 +192,12 @@ class ScaleBar(QWidget):
             self._name, self._ends, self._middle = name, (low, high), middle
             self.setToolTip(name)
             self.setAccessibleName(f"Colours: {name}, from {low:.3g} to {high:.3g}")
+            self.update()
+
+    def level(self, top: float, bottom: float) -> None:
+        """Stand between these heights, those of the inside of the plot beside it."""
+        if (top, bottom) != self._inside:
+            self._inside = top, bottom
             self.update()
 
     def sizeHint(self) -> QSize:
@@ -202,8 +212,8 @@ class ScaleBar(QWidget):
         """Paint bar and numbers, level with the plot's inside."""
         theme = Theme.current()
         painter = QPainter(self)
-        bottom = theme.px(38)
-        bar = QRectF(0, _TOP, theme.px(10), max(self.height() - bottom - _TOP, 10))
+        top, bottom = self._inside
+        bar = QRectF(0, top, theme.px(10), max(bottom - top, 10))
         painter.drawImage(bar, _ribbon(self._middle))
         painter.setFont(theme.font(11))
         painter.setPen(theme.color("muted"))
