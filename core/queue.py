@@ -76,6 +76,21 @@ def before(store: Store, run: str) -> str:
     return busy.name if busy is not None else ""
 
 
+def turn(store: Store, run: str) -> tuple[str, str]:
+    """The place of a run in the queue in words ("Queued, 2nd of 3"), and what it waits for in a sentence."""
+    ahead = [row.id for row in waiting(store)]
+    place = ahead.index(run) + 1 if run in ahead else 1
+    text = f"Queued, {_ordinal(place)} of {len(ahead)}" if len(ahead) > 1 else "Queued"
+    name = before(store, run)
+    return text, f"It starts when {name} has ended." if name else "It starts in a moment."
+
+
+def _ordinal(place: int) -> str:
+    """`1st`, `2nd`, `3rd`, `4th`, `11th`, `21st`."""
+    last = 0 if place % 100 in (11, 12, 13) else place % 10
+    return f"{place}{({1: 'st', 2: 'nd', 3: 'rd'}).get(last, 'th')}"
+
+
 def ensure_queue(home: Home) -> None:
     """See to it that a process starts what waits; cheap where one is there.
 

@@ -24,6 +24,7 @@ from app.widgets.example_view import ExamplePanel
 from app.widgets.mapping_dialog import MappingDialog
 from app.widgets.scroll import scrolled
 from app.widgets.source_list import Source, SourceList
+from app.widgets.stack import Stack
 from app.widgets.template_dialog import TemplateDialog
 from app.widgets.token_panel import TokenPanel
 from app.widgets.waiting import WaitingView
@@ -148,7 +149,8 @@ class DataPage(Page):
             "unknown": self.unknown,
         }  # fmt: skip
         holder = QWidget()
-        self._stack = QStackedLayout(holder)
+        self._stack = Stack()
+        holder.setLayout(self._stack)
         for view in self._views.values():
             self._stack.addWidget(view)
         return holder

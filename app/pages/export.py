@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
-    QStackedLayout,
     QVBoxLayout,
     QWidget,
 )
@@ -27,6 +26,7 @@ from app.widgets.export_choice import ExportChoice
 from app.widgets.export_result import ExportResult
 from app.widgets.job_control import JobControl
 from app.widgets.scroll import scrolled
+from app.widgets.stack import Stack
 from app.words import number
 from core.errors import UserError
 
@@ -98,7 +98,7 @@ class ExportPage(Page):
     # Making
 
     def _lay_out(self) -> None:
-        self._stack = QStackedLayout()
+        self._stack = Stack()
         self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self.empty = EmptyState(
             "There is nothing to export yet.", "box", ("Go to the run", lambda: self.context.go("run")),

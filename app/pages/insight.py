@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtWidgets import QButtonGroup, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QVBoxLayout, QWidget
 
 from app import ahead
 from app.errors import show_error
@@ -25,6 +25,7 @@ from app.widgets.importance_view import ImportanceView
 from app.widgets.score_list import ScoreList
 from app.widgets.score_panel import ScorePanel
 from app.widgets.scroll import scrolled
+from app.widgets.stack import Stack
 from app.words import clock, number, plural
 from core.config.edit import replaced
 from core.config.naming import free_name, is_suggested, suggested_name
@@ -111,7 +112,7 @@ class InsightPage(Page):
             group.addButton(chip)
             chip.clicked.connect(self._show_part)
             self.add_beside_title(chip)
-        self._stack = QStackedLayout()
+        self._stack = Stack()
         self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self.empty = EmptyState(
             "There is nothing to look into yet.", "weave", ("Choose a model", lambda: self.context.go("model")),

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.models import measures
 from app.models.measures import Measure
@@ -16,12 +16,14 @@ from app.pages.page import Page
 from app.widgets import EmptyState, Notice, Panel, label, plain, primary
 from app.widgets.beside import Beside
 from app.widgets.cell_panel import CellPanel
+from app.widgets.choice_box import ChoiceBox
 from app.widgets.layer_map import LayerMap
 from app.widgets.map_legend import MapLegend
 from app.widgets.memory_panel import MemoryPanel
 from app.widgets.presets import LayerFilter, Presets
 from app.widgets.scroll import scrolled
 from app.widgets.selection_panel import SelectionPanel
+from app.widgets.stack import Stack
 from app.words import number, plural
 from core.config.compact import compact
 from core.config.edit import rebuilt
@@ -40,6 +42,8 @@ _FREE_FOR = 5.0
 """Seconds that a reading of the free memory is good for."""
 
 
+_LETTERS = 11
+"""Letters that the choice of colours has room for: names of runs are longer."""
 _BAR_GAP, _MARGIN = 10, 32
 """Between the parts of the bar above the map, and at both sides of the page."""
 
@@ -64,7 +68,8 @@ class LayersPage(Page):
         self.presets = Presets()
         self.filter = LayerFilter()
         self.colors = QWidget()
-        self.color_by = QComboBox()
+        self.color_by = ChoiceBox()
+        self.color_by.setMinimumContentsLength(_LETTERS)
         self.color_by.setAccessibleName("Colour by")
         self.selection = SelectionPanel()
         self.memory = MemoryPanel()
@@ -89,7 +94,7 @@ class LayersPage(Page):
         self._refresh()
 
     def _lay_out(self) -> None:
-        self._stack = QStackedLayout()
+        self._stack = Stack()
         self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self.empty = EmptyState(
             "No model is chosen yet.",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.models.models import ModelsList
@@ -15,6 +15,7 @@ from app.pages.page import Page
 from app.starting_point import is_small, starting_point
 from app.widgets import EmptyState, Notice, Panel, ProgressLine, StatRow, danger, label, plain, primary
 from app.widgets.beside import Beside
+from app.widgets.stack import Stack
 from app.widgets.two_lines import two_lines_view
 from app.words import number, share, size
 from core.errors import UserError
@@ -93,7 +94,7 @@ class ModelPage(Page):
     def _chosen_panel(self) -> Panel:
         panel = Panel("Chosen")
         self._title = panel.title
-        self._stack = QStackedLayout()
+        self._stack = Stack()
         panel.add(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self._stack.addWidget(EmptyState("No model is chosen yet.", "weave", hint="Pick one from the list."))
         content = QWidget()

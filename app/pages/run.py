@@ -7,9 +7,9 @@ one of last year are the same page. While the page is hidden it paints nothing; 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
-from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.pages.page import Page
@@ -20,6 +20,7 @@ from app.widgets import Badge, EmptyState, Notice, danger, plain, primary
 from app.widgets.labels import set_property
 from app.widgets.moments import Moments
 from app.widgets.run_tiles import RunTiles
+from app.widgets.stack import Stack
 from app.widgets.status import WORDS, offer_way_on
 from app.widgets.waiting import WaitingView
 from app.words import number
@@ -34,7 +35,7 @@ from core.figures.live.of_task import LOSS_UNITS
 from core.figures.ticks import span
 from core.launch import LOST, last_words
 from core.models.catalog import describe
-from core.queue import before
+from core.queue import turn
 from core.state import Status
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from core.store.rows import RunRow
 
 _ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED, Status.LOST)
+_DISMISSED, _REMEMBERED = "run/dismissed", 200
+"""Where dismissed notices are remembered, and how many of them."""
 _SAID = 2
 """Notices that are shown at once; of more, the newest, and all of them one click further."""
 
@@ -60,7 +63,6 @@ class RunPage(Page):
         self._stale: set[str] = set()
         self._mark: float | None = None
         self._forecast: int | None = None
-        self._dismissed = ""
         self.badge = Badge()
         self.add_beside_title(self.badge)
         self._make_buttons()
@@ -115,7 +117,7 @@ class RunPage(Page):
             self.add_action(button)
 
     def _lay_out(self) -> None:
-        self._stack = QStackedLayout()
+        self._stack = Stack()
         self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self.empty = EmptyState("There is no run yet.", "curve", ("Start a run", self._start_or_choose))
         content = QWidget()
@@ -128,7 +130,7 @@ class RunPage(Page):
         self.panels = RunPanels((self.loss, self.norms), (self.changed, self.curve))
         change = ("Change it", self._duplicate)
         self.nothing = EmptyState("It ended before anything was measured.", "broken", change)
-        self._lower = QStackedLayout()
+        self._lower = Stack()
         column.addLayout(self._lower, 1)  # before its widgets: one without a parent would be a window of its own
         for view in (self.panels, self.starting, self.nothing):
             self._lower.addWidget(view)
@@ -143,10 +145,10 @@ class RunPage(Page):
 
     def _watched(self) -> None:
         """Another run is on show."""
-        self._dismissed = ""
         self._forecast = None
         if self.feed.row is not None:
-            self._forecast = self.feed.row.state.forecast or _forecast(self.feed.row.config)
+            if self.feed.status not in _ENDED:
+                self._forecast = self.feed.row.state.forecast or _forecast(self.feed.row.config)
             own = own_figures(self.feed.row.config)
             self.loss.unit = LOSS_UNITS[self.feed.row.config.task]
             self.norms.offer(own)
@@ -178,8 +180,11 @@ class RunPage(Page):
         if keys & {"all", "row", "status", "events"}:
             self._show_header(row, status)
             self._show_notices(row, status)
-        self._show_what_there_is(trace, ended=status in _ENDED and not trace.behind)
-        self.starting.show_stage(self._stage(row), row.state.share)
+        self._show_what_there_is(trace, ended=status in _ENDED and not trace.behind, waits=row.state.waiting)
+        if row.state.waiting:
+            self.starting.show_turn(*turn(self.context.store, row.id))
+        else:
+            self.starting.show_stage(row.state.message, row.state.share)
         self.tiles.show_run(trace, row.state, status, mark=self._mark, forecast=row.state.forecast or self._forecast)
         shown = self._span(row)
         yield
@@ -200,14 +205,14 @@ class RunPage(Page):
         if keys & {"all", "events", *self.curve.reads}:
             self.curve.show_trace(trace, shown, self._mark)
 
-    def _show_what_there_is(self, trace: Trace, *, ended: bool) -> None:
+    def _show_what_there_is(self, trace: Trace, *, ended: bool, waits: bool) -> None:
         """The panels, or that there is nothing in them; those of a run that has ended will have no more than now."""
         curves, layers = len(trace.curve("loss")) > 0, any(map(len, trace.vectors.values()))
         of_steps, of_layers = (self.loss, self.curve), (self.norms, self.changed)
         self.panels.show_only((*(of_steps if curves or not ended else ()), *(of_layers if layers or not ended else ())))
         some = curves or (layers and ended)
         self._lower.setCurrentWidget(self.panels if some else self.nothing if ended else self.starting)
-        self.tiles.setVisible(curves or not ended)
+        self.tiles.setVisible(curves or not (ended or waits))
         set_property(self.resume, "kind", "primary" if some else "plain")  # to start it unchanged is no way on
 
     def _span(self, row: RunRow) -> tuple[float, float] | None:
@@ -218,13 +223,6 @@ class RunPage(Page):
         """The two choosers show two things; the one that was just used has its way."""
         one, other = self.norms.choice, self.curve.choice
         keep_apart(*((other, one) if self.sender() is other else (one, other)))
-
-    def _stage(self, row: RunRow) -> str:
-        """What the run is busy with before its first step, or what it waits for."""
-        if not row.state.waiting:
-            return row.state.message
-        ahead = before(self.context.store, row.id)
-        return f"Starts when {ahead} has ended" if ahead else "Starts in a moment"
 
     def _show_empty(self) -> None:
         if self.feed.row is not None:
@@ -283,7 +281,17 @@ class RunPage(Page):
         said = list(dict.fromkeys(event.text for _, event in events if isinstance(event, Noticed)))
         text = "\n".join(said[-_SAID:])
         self.news.set(text, tone="amber", details="\n".join(said) if len(said) > _SAID else "")
-        self.news.setVisible(bool(text) and text != self._dismissed)
+        self.news.setVisible(bool(text) and self._said(text) not in self._dismissed)
+
+    def _said(self, text: str) -> str:
+        """What is remembered of a notice of this run that was dismissed."""
+        return f"{self.feed.row.id} {text}" if self.feed.row is not None else text
+
+    @property
+    def _dismissed(self) -> list[str]:
+        """The notices that need not be shown again, the oldest first."""
+        kept = self.context.settings.value(_DISMISSED, [])
+        return [kept] if isinstance(kept, str) else list(cast(list[str], kept))
 
     # Doing
 
@@ -294,7 +302,7 @@ class RunPage(Page):
             self._try(lambda run: self.context.actions.compare([row.state.against, run]))
 
     def _dismiss(self) -> None:
-        self._dismissed = self.news.text
+        self.context.settings.setValue(_DISMISSED, [*self._dismissed, self._said(self.news.text)][-_REMEMBERED:])
         self.news.hide()
 
     def _show_moment(self, place: int) -> None:

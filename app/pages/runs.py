@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QMessageBox,
     QSplitter,
-    QStackedLayout,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +29,7 @@ from app.widgets import Button, EmptyState, Panel, danger, plain
 from app.widgets.beside import Beside
 from app.widgets.run_details import RunDetails
 from app.widgets.runs_table import RunsTable
+from app.widgets.stack import Stack
 from app.widgets.status import WORDS, offer_way_on
 from app.words import number, plural, size
 from core.config.edit import replaced
@@ -152,7 +152,7 @@ class RunsPage(Page):
         self.filter.addItem("Every status", None)
         for status, (text, _) in WORDS.items():
             self.filter.addItem(text, status)
-        self._stack = QStackedLayout()
+        self._stack = Stack()
         self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         start = ("Choose a model", lambda: self.context.go("model"))
         self.empty = EmptyState("Nothing was trained yet.", "table", start, hint="Every run is kept and listed here.")

@@ -21,6 +21,7 @@ from app.plots.scatter import ScatterPlot
 from app.style.theme import Theme
 from app.widgets import label
 from app.widgets.scroll import scrolled
+from app.widgets.tab_order import lead_through
 from app.words import number
 from core.figures.figure import Bars, Figure, Heatmap, Histogram, Lines, Scatter
 from core.figures.live.figure import LiveFigure, Span
@@ -129,6 +130,7 @@ class OwnFigures(QWidget):
     def _placed(self, plot: P, frame: QWidget | None = None) -> P:
         """Put a painter among the others, in a frame where it has one."""
         self._places[plot] = self._stack.addWidget(frame or plot)
+        lead_through(self, self._places)
         return plot
 
     def _lay_out(self) -> None:

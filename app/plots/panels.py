@@ -31,7 +31,7 @@ from core.figures.live.layer_map import LayerMap
 from core.figures.smooth import Smoothed
 from core.figures.trace import Trace
 
-_WITH_TITLE = 480
+_WITH_TITLE = 540
 """Width from which title and chooser of the map stand side by side, in unscaled pixels."""
 _LETTERS = {True: 28, False: 16}
 """Letters of the map's name that its chooser has room for, where it stands beside the title, and where not."""

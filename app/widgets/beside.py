@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QEvent, QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QWidget
 
@@ -33,7 +33,7 @@ class Beside(QWidget):
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(gap)
-        Theme.current().changed.connect(self._turn)
+        Theme.current().changed.connect(self._scale)
 
     @property
     def stacked(self) -> bool:
@@ -56,11 +56,30 @@ class Beside(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Turn with the room."""
         super().resizeEvent(event)
-        if event.size().width() != event.oldSize().width():
+        self._turn()
+
+    def event(self, event: QEvent) -> bool:
+        """A part needs more room, or less."""
+        if event.type() == QEvent.Type.LayoutRequest:
             self._turn()
+        return super().event(event)
 
     def _turn(self) -> None:
-        px, stacked = Theme.current().px, self.width() < Theme.current().px(_LEAST)
+        """One above the other, or beside one another, where that is another way than now."""
+        px = Theme.current().px
+        shown = [part for part in self._parts if not part.isHidden()]
+        needed = sum(px(self._sides[part]) if part in self._sides else part.minimumSizeHint().width() for part in shown)
+        stacked = self.width() < max(px(_LEAST), needed + self._gap * (len(shown) - 1))
+        if stacked != self.stacked:
+            self._place(stacked)
+
+    def _scale(self) -> None:
+        """Take the text's size."""
+        self._place(self.stacked)
+        self._turn()
+
+    def _place(self, stacked: bool) -> None:
+        px = Theme.current().px
         way = QBoxLayout.Direction.TopToBottom if stacked else QBoxLayout.Direction.LeftToRight
         self._row.setDirection(way)
         self._row.setSpacing(16 if stacked else self._gap)

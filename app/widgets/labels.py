@@ -65,8 +65,10 @@ class ElidedLabel(QLabel):
             self._set_tip()
 
     def minimumSizeHint(self) -> QSize:
-        """Room for a few letters: the rest may go."""
+        """Room for a few letters: the rest may go; none where it is shown whole or not at all."""
         hint = super().minimumSizeHint()
+        if self._whole:
+            return QSize(0, hint.height())
         return QSize(min(hint.width(), self.fontMetrics().averageCharWidth() * 5), hint.height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -35,8 +35,9 @@ from app.widgets.map_grid import Cell, Grid, Layout
 from app.widgets.map_painter import MapPainter
 from core.layers import LayerInfo
 
-_LEAST = 320
-"""Height that the map has at least, where it makes use of it, in unscaled pixels."""
+_LEAST, _ENOUGH = 320, 440
+"""Height that the map has at least, where it makes use of it, and that it wants though it does not: there are panels
+beside it. In unscaled pixels."""
 _STROKES = count(1)
 _MOVES = {
     Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0), Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1),
@@ -167,12 +168,13 @@ class LayerMap(QAbstractScrollArea):
 
     def sizeHint(self) -> QSize:
         """As tall as the blocks make use of: a model of few leaves the rest of the window alone."""
-        height = Layout.height_of(self.grid, Theme.current().scale)
-        return QSize(super().sizeHint().width(), min(height, Theme.current().px(_LEAST)) if self._low else height)
+        px, height = Theme.current().px, Layout.height_of(self.grid, Theme.current().scale)
+        return QSize(super().sizeHint().width(), min(height, px(_LEAST)) if self._low else max(height, px(_ENOUGH)))
 
     def minimumSizeHint(self) -> QSize:
         """Some of them can be seen, where the page scrolls."""
-        return QSize(super().minimumSizeHint().width(), min(Theme.current().px(_LEAST), self.sizeHint().height()))
+        height = Layout.height_of(self.grid, Theme.current().scale)
+        return QSize(super().minimumSizeHint().width(), min(Theme.current().px(_LEAST), height))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint it."""

@@ -55,8 +55,8 @@ class RunTiles(QWidget):
         speed = trace.curve("tokens_per_second").at(at)
         self.speed.set("" if speed is None else number(round(speed)) if math.isfinite(speed) else "–")
         memory = trace.curve("memory").at(at)
-        expected = f"forecast {size(forecast).split()[0]}" if forecast else ""
-        self.memory.set("" if memory is None or not math.isfinite(memory) else size(memory), expected)
+        used = "" if memory is None or not math.isfinite(memory) else size(memory)
+        self.memory.set(used, _expected(forecast, used))
         self._show_time(trace, state, status)
         self.line.set(state.step / state.steps if state.steps else 0.0, _tone(status))
 
@@ -79,6 +79,14 @@ def _seconds_left(trace: Trace, state: RunState) -> float | None:
     steps = int(seconds.steps[-1] - seconds.steps[first])
     pace = float(seconds.values[-1] - seconds.values[first]) / max(steps, 1)
     return max(state.steps - state.step, 0) * pace
+
+
+def _expected(forecast: int | None, used: str) -> str:
+    """The forecast, with its unit where that of what is used is another."""
+    if not forecast:
+        return ""
+    value, _, unit = size(forecast).partition(" ")
+    return f"forecast {value}" if used.endswith(unit) else f"forecast {value} {unit}"
 
 
 def _best(trace: Trace) -> str:

@@ -34,15 +34,15 @@ class Scrolled(QScrollArea):
             self.updateGeometry()
 
     def sizeHint(self) -> QSize:
-        """All of it."""
-        return QSize(super().sizeHint().width(), self._height())
+        """All of it, or a good part of it."""
+        return QSize(super().sizeHint().width(), self._height()) if self._whole else super().sizeHint()
 
     def minimumSizeHint(self) -> QSize:
-        """All of it, or a little."""
-        hint = super().minimumSizeHint()
-        if not self._whole:
-            return hint
-        return QSize(max(hint.width(), self._holder.minimumSizeHint().width()), self._height())
+        """All its width, and all its height or a little of it."""
+        width = self._holder.minimumSizeHint().width()
+        if self._whole:
+            return QSize(width, self._height())
+        return QSize(width + self.verticalScrollBar().sizeHint().width(), super().minimumSizeHint().height())
 
     def _height(self) -> int:
         """How high all that is in it is at the present width."""

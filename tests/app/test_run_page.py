@@ -13,9 +13,10 @@ from PySide6.QtWidgets import QApplication
 from app.pages.run import RunPage
 from app.plots.axes import NumberAxis
 from app.plots.saving import save
+from app.widgets import ProgressLine
 from app.window import Window
 from core.commands import Command
-from core.events import Launched, StageChanged
+from core.events import Launched, Queued, StageChanged
 from core.figures.figure import Axis, Heatmap, Histogram
 from core.home import Home
 from core.launch import LOG
@@ -206,10 +207,24 @@ def test_notices_stay_until_they_are_dismissed(window: Open, seeded: Make) -> No
     run.advance(6)
     page.feed.look()
     assert not page.news.isVisible()
+    for shown in (None, run.run):
+        page.feed.watch(shown)
+    assert not page.news.isVisible()
     run.notice("The disk was full.")
     run.writer.flush()
     page.feed.look()
     assert page.news.isVisible()
+
+
+def test_a_queued_run_says_its_place_and_shows_no_progress(window: Open, seeded: Make) -> None:
+    page = opened(window)  # first: it sees to it that what waits is started
+    waiting = [seeded() for _ in range(3)]
+    for run in waiting:
+        run.writer.event(Queued())
+        run.writer.flush()
+    page.feed.watch(waiting[1].run)
+    assert page.starting.accessibleName() == f"Queued, 2nd of 3. It starts when {waiting[0].config.name} has ended."
+    assert page.starting.isVisible() and not page.starting.findChild(ProgressLine).isVisible()
 
 
 def test_a_resumed_run_shows_only_what_was_measured_last(window: Open, seeded: Make, home: Home) -> None:
