@@ -58,7 +58,7 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         UserError: `target` exists and may not be replaced.
     """
     if target.exists() and not replace:
-        raise UserError(f"{target} is already there.", hint="Choose another folder, or remove this one.")
+        raise _there_already(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(target)
     temporary.mkdir()
@@ -73,6 +73,20 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     _sync_folder(target.parent)
+
+
+def refuse_filled(target: Path) -> None:
+    """Refuse to make a folder where there is a file, or a folder with something in it.
+
+    Raises:
+        UserError: there is.
+    """
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise _there_already(target)
+
+
+def _there_already(target: Path) -> UserError:
+    return UserError(f"{target} is already there.", hint="Choose another folder, or remove this one.")
 
 
 def _exchange(new: Path, target: Path) -> None:

@@ -219,7 +219,29 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-class Init(Component):
+class Carrying(Component):
+    """A member that may stand for a change of the base weight itself, beside what the adapter is trained to add."""
+
+    def params(self, plan: LayerPlan) -> dict[str, Param]:
+        """The tensors that one layer needs for it, by name; never trained."""
+        return {}
+
+    def begin(self, layer: Adapted) -> None:
+        """Set first values that follow from the base weight; called once, and not where saved values take over."""
+
+    def carried(self, layer: Adapted) -> tuple[Tensor, Tensor] | None:
+        """What the base gives up or has taken up, as `(B, A)` with a change of scale * B A; None if nothing.
+
+        No gradient goes to the adapter from it.
+        """
+        return None
+
+    def since(self, layer: Adapted, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+        """The factors of the change with that of the base in it, from those without, (out, k) and (k, in)."""
+        return b, a
+
+
+class Init(Carrying):
     """Where the adapter starts."""
 
     def looks(self) -> int:
@@ -233,24 +255,9 @@ class Init(Component):
         """What follows from the data, for adapters of these plans; only asked of those that look."""
         raise NotImplementedError
 
-    def params(self, plan: LayerPlan) -> dict[str, Param]:
-        """The tensors in which one layer remembers its start, by name; never trained."""
-        return {}
-
     def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
         """One number per layer of its own to be measured after a step, by key."""
         return {}
-
-    def begin(self, layer: Adapted) -> None:
-        """Set first values that follow from the base weight; called once, and not where saved values take over."""
-
-    def carried(self, layer: Adapted) -> tuple[Tensor, Tensor] | None:
-        """What the base gives up for the start, as `(B, A)` with a change of scale * B A; None if nothing."""
-        return None
-
-    def since(self, layer: Adapted, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-        """The factors of the whole change of the base weight, from the delta's own (out, r) and (r, in)."""
-        return b, a
 
     def fill(self, name: str, param: Param, generator: Generator) -> Tensor:
         """The first value of a tensor, in float32 on the CPU, so that a seed means the same everywhere."""
@@ -322,23 +329,8 @@ class Selection(Component):
         return list(plans)
 
 
-class BaseUpdate(Acting):
+class BaseUpdate(Carrying, Acting):
     """What happens to the base weights themselves while the adapter trains."""
-
-    def params(self, plan: LayerPlan) -> dict[str, Param]:
-        """The tensors that one layer needs for it, by name; never trained."""
-        return {}
-
-    def begin(self, layer: Adapted) -> None:
-        """Set first values that follow from the base weight; called once, and not where saved values take over."""
-
-    def carried(self, layer: Adapted) -> tuple[Tensor, Tensor] | None:
-        """What the base has taken up, as `(B, A)` with a change of scale * B A and no gradient to the adapter."""
-        return None
-
-    def since(self, layer: Adapted, b: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-        """The factors of the whole change, that of the base with it, from the adapter's own (out, k) and (k, in)."""
-        return b, a
 
     def weight(self, layer: Adapted) -> Tensor | None:
         """The (out, in) weight that holds what was taken up, in place of the frozen one; None where that is left."""
@@ -356,6 +348,10 @@ class Storage(Acting):
             columns: inputs of the layer, for what is kept once a row.
         """
         raise NotImplementedError
+
+    def bytes_beside(self, numbers: int) -> int:
+        """Memory that so many weights take on a processor beside what holds them, for the forecast."""
+        return 0
 
     def hold(self, module: Module) -> Module:
         """What takes the place of a frozen `nn.Linear` or `Conv1D`: a module that stores less, or itself."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.adapters.attach import Adapters
-from core.atomic import new_folder, write_text
+from core.atomic import new_folder, refuse_filled, write_text
 from core.data.templates import text_of
 from core.errors import UserError
 from core.export import adapter, asking, gguf, gguf_adapter, lowrank, merged, serving
@@ -50,7 +50,7 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         Cancelled: by `progress`; nothing of it is left, unless it was whole and only being verified.
     """
     request = Request.from_body(body)
-    refuse_existing(request.out)
+    refuse_filled(request.out)
     progress("Reading the checkpoint", None)
     source = find_source(home, request, progress)
     made = make(request, source, open_adapter(source.folder), progress)
@@ -141,12 +141,6 @@ def share(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             path.chmod(0o644)
-
-
-def refuse_existing(out: Path) -> None:
-    """A folder with something in it is never touched."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise UserError(f"{out} is already there.", hint="Choose another folder, or remove this one.")
 
 
 def find_source(home: Home, request: Request, progress: Progress) -> Source:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from core import VERSION
-from core.atomic import new_folder
+from core.atomic import new_folder, refuse_filled
 from core.config.combine import ranked
 from core.config.files import dumps
 from core.errors import UserError
@@ -64,8 +64,7 @@ def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
         Cancelled: by `progress`; nothing of it is left.
     """
     out = typed(body["out"]).absolute()
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise UserError(f"{out} is already there.", hint="Choose another folder, or remove this one.")
+    refuse_filled(out)
     if not body.get("runs"):
         raise UserError("No run is chosen to report on.")
     with closing(Store(home)) as store:
