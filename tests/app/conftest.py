@@ -64,6 +64,14 @@ def _single_widgets_are_styled(qapp: QApplication) -> Iterator[None]:
         Theme._current = None
 
 
+@pytest.fixture(autouse=True)
+def _what_is_to_go_is_gone(qapp: QApplication) -> Iterator[None]:
+    """Without a running event loop nothing is deleted by itself: it would be styled by every later theme, and fall to
+    pieces in the middle of a later test, the first that waits for its window."""
+    yield
+    qapp.sendPostedEvents(None, int(QEvent.Type.DeferredDelete.value))
+
+
 @pytest.fixture
 def store(home: Home) -> Iterator[Store]:
     """A connection of the test's own."""
@@ -114,9 +122,6 @@ def window(home: Home, qapp: QApplication) -> Iterator[Callable[[], Window]]:
         one.context.jobs.under_way.clear()
         one.close()
         one.deleteLater()
-        # Without a running event loop nothing is deleted by itself, and every later theme would style all old windows.
-        qapp.sendPostedEvents(one, int(QEvent.Type.DeferredDelete.value))
-    qapp.processEvents()
 
 
 @pytest.fixture
