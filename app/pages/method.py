@@ -44,6 +44,7 @@ class MethodPage(Page):
     key: ClassVar[str] = "method"
     title: ClassVar[str] = "Method"
     wide: ClassVar[bool] = False
+    scrolls: ClassVar[bool] = False
 
     def make(self) -> Iterator[None]:
         """The method, then the other forms column by column."""

@@ -49,6 +49,7 @@ class Page(QScrollArea):
         key: how `Context.go` and the tests name it.
         title: its name in the navigation and in the header.
         wide: whether it takes all the width there is: for maps, plots and tables, not for forms.
+        scrolls: whether it scrolls as a whole where it is low; otherwise what is below its header does so by itself.
         content: all that is on it, header included.
         body: the layout below the header.
         complete_changed: sent when `complete` may have changed; the navigation then reads it again.
@@ -57,6 +58,7 @@ class Page(QScrollArea):
     key: ClassVar[str] = ""
     title: ClassVar[str] = ""
     wide: ClassVar[bool] = True
+    scrolls: ClassVar[bool] = True
     complete_changed = Signal()
 
     def __init__(self, context: Context, *, at_once: bool = True) -> None:
@@ -130,9 +132,9 @@ class Page(QScrollArea):
         px, room = Theme.current().px, self.viewport().size()
         narrow = room.width() < px(_LEAST.width())
         self._break_header(narrow and self._header_width(room.width()) > room.width())
-        wanted = _NARROW if narrow else _LEAST
+        wanted = _NARROW if narrow or not self.scrolls else _LEAST
         least = QSize(px(wanted.width()), px(wanted.height())).expandedTo(self.content.minimumSizeHint())
-        if narrow:
+        if narrow and self.scrolls:
             least.setHeight(max(least.height(), self.content.heightForWidth(max(room.width(), least.width()))))
         if not self.wide:
             room.setWidth(min(room.width(), px(_WIDEST)))
