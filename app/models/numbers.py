@@ -154,9 +154,9 @@ class NumbersModel(QAbstractTableModel):
 
 def written(value: float) -> str:
     """A number in four digits; a dash for none."""
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:g}" if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+    if 1e4 <= abs(value) < 1e6 and float(value).is_integer():
+        return f"{value:g}"
+    return f"{value:.4g}" if math.isfinite(value) else "–"
 
 
 def _length(text: str) -> float:

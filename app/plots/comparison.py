@@ -78,11 +78,14 @@ class Comparison(Panel):
 
     def show_runs(self, runs: Sequence[RunRow]) -> None:
         """Compare these runs (the first `MOST` of them), as they are in the store now."""
-        as_before = {row.id for row in runs for before in self._runs if row is before and not row.under_way}
+        chosen = tuple(runs[:MOST])
+        as_before = {row.id for row in chosen for before in self._runs if row is before and not row.under_way}
+        if chosen and len(as_before) == len(chosen) and chosen == self._runs:
+            return  # they are drawn already, or are being drawn
         self._read = {of: curve for of, curve in self._read.items() if of[0] in as_before}
         self._whole &= self._read.keys()
         self._drawn = {of: drawn for of, drawn in self._drawn.items() if of[0] in as_before}
-        self._runs = tuple(runs[:MOST])
+        self._runs = chosen
         self.refresh()
 
     def refresh(self) -> None:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import pyqtgraph as pg
-from pyqtgraph.graphicsItems.ScatterPlotItem import Symbols
-from PySide6.QtCore import QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
 
 from app.plots.canvas import Canvas, Range
+from app.plots.legend import SYMBOLS, Legend, look
 from app.style.theme import Theme
-from app.widgets import Button, label, set_property
-from app.widgets.flow import Flow
-from core.figures.figure import Lines, Mark, Series, Shape
-from core.figures.names import shortened
+from core.figures.figure import Lines, Mark, Series
 from core.figures.ticks import rounded
 
 _MOST_DOTS = 300
 """Measurements up to which a "points" curve has a dot on each."""
 _MOST_SMOOTH = 800
 """Points up to which a curve is painted with soft edges: beyond, they cost more than they show."""
-
-_LONGEST = 30
-"""Letters of a curve's name in the legend: its tooltip has the whole."""
 _DOT = 5.0
 """Half a dot and a little more, in pixels."""
 _TAGS = 6
@@ -35,10 +24,6 @@ _BAND = 0.2
 """How much is seen of the spread around a curve."""
 _SEEN = 32
 """Points of a curve that tell whether its x counts, as steps do."""
-_ICON = 7.5
-"""Pixels across a shape in the legend."""
-_SYMBOLS: Mapping[Shape, str] = {"": "o", "triangle": "t1", "square": "s", "diamond": "d"}
-"""What pyqtgraph calls the shapes."""
 _BINS = 1.0
 """Pairs of lowest and highest point for a pixel; pyqtgraph's own five cost five times as much and show no more."""
 
@@ -51,6 +36,9 @@ class LinesPlot(Canvas):
         self._bands: dict[str, pg.FillBetweenItem] = {}
         self._tags: dict[str, pg.ScatterPlotItem] = {}
         self._looks: dict[str, tuple[str, str, str]] = {}
+        self._data: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._fitted: Range | None = None
+        self._heights: Range | None = None
         self._hidden: set[str] = set()
         self._marks: list[pg.InfiniteLine] = []
         self._shown_marks: tuple[Mark, ...] = ()
@@ -89,6 +77,7 @@ class LinesPlot(Canvas):
 
     def restyle(self) -> None:
         """Take the theme's colours: what is there is painted with others."""
+        self._data.clear()
         for series in self.figure.series if isinstance(self.figure, Lines) else ():
             _style_curve(self._curves[series.name], series)
             if series.name in self._bands:
@@ -108,6 +97,7 @@ class LinesPlot(Canvas):
             self._take_away(name)
         for name in set(self._bands) - {series.name for series in figure.series if series.low is not None}:
             self.removeItem(self._bands.pop(name))
+        self._fitted = None
         for series in figure.series:
             self._paint_series(series)
             self._paint_band(series)
@@ -121,11 +111,12 @@ class LinesPlot(Canvas):
         for items in (self._curves, self._bands, self._tags):
             if name in items:
                 self.removeItem(items.pop(name))
+        self._data.pop(name, None)
 
     def _paint_series(self, series: Series) -> None:
-        if self._looks.get(series.name) != _look(series):
+        if self._looks.get(series.name) != look(series):
             self._take_away(series.name)
-        self._looks[series.name] = _look(series)
+        self._looks[series.name] = look(series)
         curve = self._curves.get(series.name)
         if curve is None:
             curve = self._curves[series.name] = _new_curve(series)
@@ -133,10 +124,13 @@ class LinesPlot(Canvas):
             if series.shape:
                 self._tags[series.name] = _new_tags(series)
                 self.addItem(self._tags[series.name], ignoreBounds=True)
-        dots = _SYMBOLS[series.shape] if _dotted(series) else None
+        dots = SYMBOLS[series.shape] if _dotted(series) else None
         if curve.opts["symbol"] != dots:
             curve.setSymbol(dots)
-        curve.setData(series.x, self._scaled(series.y), antialias=len(series.x) <= _MOST_SMOOTH)
+        x, y = self._data.get(series.name, (None, None))
+        if x is not series.x or y is not series.y:
+            curve.setData(series.x, self._scaled(series.y), antialias=len(series.x) <= _MOST_SMOOTH)
+            self._data[series.name] = series.x, series.y
         curve.setVisible(series.name not in self._hidden)
 
     def _paint_band(self, series: Series) -> None:
@@ -194,6 +188,14 @@ class LinesPlot(Canvas):
         return isinstance(self.figure, Lines) and any(len(series.x) for series in self.figure.series)
 
     def _fit_y(self, shown: Range) -> None:
+        """A plot of another size shows the same values: they are looked through once."""
+        if shown != self._fitted:
+            self._fitted, self._heights = shown, self._lowest_and_highest(shown)
+            self._place_tags(shown)
+        if self._heights is not None:
+            self.view.setYRange(*self._roomy(*self._heights), padding=0)
+
+    def _lowest_and_highest(self, shown: Range) -> Range | None:
         lows, highs = [], []
         for series in self.figure.series if isinstance(self.figure, Lines) else ():
             first, last = np.searchsorted(series.x, shown[0]), np.searchsorted(series.x, shown[1], side="right")
@@ -202,9 +204,7 @@ class LinesPlot(Canvas):
                 if series.name not in self._hidden and len(part) and not np.isnan(part).all():
                     lows.append(float(np.nanmin(part)))
                     highs.append(float(np.nanmax(part)))
-        if lows:
-            self.view.setYRange(*self._roomy(min(lows), max(highs)), padding=0)
-        self._place_tags(shown)
+        return (min(lows), max(highs)) if lows else None
 
     def _place_tags(self, shown: Range) -> None:
         """Spread each curve's shapes over what is in sight of it; neighbours have theirs at other places."""
@@ -233,6 +233,7 @@ class LinesPlot(Canvas):
         for items in (self._curves, self._bands):
             if name in items:
                 items[name].setVisible(on)
+        self._fitted = None
         self._fit()
 
 
@@ -242,13 +243,8 @@ def _dotted(series: Series) -> bool:
     return alone or (series.style == "points" and len(series.x) <= _MOST_DOTS)
 
 
-def _look(series: Series) -> tuple[str, str, str]:
-    """What cannot be changed of a curve that is there."""
-    return series.style, series.color, series.shape
-
-
 def _new_tags(series: Series) -> pg.ScatterPlotItem:
-    tags = pg.ScatterPlotItem(symbol=_SYMBOLS[series.shape], size=9)
+    tags = pg.ScatterPlotItem(symbol=SYMBOLS[series.shape], size=9)
     tags.setZValue(4)
     _style_tags(tags, series)
     return tags
@@ -291,105 +287,3 @@ def _style_curve(curve: pg.PlotDataItem, series: Series) -> None:
     curve.opts["pen"] = pg.mkPen(color, width=width, style=style)
     # Made once: pyqtgraph draws a picture of a dot for each pen and brush that it has not met before.
     curve.opts["symbolBrush"] = pg.mkBrush(color)
-
-
-class Legend(QWidget):
-    """One entry a curve: its line, its name and its value at the marker or pointer. A click hides the curve.
-
-    In a row of its own it breaks into lines (`wrap`).
-    """
-
-    toggled = Signal(str, bool)
-
-    def __init__(self, *, upright: bool = False) -> None:
-        super().__init__()
-        self._row: QBoxLayout = QVBoxLayout(self) if upright else QHBoxLayout(self)
-        self._flow: Flow | None = None
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(2)
-        self._row.setAlignment(Qt.AlignmentFlag.AlignTop if upright else Qt.AlignmentFlag.AlignVCenter)
-        self._side = Qt.AlignmentFlag.AlignLeft if upright else Qt.AlignmentFlag(0)
-        self._where = label("", "hint")
-        self._row.addWidget(self._where)
-        self._entries: dict[str, Button] = {}
-        self._series: tuple[Series, ...] = ()
-        Theme.current().changed.connect(self._recolour)
-
-    def wrap(self) -> None:
-        """Break into as many lines as it takes."""
-        self._flow = Flow(spacing=2)
-        self._row.addWidget(self._flow, 1)
-
-    def height_at(self, width: int) -> int:
-        """How tall it is at this width."""
-        return self._flow.heightForWidth(width) if self._flow is not None else self.sizeHint().height()
-
-    def show_series(self, series: Sequence[Series], hidden: set[str]) -> None:
-        """Show these curves; entries are made again only where the curves are others."""
-        same, before = [s.name for s in series] == list(self._entries), self._series
-        self._series = tuple(series)
-        if same:
-            if list(map(_look, series)) != list(map(_look, before)):
-                self._recolour()
-            return
-        for entry in self._entries.values():
-            if self._flow is not None:
-                self._flow.take(entry)
-            entry.hide()
-            entry.deleteLater()
-        self._entries = {}
-        for one in series:
-            entry = Button(f" {shortened(one.name, _LONGEST)}", "ghost", name=f"Show {one.name}")
-            entry.setCheckable(True)
-            entry.setChecked(one.name not in hidden)
-            entry.toggled.connect(lambda on, name=one.name: self.toggled.emit(name, on))
-            set_property(entry, "legend", True)
-            self._entries[one.name] = entry
-            if self._flow is not None:
-                self._flow.add(entry)
-                entry.show()
-            else:
-                self._row.addWidget(entry, 0, self._side)
-        for before_it, widget in itertools.pairwise((self, *self._entries.values())):
-            QWidget.setTabOrder(before_it, widget)  # where it stands, and not behind all that was there before
-        self._recolour()
-
-    def read(self, x: float | None, values: dict[str, float], name: str = "step") -> None:
-        """Show the values at `x` (None: the newest); `name` is what x is called."""
-        where = "" if x is None else f"{name} {x:,.0f}".replace(",", " ")
-        if self._where.text() != where:
-            self._where.setText(where)
-        for name, entry in self._entries.items():
-            value = values.get(name)
-            said = shortened(name, _LONGEST)
-            text = f" {said}" if value is None or x is None else f" {said}  {value:.4g}"
-            if entry.text() != text:
-                entry.setText(text)
-
-    def _recolour(self) -> None:
-        for series in self._series:
-            if series.name in self._entries:
-                self._entries[series.name].setIcon(_stroke(series))
-
-
-def _stroke(series: Series) -> QIcon:
-    """A short stretch of the curve."""
-    theme = Theme.current()
-    ratio = 2.0
-    image = QPixmap(QSize(16, 16) * ratio)
-    image.setDevicePixelRatio(ratio)
-    image.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(image)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    color: QColor = theme.color(series.color, 0.55 if series.style == "thin" else 1.0)
-    line = Qt.PenStyle.DotLine if series.style == "dashed" else Qt.PenStyle.SolidLine
-    painter.setPen(QPen(color, 1.2 if series.style == "thin" else 2.2, line))
-    painter.drawLine(QPointF(1, 8), QPointF(15, 8))
-    if series.style == "points" or series.shape:
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color)
-        painter.translate(8, 8)
-        painter.scale(_ICON, _ICON)
-        painter.drawPath(Symbols[_SYMBOLS[series.shape]])
-    painter.end()
-    return QIcon(image)
