@@ -18,6 +18,7 @@ from core.config.run import RunConfig
 from core.config.select import select
 from core.errors import UserError
 from core.figures.figure import Axis, Bars, Table
+from core.figures.live.of_task import LOSS_UNITS
 from core.insight import allocation
 from core.insight.allocation import Proposal
 from core.insight.importance import SCORES
@@ -166,7 +167,8 @@ class Importance:
         top = max((value for value in values if math.isfinite(value)), default=0.0)
         shares = np.clip(np.nan_to_num(values / top if top > 0 else values * 0), 0, 1)
         names = tuple(f"block {block}" for block in order)
-        return Bars("Loss without each block", Axis("Rise of the loss"), names, values, (), shares, BLOCKS_HELP)
+        value = Axis("Rise of the loss", LOSS_UNITS[self.config.task])
+        return Bars("Loss without each block", value, names, values, (), shares, BLOCKS_HELP)
 
 
 class Ground:

@@ -186,10 +186,10 @@ def ranking(layers: Sequence[LayerInfo], values: Floats, shares: Floats, *, labe
     return _bars(f"Importance: {label}", Axis(label, unit), layers, values, shares, f"{tells} {RANKED}")
 
 
-def every_rank(ranks: Floats, losses: Floats) -> Lines:
-    """Held-out loss by rank."""
+def every_rank(ranks: Floats, losses: Floats, *, unit: str = "nats per token") -> Lines:
+    """Held-out loss by rank, in the unit of its task."""
     series = (Series("held out", ranks, losses, "points", "amber"),)
-    return Lines("Held-out loss by rank", Axis("Rank"), Axis("Loss", "nats per token"), series, help=EVERY_RANK)
+    return Lines("Held-out loss by rank", Axis("Rank"), Axis("Loss", unit), series, help=EVERY_RANK)
 
 
 def _bars(

@@ -13,6 +13,7 @@ import numpy as np
 from core.adapters import state
 from core.errors import UserError
 from core.figures import anatomy
+from core.figures.live.of_task import LOSS_UNITS
 from core.figures.wire import encode
 from core.home import Home
 from core.sink import Nowhere
@@ -51,7 +52,7 @@ def every_rank_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str,
     if not training.held_out:
         raise UserError(f"{row.name} holds out no examples to measure with.", hint="Set data.held_out.")
     ranks, losses = _losses(training, progress)
-    figure = anatomy.every_rank(ranks, losses)
+    figure = anatomy.every_rank(ranks, losses, unit=LOSS_UNITS[row.config.task])
     return {"what": EVERY_RANK, "frames": encode([{"step": checkpoint.step, "figures": {EVERY_RANK: figure}}])}
 
 

@@ -122,7 +122,7 @@ def importance_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str,
     names = list(training.adapters.layers)
     return {
         "layers": [layer.plan.layer.to_dict() for layer in subject.layers],
-        "scores": [_row(score, names, one) for score, one in zip(request.scores, values, strict=True)],
+        "scores": [_row(score, names, one, config.task) for score, one in zip(request.scores, values, strict=True)],
         "blocks": {str(block): _number(rise) for block, rise in blocks.items()},
         "agreement": [[_number(value) for value in row] for row in spearman_table(values).tolist()],
         "source": source,
@@ -170,12 +170,12 @@ def _measured(subject: Subject, scores: Sequence[Score], place: int, progress: S
     return [float(value) for value in score.measure(subject)]
 
 
-def _row(score: Score, names: Sequence[str], values: Sequence[float]) -> dict[str, Any]:
+def _row(score: Score, names: Sequence[str], values: Sequence[float], task: str) -> dict[str, Any]:
     parts = shares(dict(zip(names, values, strict=True)))
     return {
         "kind": score.kind,
         "label": score.label,
-        "unit": score.unit,
+        "unit": score.unit(task),
         "paper": score.paper,
         "tells": score.help(),
         "values": [_number(value) for value in values],

@@ -120,7 +120,7 @@ def answer(
         parts = shares(dict(zip(names, one, strict=True)))
         rows.append(
             {
-                "kind": kind, "label": member.label, "unit": member.unit, "paper": member.paper,
+                "kind": kind, "label": member.label, "unit": member().unit("causal-lm"), "paper": member.paper,
                 "tells": member.help(), "values": one, "shares": list(parts.values()),
             }
         )  # fmt: skip

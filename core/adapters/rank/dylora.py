@@ -53,7 +53,7 @@ class Dylora(RankSchedule):
             paper="2210.07558",
             curve="loss",
             by="active_rank",
-            value=Axis("Loss", "nats per token"),
+            value=Axis("Loss"),
             x=Axis("Rank"),
         ),
         Counts(

@@ -51,7 +51,7 @@ class LoraDrop(Selection):
             help="Training loss of the first stage, in which all layers were tried on a sample.",
             paper="2402.07721",
             of={"probe_loss": "probe"},
-            value=Axis("Loss", "nats per token"),
+            value=Axis("Loss"),
             whole=False,
         ),
     )

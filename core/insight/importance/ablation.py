@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
+from core.figures.live.of_task import LOSS_UNITS
 from core.insight.importance.score import Planted, Score
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ class Ablation(Score):
 
     kind = "ablation"
     label = "Loss without it"
-    unit: ClassVar[str] = "nats per token"
     finds_planted: ClassVar[Planted] = Planted.FIRST
     found_because: ClassVar[str] = "The loss rises without them, and hardly without any other."
+
+    def unit(self, task: str) -> str:
+        return LOSS_UNITS[task]
 
     def measure(self, subject: Subject) -> NDArray[np.float64]:
         return without(subject, [[layer] for layer in subject.layers])

@@ -34,8 +34,6 @@ class Score(Component):
 
     learned: ClassVar[bool] = True
     """Whether it looks at an adapter that has learned something: a run's, or a probe's."""
-    unit: ClassVar[str] = ""
-    """Of its numbers."""
     finds_planted: ClassVar[Planted]
     """How far it finds layers of which it is known that they alone can help; tests/core/insight/planted.py has some."""
     found_because: ClassVar[str]
@@ -45,6 +43,10 @@ class Score(Component):
     def help(cls) -> str:
         """The docstring, and how far it is to be trusted."""
         return f"{super().help()} In tests in which only known layers can help, it puts these {cls.finds_planted}."
+
+    def unit(self, task: str) -> str:
+        """What its numbers are counted in, in a run of a task; empty for numbers that only compare."""
+        return ""
 
     def watching(self, subject: Subject) -> Sequence[Callback]:
         """Who looks on while the adapter learns, where there is a probe; `measure` is given the same subject."""

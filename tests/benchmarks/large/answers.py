@@ -27,7 +27,7 @@ def scores(layers: list[LayerInfo]) -> dict[str, Any]:
         member = SCORES[kind]
         rows.append(
             {
-                "kind": kind, "label": member.label, "unit": member.unit, "paper": member.paper,
+                "kind": kind, "label": member.label, "unit": member().unit("causal-lm"), "paper": member.paper,
                 "tells": member.help(), "values": values, "shares": list(parts.values()),
             }
         )  # fmt: skip

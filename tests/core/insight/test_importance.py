@@ -183,6 +183,11 @@ def test_ablation_is_the_loss_without_a_layer_and_leaves_all_on(subject: Subject
     assert by_block(subject) == {}  # the layers of this helper say no block
 
 
+def test_a_rise_of_the_loss_is_counted_as_the_loss_is() -> None:
+    assert SCORES["ablation"]().unit("preference") == "nats per pair"
+    assert not SCORES["output"]().unit("preference")
+
+
 def test_update_scores_are_those_of_the_dense_change(subject: Subject) -> None:
     change, weight = subject.layers[5].delta_weight(), subject.layers[5].base_weight()
 
