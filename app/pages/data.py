@@ -231,6 +231,10 @@ class DataPage(Page):
         self._look.setCurrentIndex(look)
         self._size_looks()
         (self.examples.text, self.tokens.view)[look].setFocus()
+        QTimer.singleShot(0, self, self._scroll_to_looks)  # once they have the height that they take now
+
+    def _scroll_to_looks(self) -> None:
+        """Put the examples at the top of what is in sight."""
         bar = self._scrolls.verticalScrollBar()
         bar.setValue(bar.value() + self._holder.mapTo(self._scrolls, QPoint()).y())
 

@@ -120,22 +120,25 @@ class InsightPage(Page):
             "run has learned.",
         )  # fmt: skip
         self._stack.addWidget(self.empty)
-        self._stack.addWidget(self._columns([self.trouble, self.scores], [self.ask], fills=True))
-        answer = self._columns([self.lost, self.view], [self.act, self.layer], fills=False)
+        self._stack.addWidget(self._columns(self.trouble, self.scores, [self.ask]))
+        answer = self._columns(self.lost, self.view, [self.act, self.layer])
         answer.turned.connect(self.view.map.keep_low)
         self._stack.addWidget(answer)
         self.trouble.hide()
         self.lost.hide()
 
-    def _columns(self, left: list[QWidget], right: list[QWidget], *, fills: bool) -> Beside:
-        """What is looked at (whether it `fills` the room or takes what it needs), and beside it what is done."""
+    def _columns(self, notice: Notice, view: ScoreList | ImportanceView, right: list[QWidget]) -> Beside:
+        """What is looked at, and beside it what is done."""
         looked_at = QWidget()
         column = QVBoxLayout(looked_at)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
-        for widget in left:
-            column.addWidget(widget, 1 if fills and widget is left[-1] else 0)
-        column.addStretch(0 if fills else 1)
+        column.addWidget(notice)
+        column.addWidget(view, 1)
+        if isinstance(view, ImportanceView):
+            column.addStretch(0)
+            view.fills.connect(lambda fills: column.setStretchFactor(view, int(fills)))
+            view.fills.connect(lambda fills: column.setStretch(column.count() - 1, int(not fills)))
         inner = QWidget()
         side = QVBoxLayout(inner)
         side.setContentsMargins(0, 0, 0, 0)

@@ -14,7 +14,7 @@ from app.widgets.buttons import Button
 from app.wording import labelled
 
 _WIDEST = 520
-"""Pixels that a line of text may be long."""
+"""How long a line of text may be, in unscaled pixels."""
 
 
 class EmptyState(QWidget):
@@ -75,7 +75,7 @@ class _Text(QLabel):
 
     def sizeHint(self) -> QSize:
         """As wide as the text, up to the limit."""
-        width = min(self.fontMetrics().horizontalAdvance(self.text()) + 8, _WIDEST)
+        width = min(self.fontMetrics().horizontalAdvance(self.text()) + 8, Theme.current().px(_WIDEST))
         return QSize(width, super().heightForWidth(width))
 
     def heightForWidth(self, width: int) -> int:

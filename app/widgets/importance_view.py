@@ -42,6 +42,9 @@ class ImportanceView(Panel):
     layer_chosen = Signal(object)
     """The `LayerInfo` that was clicked; None where there is none, or more than one."""
 
+    fills = Signal(bool)
+    """Whether it makes use of all the height there is: lists do, the map of a small model does not."""
+
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Which layers matter")
@@ -170,6 +173,7 @@ class ImportanceView(Panel):
     def _show_view(self) -> None:
         shown = next(place for place, chip in enumerate(self.views.values()) if chip.isChecked())
         self._stack.setCurrentIndex(shown)
+        self.fills.emit(shown > 0)
         by_score = shown < _BY_SCORE
         for widget in (self.by, self.tells):
             widget.setVisible(by_score)
