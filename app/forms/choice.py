@@ -70,6 +70,7 @@ class ChoiceEdit(QComboBox):
     def showPopup(self) -> None:
         """The list is as wide as its words, however narrow the box."""
         view = self.view()
+        view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         view.setMinimumWidth(
             view.sizeHintForColumn(0) + 2 * view.frameWidth() + view.verticalScrollBar().sizeHint().width()
         )

@@ -27,6 +27,7 @@ class ChoiceBox(QComboBox):
     def showPopup(self) -> None:
         """Open the list, wide enough for every text."""
         view = self.view()
+        view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         view.setMinimumWidth(min(view.sizeHintForColumn(0) + 28, self.window().width()))
         super().showPopup()
 
