@@ -49,7 +49,7 @@ measured (`tests/benchmarks/forecast.py`), those of the cards are an allowance."
 GAPS_OF_CHECKPOINTING = 0.45
 """The share of the activations of an ordinary run that one with gradient checkpointing still takes on a processor: what
 is worked out again block by block leaves gaps in the heap, and much of what it saves is not given back."""
-PROCESS: dict[Device, int] = {"cpu": 450_000_000, "cuda": 0, "mps": 0}
+PROCESS = 450_000_000
 """Bytes of Python and its libraries, which the measured peak of a run on a processor has in it: the smallest models
 take as much. A card's peak counts tensors alone."""
 QUADRATIC = frozenset({"bert", "gemma2", "gpt2", "roberta"})
@@ -73,8 +73,8 @@ class Memory:
         gradients, optimizer: of what is trained.
         activations: what the backward pass finds kept.
         logits: the loss at its peak.
-        process: Python and its libraries, where the measured peak has them in it, and what loading takes above all of
-            the training.
+        process: Python and its libraries, where the measured peak has them in it, what a storage takes beside its
+            codes, and what loading takes above all of the training.
         reclaimable: of `process` the pages of the model's file, which the system takes back where others need them.
     """
 
@@ -141,8 +141,11 @@ def forecast(
         else 0,
         logits=_logits(info, config, largest, width, room=CHUNK[device]) if plans else 0,
     )
-    above = max(0, _file(info) - (memory.total - memory.weights)) if device == "cpu" else 0
-    return replace(memory, process=PROCESS[device] + above, reclaimable=above)
+    if device != "cpu":
+        return memory
+    above = max(0, _file(info) - (memory.total - memory.weights))
+    beside = config.storage.bytes_beside(sum(layer.parameters for layer in info.layers if layer.adaptable))
+    return replace(memory, process=PROCESS + beside + above, reclaimable=above)
 
 
 def _params(plans: Iterable[LayerPlan], adapter: AdapterConfig) -> Iterator[tuple[Param, int]]:

@@ -1,9 +1,10 @@
 """Holding the frozen weights of a loaded model as a storage wants them, one layer after the other.
 
 Each dense weight is let go as soon as its codes are there, so that beside the codes there is never more than one layer
-as numbers on the device, however large the model. And where the files hold one type of number, the model is opened in
-that type first: its weights then lie in the mapped files and take no memory at all until they are quantised, where in
-the compute precision they would all be there at once.
+as numbers on the device, however large the model. What is worked out on the way leaves gaps between the codes, which
+are given back to the system: without that they come to more than the codes. And where the files hold one type of
+number, the model is opened in that type first: its weights then lie in the mapped files and take no memory at all until
+they are quantised, where in the compute precision they would all be there at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from core import heap
 from core.adapters.axis import Storage
 from core.layers import LayerInfo
 from core.models.headers import NAMES, read_folder
@@ -41,10 +43,13 @@ def hold(
     chosen = [layer for layer in layers if layer.adaptable]
     with torch.no_grad():
         for place, layer in enumerate(chosen):
-            if progress is not None and place % max(1, len(chosen) // 20) == 0:
-                progress("Quantising the model", place / len(chosen))
+            if place % max(1, len(chosen) // 20) == 0:
+                heap.give_back()
+                if progress is not None:
+                    progress("Quantising the model", place / len(chosen))
             module = model.get_submodule(layer.name).to(device)
             model.set_submodule(layer.name, storage.hold(module))
+    heap.give_back()
 
 
 def round_weights(model: nn.Module, layers: Iterable[LayerInfo], storage: Storage) -> None:

@@ -168,6 +168,7 @@ def assemble(
             scaler=torch.amp.GradScaler(ground.precision.device.type, enabled=ground.precision.scaled),
         )
     training.callbacks = callbacks(training, ground.interrupt)
+    heap.give_back()  # what the first values were worked out in
     return training
 
 

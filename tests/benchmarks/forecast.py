@@ -26,6 +26,8 @@ CASES: tuple[dict[str, Any], ...] = (
     {"train": {"batch": 4}, "data": {"max_tokens": 256}, "adapter": {"dropout": 0.1}},
     {"train": {"batch": 4}, "data": {"max_tokens": 256}, "adapter": {"rank": 64}},
     {"train": {"batch": 4}, "data": {"max_tokens": 256}, "adapter": {"method": "dora"}},
+    {"train": {"batch": 2}, "data": {"max_tokens": 128}, "model": {"storage": "nf4-double"}},
+    {"train": {"batch": 2}, "data": {"max_tokens": 128}, "model": {"storage": "int8"}},
 )
 
 
@@ -44,11 +46,10 @@ def main() -> int:
                 print(ended.stderr, file=sys.stderr)
                 return 1
             found = json.loads(ended.stdout.splitlines()[-1])
-            expected = found["forecast"]["total"] - found["forecast"]["process"]
-            ratio = expected / found["measured"]
+            ratio = found["forecast"] / found["measured"]
             print(
-                f"{json.dumps(case):86} {expected / 1e6:6.0f} MB {found['measured'] / 1e6:6.0f} MB "
-                f"{ratio:6.2f}   {found['forecast']['activations'] / 1e6:6.0f} MB",
+                f"{json.dumps(case):86} {found['forecast'] / 1e6:6.0f} MB {found['measured'] / 1e6:6.0f} MB "
+                f"{ratio:6.2f}   {found['activations'] / 1e6:6.0f} MB",
                 flush=True,
             )
     return 0
@@ -70,28 +71,33 @@ def smollm2_shape(folder: Path) -> Path:
     return folder
 
 
-def measure(path: Path, case: dict[str, Any]) -> dict[str, Any]:
+def measure(path: Path, case: dict[str, Any]) -> dict[str, int]:
     """Train two steps and return the forecast beside the peak above what was there before the model."""
     import torch
     from transformers import AutoModelForCausalLM
 
+    from core import heap
     from core.adapters.attach import attach
     from core.config.forecast import forecast
     from core.config.run import RunConfig
     from core.config.select import select
     from core.data.batches import Batch
     from core.models.catalog import describe
+    from core.models.hold import hold
     from core.optim.groups import groups
     from core.train.loss import TokenLoss
     from core.train.prepare import checkpoint_gradients
 
-    case = {**case, "model": {"compute": "float32"}, "train": {**case["train"], "device": "cpu"}}
+    stored, train = case.get("model", {}), case["train"]
+    case = {**case, "model": {"compute": "float32", **stored}, "train": {**train, "device": "cpu"}}
     config = RunConfig.from_dict(case)
     info = describe(path)
     plans = select(info.layers, config.adapter)
     before = resident("VmRSS")
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     model.config.use_cache = False
+    hold(model, info.layers, config.storage)
+    heap.keep()
     adapters = attach(model, plans, config.adapter, seed=0, storage=config.storage)
     if config.train.gradient_checkpointing:
         checkpoint_gradients(model)
@@ -105,7 +111,10 @@ def measure(path: Path, case: dict[str, Any]) -> dict[str, Any]:
         loss(batch).backward()
         optimizer.step()
         optimizer.zero_grad()
-    return {"forecast": forecast(info, plans, config).to_dict(), "measured": resident("VmHWM") - before}
+    memory = forecast(info, plans, config)
+    beside = config.storage.bytes_beside(sum(layer.parameters for layer in info.layers if layer.adaptable))
+    expected = memory.total - memory.process + beside
+    return {"forecast": expected, "measured": resident("VmHWM") - before, "activations": memory.activations}
 
 
 def resident(field: str) -> int:

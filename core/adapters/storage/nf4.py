@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.adapters.storage.quantised import Quantised
+from core.adapters.storage.quantised import FourBits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Size, Tensor, dtype
 
 
-class Nf4(Quantised):
+class Nf4(FourBits):
     """The linear layers of the blocks in 4.5 bits a weight: the NormalFloat of QLoRA (arXiv:2305.14314).
 
     Sixteen levels, and a 32-bit scale for every 64 weights. Weights as models have them lose about 9 percent of their

@@ -94,7 +94,13 @@ class Measuring(Callback):
 
 @torch.no_grad()
 def _base_norms(layers: Sequence[Adapted]) -> NDArray[np.float32]:
-    """The Frobenius norm of every layer's base weight; 1 where it is all zeros, so that nothing is divided by it."""
-    norms = [torch.linalg.vector_norm(layer.base_weight(), dtype=torch.float32) for layer in layers]
-    found: NDArray[np.float32] = torch.stack(norms).cpu().numpy()
+    """The Frobenius norm of every layer's base weight; 1 where it is all zeros, so that nothing is divided by it.
+
+    Each goes into its place among all: a tensor of its own would lie where the next weight of codes could have been
+    worked out, and so a copy of the whole model would come to lie in the heap.
+    """
+    norms = torch.empty(len(layers), device=layers[0].base_weight().device)
+    for place, layer in enumerate(layers):
+        norms[place] = torch.linalg.vector_norm(layer.base_weight(), dtype=torch.float32)
+    found: NDArray[np.float32] = norms.cpu().numpy()
     return np.where(found > 0, found, np.float32(1))
