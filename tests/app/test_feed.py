@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import pytest
 from PySide6.QtWidgets import QApplication
@@ -15,6 +16,14 @@ from core.store.store import LOCK, Store
 from tests.app.seed import Seeded
 
 Make = Callable[..., Seeded]
+Follow = Callable[[], Feed]
+
+
+@pytest.fixture
+def follow(home: Home) -> Iterator[Follow]:
+    """Makes feeds, each with a connection of its own."""
+    with ExitStack() as opened:
+        yield lambda: Feed(opened.enter_context(closing(Store(home))))
 
 
 def heard(feed: Feed) -> list[set[str]]:
@@ -23,9 +32,9 @@ def heard(feed: Feed) -> list[set[str]]:
     return found
 
 
-def test_only_what_is_new_is_told_and_only_once(home: Home, qapp: QApplication, seeded: Make) -> None:
+def test_only_what_is_new_is_told_and_only_once(follow: Follow, qapp: QApplication, seeded: Make) -> None:
     run = seeded(alive=True).begin().advance(3)
-    feed = Feed(Store(home))
+    feed = follow()
     feed.watch(run.run)
     told = heard(feed)
     feed.look()
@@ -39,11 +48,11 @@ def test_only_what_is_new_is_told_and_only_once(home: Home, qapp: QApplication, 
 
 
 def test_a_long_run_comes_in_portions_without_being_asked_again(
-    home: Home, qapp: QApplication, seeded: Make, monkeypatch: pytest.MonkeyPatch
+    follow: Follow, qapp: QApplication, seeded: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.feed.PORTION", 10)
     run = seeded().begin().advance(60)
-    feed = Feed(Store(home))
+    feed = follow()
     told = heard(feed)
     feed.watch(run.run)
     assert feed.trace is not None and len(feed.trace.curve("loss")) == 10
@@ -54,12 +63,12 @@ def test_a_long_run_comes_in_portions_without_being_asked_again(
 
 
 def test_a_run_whose_worker_holds_its_lock_is_running_and_one_whose_worker_is_gone_is_lost(
-    home: Home, qapp: QApplication, seeded: Make
+    home: Home, follow: Follow, qapp: QApplication, seeded: Make
 ) -> None:
     run = seeded().begin().advance(3)
     lock = FileLock(home.run(run.run) / LOCK)
     assert lock.acquire()
-    feed = Feed(Store(home))
+    feed = follow()
     feed.watch(run.run)
     assert feed.status is Status.RUNNING
     told = heard(feed)
@@ -72,18 +81,18 @@ def test_a_run_whose_worker_holds_its_lock_is_running_and_one_whose_worker_is_go
 
 
 def test_a_run_found_again_after_a_restart_shows_all_that_it_has_measured(
-    home: Home, qapp: QApplication, seeded: Make
+    follow: Follow, qapp: QApplication, seeded: Make
 ) -> None:
     run = seeded(alive=True).begin().advance(42)
-    feed = Feed(Store(home))
+    feed = follow()
     feed.watch(run.run)
     assert feed.trace is not None
     assert len(feed.trace.curve("loss")) == 43 and len(feed.trace.vector("delta_norm")) == 43
 
 
-def test_the_list_is_told_of_at_most_once_in_ten_looks(home: Home, qapp: QApplication, seeded: Make) -> None:
+def test_the_list_is_told_of_at_most_once_in_ten_looks(follow: Follow, qapp: QApplication, seeded: Make) -> None:
     run = seeded(alive=True).begin()
-    feed = Feed(Store(home))
+    feed = follow()
     told: list[int] = []
     feed.runs_changed.connect(lambda: told.append(1))
     for step in range(20):
@@ -93,12 +102,11 @@ def test_the_list_is_told_of_at_most_once_in_ten_looks(home: Home, qapp: QApplic
 
 
 def test_a_database_that_cannot_be_read_is_said_once_and_taken_back(
-    home: Home, qapp: QApplication, seeded: Make, monkeypatch: object
+    store: Store, qapp: QApplication, seeded: Make
 ) -> None:
     from core.errors import UserError
 
     run = seeded(alive=True).begin()
-    store = Store(home)
     feed = Feed(store)
     feed.watch(run.run)
     told: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 from app.jobs import Jobs
 from core.errors import UserError
 from core.home import Home
+from core.store.jobs import Jobs as JobTable
 from core.store.store import Store
 
 
@@ -37,8 +39,14 @@ def followed(home: Home, store: Store, qapp: QApplication) -> Iterator[Followed]
     made.jobs.stop()
 
 
-def test_a_job_tells_its_progress_and_its_result(followed: Followed, home: Home) -> None:
-    worker = Store(home).jobs
+@pytest.fixture
+def worker(home: Home) -> Iterator[JobTable]:
+    """The table of jobs as the warm worker has it open."""
+    with closing(Store(home)) as opened:
+        yield opened.jobs
+
+
+def test_a_job_tells_its_progress_and_its_result(followed: Followed, worker: JobTable, home: Home) -> None:
     taken = worker.take()
     assert taken is not None and (taken.kind, taken.body) == ("export", {"run": "r"})
     worker.progress(taken.id, "Merging", 0.5)
@@ -51,8 +59,7 @@ def test_a_job_tells_its_progress_and_its_result(followed: Followed, home: Home)
     assert followed.started == [home]
 
 
-def test_a_failed_job_says_what_to_do(followed: Followed, home: Home) -> None:
-    worker = Store(home).jobs
+def test_a_failed_job_says_what_to_do(followed: Followed, worker: JobTable) -> None:
     taken = worker.take()
     assert taken is not None
     worker.failed(taken.id, "The disk is full.", hint="Make room.", traceback="")
