@@ -152,7 +152,7 @@ class Canvas(pg.PlotWidget):
             # Beneath the curves and the marks: their grid belongs behind both.
             axis.setZValue(-1)
             axis.setStyle(hideOverlappingLabels=False, tickAlpha=255 if axis.grid else 0)
-        self.getAxis("left").setWidth(theme.px(62))
+        self.getAxis("left").setWidth(theme.px(68))
         self._size_axis()
         self._set_labels(*self._labels)
         self.hover_line.setPen(pg.mkPen(theme.color("muted"), width=1, style=Qt.PenStyle.DotLine))
