@@ -73,9 +73,6 @@ class Job(QObject):
 class Jobs(QObject):
     """Asks for jobs and follows them."""
 
-    changed = Signal()
-    """A job was asked for or has ended."""
-
     def __init__(self, home: Home, store: Store, *, ensure: Callable[[Home], object] = ensure_service) -> None:
         super().__init__()
         self._home = home
@@ -115,7 +112,6 @@ class Jobs(QObject):
                 signal.connect(handler)
         self.under_way.append(job)
         self._timer.start()
-        self.changed.emit()
         return job
 
     def stop(self) -> None:
@@ -127,11 +123,13 @@ class Jobs(QObject):
         if self._looks % _ENSURE_EVERY == 0:
             self._revive()
         for job in list(self.under_way):
-            job.look()
+            try:
+                job.look()
+            except UserError:
+                return  # The database cannot be read now: the feed, which reads it too, says so until it can.
             if job.over:
                 self.under_way.remove(job)
                 job.ended.emit()
-                self.changed.emit()
         if not self.under_way:
             self._timer.stop()
 

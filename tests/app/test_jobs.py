@@ -13,6 +13,7 @@ from app.jobs import Jobs
 from core.errors import UserError
 from core.home import Home
 from core.store.jobs import Jobs as JobTable
+from core.store.rows import JobRow
 from core.store.store import Store
 
 
@@ -82,3 +83,21 @@ def test_a_worker_that_cannot_be_started_fails_the_jobs_that_wait_for_it(followe
         followed.jobs._look()
     assert followed.said == [("failed", "The background worker could not be started.", "", "")]
     assert followed.jobs.under_way == []
+
+
+def test_a_database_that_cannot_be_read_for_a_while_is_read_when_it_can(
+    followed: Followed, worker: JobTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(job: int) -> JobRow:
+        raise UserError("The database is in use by another program.")
+
+    taken = worker.take()
+    assert taken is not None
+    worker.done(taken.id, {})
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(followed.job._store, "job", refuse)
+        followed.jobs._look()
+    assert followed.said == [] and followed.jobs.under_way == [followed.job]
+
+    followed.jobs._look()
+    assert followed.said[-1] == ("done", {}) and not followed.jobs.under_way
