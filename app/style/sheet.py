@@ -70,7 +70,6 @@ QFrame[kind="notice"][tone="amber"] {{ border-left: 3px solid {t.amber}; }}
 QFrame[kind="notice"][tone="red"] {{ border-left: 3px solid {t.red}; }}
 QFrame[kind="notice"][tone="accent"] {{ border-left: 3px solid {t.accent}; }}
 QFrame[kind="side"] {{ background: {t.side}; border: none; border-right: 1px solid {t.line}; }}
-QFrame[kind="hairline"] {{ background: {t.line}; border: none; min-height: 1px; max-height: 1px; }}
 QFrame[kind="drop"] {{ background: {t.panel}; border: 2px dashed {t.accent}; border-radius: 8px; }}
 """
 
@@ -114,11 +113,9 @@ QPushButton[kind="chip"]:hover {{ color: {t.text}; background: {t.raised}; }}
 QPushButton[kind="chip"]:checked {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.accent}; }}
 QPushButton[kind="chip"]:focus {{ border: 1px solid {t.text}; color: {t.text}; }}
 QPushButton[kind="chip"]:disabled {{ color: {t.faint}; }}
-QPushButton::menu-indicator {{ width: 0px; height: 0px; }}
 QToolButton {{ background: transparent; border: 1px solid transparent; border-radius: 6px; padding: {px(3)}px; }}
 QToolButton:hover {{ background: {t.hover}; }}
 QToolButton:focus {{ border: 1px solid {t.accent}; }}
-QToolButton::menu-indicator {{ image: none; }}
 QPushButton[legend="true"], QPushButton[legend="true"]:checked {{ background: transparent; color: {t.muted};
     padding: {px(3)}px {px(5)}px; font-weight: 400; }}
 QPushButton[legend="true"]:hover {{ color: {t.text}; }}
@@ -134,7 +131,7 @@ QLabel[kind="badge"][tone="blue"] {{ border-color: {t.blue}; }}
 
 
 def _inputs(t: Tokens, px: Size, icon: Callable[[str, str], str]) -> str:
-    fields = "QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox"
+    fields = "QLineEdit, QPlainTextEdit, QTextEdit, QComboBox"
     focus = ", ".join(f"{name}:focus" for name in fields.split(", "))
     disabled = ", ".join(f"{name}:disabled" for name in fields.split(", "))
     return f"""
@@ -143,13 +140,10 @@ def _inputs(t: Tokens, px: Size, icon: Callable[[str, str], str]) -> str:
     selection-background-color: {t.button}; selection-color: {t.on_button};
 }}
 QTextEdit[kind="reading"], QTextEdit[kind="reading"]:focus {{ background: transparent; border: none; padding: 0px; }}
-QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox {{ min-height: {px(18)}px; }}
-QSpinBox, QDoubleSpinBox {{ padding: {px(5)}px {px(2)}px {px(5)}px {px(7)}px; }}
+QLineEdit, QComboBox {{ min-height: {px(18)}px; }}
 {focus} {{ border: 1px solid {t.accent}; }}
 {disabled} {{ color: {t.faint}; background: {t.panel}; }}
-QLineEdit[wrong="true"], QSpinBox[wrong="true"], QDoubleSpinBox[wrong="true"], QComboBox[wrong="true"] {{
-    border: 1px solid {t.red};
-}}
+QLineEdit[wrong="true"], QComboBox[wrong="true"] {{ border: 1px solid {t.red}; }}
 QComboBox {{ padding-right: {px(24)}px; combobox-popup: 0; }}
 QComboBox:hover {{ background: {t.hover}; }}
 QComboBox::drop-down {{ border: none; width: {px(24)}px; }}
@@ -157,10 +151,6 @@ QComboBox::down-arrow {{ image: url("{icon("chevron-down", "muted")}"); width: {
 QComboBox QAbstractItemView, QComboBox QAbstractItemView:focus {{ background: {t.raised}; border: 1px solid {t.line};
     border-radius: 0; padding: 4px; outline: 0; }}
 QComboBox QAbstractItemView::item:disabled {{ color: {t.faint}; }}
-QSpinBox::up-button, QDoubleSpinBox::up-button {{ border: none; width: {px(18)}px; margin: 1px 2px 0 0; }}
-QSpinBox::down-button, QDoubleSpinBox::down-button {{ border: none; width: {px(18)}px; margin: 0 2px 1px 0; }}
-QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{ image: url("{icon("chevron-up", "muted")}"); width: {px(9)}px; height: {px(9)}px; }}
-QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: url("{icon("chevron-down", "muted")}"); width: {px(9)}px; height: {px(9)}px; }}
 QCheckBox, QRadioButton {{ spacing: {px(8)}px; padding: 2px; border: 1px solid transparent; border-radius: 4px; }}
 QCheckBox:focus, QRadioButton:focus {{ border: 1px solid {t.accent}; }}
 QCheckBox:disabled, QRadioButton:disabled {{ color: {t.faint}; }}
@@ -196,7 +186,6 @@ QHeaderView::section {{ background: {t.panel}; color: {t.muted}; border: none; b
     padding: {px(6)}px {px(11)}px; font-weight: 500; font-size: {text(12)}px; }}
 QTableView[kind="numbers"] QHeaderView::section {{ padding: {px(6)}px {px(8)}px; }}
 QHeaderView::section:hover {{ color: {t.text}; }}
-QTableCornerButton::section {{ background: {t.panel}; border: none; }}
 QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
@@ -217,10 +206,4 @@ QMenu::item {{ padding: {px(6)}px {px(28)}px {px(6)}px {px(14)}px; border-radius
 QMenu::item:selected {{ background: {t.hover}; }}
 QMenu::item:disabled {{ color: {t.faint}; }}
 QMenu::separator {{ height: 1px; background: {t.line}; margin: 4px 8px; }}
-QProgressBar {{ background: {t.line}; border: none; border-radius: 2px; max-height: 4px; min-height: 4px; }}
-QProgressBar::chunk {{ background: {t.accent}; border-radius: 2px; }}
-QTabBar::tab {{ background: transparent; color: {t.muted}; padding: {px(6)}px {px(12)}px;
-    border-bottom: 2px solid transparent; }}
-QTabBar::tab:selected {{ color: {t.text}; border-bottom: 2px solid {t.accent}; }}
-QTabWidget::pane {{ border: none; border-top: 1px solid {t.line}; }}
 """

@@ -45,7 +45,6 @@ class NumbersTable(QTableView):
         header.setHighlightSections(False)
         header.setMinimumSectionSize(1)  # the style's own is wider than a head of one letter
         corner = QWidget()
-        corner.setProperty("kind", "corner")
         self.setCornerWidget(corner)
         self.selectionModel().currentRowChanged.connect(lambda now, _: self._tell(now.row()))
         copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self)
