@@ -20,6 +20,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_IN_WORDS = ("os error 28", "os error 112", "os error 122")
 """How safetensors reports a full disk: Linux's and macOS's number, Windows's, and a quota's. numpy only says that fewer
 bytes were written than it had."""
+_NO_FOLDERS = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS, errno.EACCES)
+"""What systems say that sync files and not folders: some that are mounted over a network, or by a program."""
 _PATIENCE = 2.0 if os.name == "nt" else 0.0
 """Seconds for which a renaming is tried: Windows refuses it while somebody has the file open, be it for an instant."""
 
@@ -51,20 +53,23 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """A temporary folder beside `target` that becomes `target` when the block ends well, and vanishes when it does not.
 
     Args:
-        target: the folder to make.
-        replace: whether one that is already there gives way; otherwise it is an error.
+        target: the folder to make; one that is there and empty gives way.
+        replace: whether one with something in it does, too.
 
     Raises:
-        UserError: `target` exists and may not be replaced.
+        UserError: there is a file, or a folder with something in it, before or after the block, and it may not be
+            replaced.
     """
-    if target.exists() and not replace:
-        raise _there_already(target)
+    if not replace:
+        refuse_filled(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(target)
     temporary.mkdir()
     try:
         yield temporary
         sync(temporary)
+        if not replace:
+            refuse_filled(target)  # somebody else may have been faster
         if target.exists():
             _exchange(temporary, target)
         else:
@@ -82,11 +87,7 @@ def refuse_filled(target: Path) -> None:
         UserError: there is.
     """
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise _there_already(target)
-
-
-def _there_already(target: Path) -> UserError:
-    return UserError(f"{target} is already there.", hint="Choose another folder, or remove this one.")
+        raise UserError(f"{target} is already there.", hint="Choose another folder, or remove this one.")
 
 
 def _exchange(new: Path, target: Path) -> None:
@@ -136,11 +137,15 @@ def sync(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Folders can be synced where the system allows opening them (not on Windows)."""
+    """As `sync`, for the names in it, where the system does that: Windows opens no folders."""
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDERS:
+            raise

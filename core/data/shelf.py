@@ -69,8 +69,6 @@ class Shelf:
             with new_folder(self.folder / key) as entry:
                 fill(entry)
                 (entry / _USED).touch()
-                if (self.folder / key).exists():  # somebody was faster, and may be reading it
-                    raise FileExistsError
         except (OSError, UserError):  # the disk will not have it, or another process was faster
             return (self.folder / key / _USED).exists()
         return True

@@ -56,7 +56,7 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
     made = make(request, source, open_adapter(source.folder), progress)
     with (
         room_for(request.out, needed(request, source, made), what="the export"),
-        new_folder(request.out, replace=True) as folder,
+        new_folder(request.out) as folder,
     ):
         made.file = write(request, source, made, folder, progress)
         (folder / CARD).write_text(describe_export(request, source, made), encoding="utf-8")

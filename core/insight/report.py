@@ -82,7 +82,7 @@ def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
 
 
 def _write(paper: Paper, out: Path) -> dict[str, Any]:
-    with new_folder(out, replace=True) as folder:
+    with new_folder(out) as folder:
         (folder / FIGURES).mkdir()
         (folder / "report.html").write_text(html(paper), encoding="utf-8")
         (folder / "report.md").write_text(markdown(paper, folder=FIGURES), encoding="utf-8")

@@ -78,8 +78,44 @@ def test_a_file_that_somebody_reads_for_an_instant_is_replaced(tmp_path: Path, m
 
 def test_a_folder_that_is_there_gives_way_only_where_that_was_said(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "old").touch()
     with pytest.raises(UserError, match="already there"), new_folder(tmp_path / "made"):
         pass
     with new_folder(tmp_path / "made", replace=True) as made:
         (made / "inside").write_text("x", encoding="utf-8")
-    assert [path.name for path in tmp_path.iterdir()] == ["made"] and (tmp_path / "made" / "inside").exists()
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["made", "made/inside"]
+
+
+def test_what_somebody_has_put_there_meanwhile_stays(tmp_path: Path) -> None:
+    target = tmp_path / "chosen"
+    target.mkdir()
+    with pytest.raises(UserError, match="already there"), new_folder(target) as made:
+        (made / "ours").touch()
+        (target / "theirs").touch()
+
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["chosen", "chosen/theirs"]
+
+
+def test_an_empty_folder_gives_way(tmp_path: Path) -> None:
+    (tmp_path / "chosen").mkdir()
+    with new_folder(tmp_path / "chosen") as made:
+        (made / "ours").touch()
+
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["chosen", "chosen/ours"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folders at all")
+def test_a_file_system_that_syncs_no_folders_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+
+    def of_files_alone(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(handle)
+
+    monkeypatch.setattr(atomic.os, "fsync", of_files_alone)
+    write_text(tmp_path / "run.yaml", "name: first\n")
+    with new_folder(tmp_path / "made") as made:
+        (made / "inside").touch()
+
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["inside", "made", "run.yaml"]
