@@ -14,10 +14,15 @@ from core.errors import UserError
 
 
 def free(path: Path) -> int:
-    """Bytes that are free where `path` is, or would be."""
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
+    """Bytes that are free where `path` is, or would be.
+
+    Raises:
+        UserError: nothing can be there: its drive, or the other machine that it lies on, is not there itself.
+    """
+    there = next((place for place in (path, *path.parents) if place.exists()), None)
+    if there is None:
+        raise UserError(f"There is no {path.anchor or path}.", hint="Choose another folder, or connect that disk.")
+    return shutil.disk_usage(there).free
 
 
 @contextmanager
