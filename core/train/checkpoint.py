@@ -103,10 +103,11 @@ def read(folder: Path) -> Checkpoint | None:
     """The checkpoint in `folder`, or None where anything of it is missing, cut short or changed."""
     try:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        if state["format"] > FORMAT or _digests(folder) != state["files"]:
+        # What a file manager has put beside them (.DS_Store, Thumbs.db) does no harm.
+        if state["format"] > FORMAT or any(_digest(folder / name) != said for name, said in state["files"].items()):
             return None
         Progress(**state["progress"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return Checkpoint(folder, state)
 
@@ -177,13 +178,17 @@ def _remove(folder: Path) -> None:
 
 def _digests(folder: Path) -> dict[str, list[int | str]]:
     """Size and SHA-256 of every file but `state.json`, by its path in the folder."""
-    found: dict[str, list[int | str]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != STATE:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            found[path.relative_to(folder).as_posix()] = [path.stat().st_size, digest]
-    return found
+    return {
+        path.relative_to(folder).as_posix(): _digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != STATE
+    }
+
+
+def _digest(path: Path) -> list[int | str]:
+    """Size and SHA-256 of a file."""
+    with path.open("rb") as file:
+        return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
 
 
 def _callback_state(training: Training) -> dict[str, Tensor]:

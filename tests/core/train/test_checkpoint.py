@@ -86,6 +86,15 @@ def test_a_damaged_checkpoint_is_never_chosen(tmp_path: Path, file: str, harm: s
     assert damaged == ["step-000003"]
 
 
+def test_what_a_file_manager_puts_into_a_checkpoint_damages_nothing(tmp_path: Path) -> None:
+    train(small_training(tmp_path, steps=1))
+    (tmp_path / "checkpoints" / "step-000001" / "adapter" / ".DS_Store").touch()
+
+    found, damaged = checkpoint.newest(tmp_path)
+
+    assert found is not None and found.step == 1 and not damaged
+
+
 def test_a_folder_half_written_is_no_checkpoint_and_is_cleaned_away(tmp_path: Path) -> None:
     train(small_training(tmp_path, steps=2, checkpoint_every=1))
     (tmp_path / "checkpoints" / "step-000002").rename(tmp_path / "checkpoints" / ".step-000002.abc.part")
