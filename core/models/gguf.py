@@ -9,7 +9,6 @@ otherwise than the original tokenizer; here it serves as the judge in the tests.
 from __future__ import annotations
 
 import json
-import mmap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,13 +115,13 @@ def target_dtype(header: GgufHeader) -> torch.dtype:
 
 def _convert(header: GgufHeader, architecture: Architecture, dtype: torch.dtype, folder: Path, tell: Progress) -> None:
     """Configuration and tokenizer first, since they are quick to fail; then the weights."""
-    with header.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        given = header.tensors.get("rope_freqs.weight")
-        frequencies = _numbers(view, given).numpy() if given else None
-        config = config_of(header, architecture, dtype=str(dtype).removeprefix("torch."), frequencies=frequencies)
-        tokenizer = tokenizer_of(header, context=header.of("context_length"))
-        names = _names(header, architecture)
-        _write_shards(header, names, dtype, folder, view, tell)
+    view = np.memmap(header.path, dtype=np.uint8, mode="r")
+    given = header.tensors.get("rope_freqs.weight")
+    frequencies = _numbers(view, given).numpy() if given else None
+    config = config_of(header, architecture, dtype=str(dtype).removeprefix("torch."), frequencies=frequencies)
+    tokenizer = tokenizer_of(header, context=header.of("context_length"))
+    names = _names(header, architecture)
+    _write_shards(header, names, dtype, folder, view, tell)
     _write_json(folder / "config.json", config)
     generation = {key: value for key, value in config.items() if key.endswith("_token_id")}
     _write_json(folder / "generation_config.json", generation)
@@ -157,7 +156,7 @@ def _write_shards(
     names: dict[str, str],
     dtype: torch.dtype,
     folder: Path,
-    view: mmap.mmap,
+    view: np.ndarray,
     tell: Progress,
 ) -> None:
     """model.safetensors, or several shards and their index."""
@@ -195,12 +194,12 @@ def _plan(header: GgufHeader, names: dict[str, str], dtype: torch.dtype) -> Iter
     yield shard
 
 
-def _numbers(view: mmap.mmap, tensor: GgufTensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def _numbers(view: np.ndarray, tensor: GgufTensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """One tensor of the file as plain numbers, de-quantised some rows at a time."""
     import gguf
 
     rows, width = (tensor.numel // tensor.shape[-1], tensor.shape[-1]) if tensor.shape else (1, 1)
-    raw = np.frombuffer(view, dtype=np.uint8, count=tensor.bytes, offset=tensor.start).reshape(rows, -1)
+    raw = view[tensor.start : tensor.start + tensor.bytes].reshape(rows, -1)
     kind = gguf.GGMLQuantizationType(tensor.type)
     out = torch.empty((rows, width), dtype=dtype)
     step = max(1, CHUNK // width)

@@ -341,6 +341,13 @@ def test_words_where_numbers_belong_are_as_good_as_none(tmp_path: Path) -> None:
     assert describe(tmp_path / "m.gguf").blocks == 2
 
 
+def test_numbers_that_cannot_be_read_are_named_by_their_type(home: Home, tmp_path: Path) -> None:
+    write_gguf(tmp_path / "m.gguf", arrays={"blk.0.attn_q.bias": np.zeros(64, dtype=np.float64)})
+    with pytest.raises(UserError, match="stored as F64, which cannot be turned into numbers"):
+        convert(home, tmp_path / "m.gguf")
+    assert list(home.models.iterdir()) == []
+
+
 def test_a_tensor_without_a_place_is_not_dropped_in_silence(home: Home, tmp_path: Path) -> None:
     write_gguf(tmp_path / "m.gguf", arrays={"blk.0.attn_sinks.weight": np.zeros(4, dtype=np.float32)})
     with pytest.raises(UserError, match=r"holds blk\.0\.attn_sinks\.weight, which a llama model has no place for"):
