@@ -49,8 +49,8 @@ class ErrorDialog(QDialog):
         close = Button("Close", "primary", do=self.accept)
         close.setDefault(True)
         row.addWidget(close)
-        close.setFocus()
         layout.addLayout(row)
+        close.setFocus()  # only now is it one of the dialog's
         self._fit()
 
     def _toggle(self) -> None:

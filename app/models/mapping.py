@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.data.formats import FORMATS
@@ -24,6 +25,26 @@ def needed(kind: str) -> tuple[str, ...]:
         if isinstance(value, list) and value and isinstance(value[0], dict):
             found += [f"{name}.{key}" for key in value[0]]
     return tuple(found)
+
+
+def likely(task: str, columns: Sequence[Mapping[str, Any]]) -> str:
+    """The shape that a mapping begins with where none is known: the first of the task that these columns could fill.
+
+    Args:
+        task: the run's.
+        columns: of the data (`core.data.columns`).
+
+    Returns:
+        Its kind; where the columns fill none, the first of the task.
+    """
+    of_task = [member.kind for member in FORMATS.members if task in member.tasks]
+    nested = any(column["keys"] for column in columns)
+    for kind in of_task:
+        names = needed(kind)
+        outer = [name for name in names if "." not in name]
+        if 0 < len(outer) <= len(columns) and (len(outer) < len(names)) == nested:
+            return kind
+    return of_task[0]
 
 
 def speaker_of(kind: str) -> str:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QScrollArea, QStackedLayout, QVBoxLay
 
 from app.errors import show_error
 from app.models.inquiry import Inquiry
+from app.models.mapping import likely
 from app.models.packs import PACKS, chosen, missing, pack_of
 from app.pages.page import Page
 from app.widgets import EmptyState, Notice, Panel, ghost, plain, primary
@@ -213,8 +214,9 @@ class DataPage(Page):
 
     def _ask_mapping(self, found: dict[str, Any]) -> None:
         report = self.inspection.answer if self.inspection.state == "known" else None
-        kind = report["format"] if report is not None else ""
-        dialog = MappingDialog(found["columns"], self._document.config.data, kind, self)
+        config, columns = self._document.config, found["columns"]
+        kind = report["format"] if report is not None else likely(config.task, columns)
+        dialog = MappingDialog(columns, config.data, kind, self)
         if dialog.exec():
             self._document.update(dialog.values(), "Map columns and roles")
         dialog.deleteLater()

@@ -252,6 +252,7 @@ class ExportPage(Page):
 
     def _done(self, result: dict[str, Any]) -> None:
         self._show_result(result)
+        self._suggested = self.out.text()  # It is taken now, whoever named it.
         self._suggest()
 
     def _show_result(self, result: dict[str, Any] | None) -> None:

@@ -130,14 +130,18 @@ class ModelPage(Page):
         self._document.changed.connect(lambda _: self._show_offer())
         self.list.clicked.connect(self._pick)
         self.list.activated.connect(self._pick)
-        self.list.selectionModel().currentChanged.connect(lambda index, _: self._pick(index))
+        self.list.selectionModel().currentChanged.connect(self._walk)
         self.models.dataChanged.connect(lambda *_: self._mark_chosen())
 
     # Doing
 
     def _pick(self, index: QModelIndex) -> None:
+        self._choose(self.models.entries[index.row()].found.path)
+
+    def _walk(self, index: QModelIndex) -> None:
+        """The arrow keys have come to another; what only marks the chosen one leaves the choice alone."""
         if index.isValid() and self.list.hasFocus():
-            self._choose(self.models.entries[index.row()].found.path)
+            self._pick(index)
 
     def _choose(self, path: Path) -> None:
         if str(path) != self._document.config.model.path:

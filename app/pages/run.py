@@ -26,20 +26,16 @@ from app.widgets.waiting import WaitingView
 from app.words import number
 from core.commands import Command
 from core.config.combine import ranked
-from core.config.forecast import forecast
-from core.config.select import select
 from core.errors import UserError
 from core.events import Noticed
 from core.figures.live.of_run import own_figures
 from core.figures.live.of_task import LOSS_UNITS
 from core.figures.ticks import span
 from core.launch import LOST, last_words
-from core.models.catalog import describe
 from core.queue import turn
 from core.state import Status
 
 if TYPE_CHECKING:
-    from core.config.run import RunConfig
     from core.figures.trace import Trace
     from core.store.rows import RunRow
 
@@ -62,7 +58,6 @@ class RunPage(Page):
         self.feed = context.feed
         self._stale: set[str] = set()
         self._mark: float | None = None
-        self._forecast: int | None = None
         self.badge = Badge()
         self.add_beside_title(self.badge)
         self._make_buttons()
@@ -145,10 +140,7 @@ class RunPage(Page):
 
     def _watched(self) -> None:
         """Another run is on show."""
-        self._forecast = None
         if self.feed.row is not None:
-            if self.feed.status not in _ENDED:
-                self._forecast = self.feed.row.state.forecast or _forecast(self.feed.row.config)
             own = own_figures(self.feed.row.config)
             self.loss.unit = LOSS_UNITS[self.feed.row.config.task]
             self.norms.offer(own)
@@ -185,7 +177,7 @@ class RunPage(Page):
             self.starting.show_turn(*turn(self.context.store, row.id))
         else:
             self.starting.show_stage(row.state.message, row.state.share)
-        self.tiles.show_run(trace, row.state, status, mark=self._mark, forecast=row.state.forecast or self._forecast)
+        self.tiles.show_run(trace, row.state, status, mark=self._mark)
         shown = self._span(row)
         yield
         if keys & {"all", "loss"}:
@@ -322,7 +314,7 @@ class RunPage(Page):
         if row is None or trace is None or status is None:
             return
         self.curve.show_trace(trace, self._span(row), step)
-        self.tiles.show_run(trace, row.state, status, mark=step, forecast=row.state.forecast or self._forecast)
+        self.tiles.show_run(trace, row.state, status, mark=step)
         self.changed.show_trace(trace, step)
 
     def _command(self, command: Command) -> None:
@@ -371,15 +363,6 @@ def _subtitle(row: RunRow) -> str:
 
 def _suffix(name: str) -> str:
     return name.rsplit(".", 1)[-1].removesuffix("_proj")
-
-
-def _forecast(config: RunConfig) -> int | None:
-    """Bytes that were to be expected; None where the model is no longer there."""
-    try:
-        info = describe(config.model.path)
-        return forecast(info, select(info.layers, config.adapter), config).total
-    except UserError:
-        return None
 
 
 def _finished(row: RunRow) -> str:

@@ -27,7 +27,7 @@ class MappingDialog(QDialog):
     Args:
         columns: of the data (`core.data.columns`).
         data: the present mapping, and the shape it was made for.
-        kind: the shape that rows were read in so far; "" where none was known.
+        kind: the shape that rows were read in so far, or the likely one.
     """
 
     def __init__(self, columns: Sequence[Mapping[str, Any]], data: DataConfig, kind: str, parent: QWidget) -> None:

@@ -42,9 +42,7 @@ class RunTiles(QWidget):
         self.line = ProgressLine(name="Progress of the run")
         column.addWidget(self.line)
 
-    def show_run(
-        self, trace: Trace, state: RunState, status: Status, *, mark: float | None, forecast: int | None
-    ) -> None:
+    def show_run(self, trace: Trace, state: RunState, status: Status, *, mark: float | None) -> None:
         """Show the newest figures, or those at the marker."""
         at = math.inf if mark is None else mark
         loss, held_out = trace.curve("loss").at(at), trace.curve("held_out").at(at)
@@ -56,7 +54,7 @@ class RunTiles(QWidget):
         self.speed.set("" if speed is None else number(round(speed)) if math.isfinite(speed) else "–")
         memory = trace.curve("memory").at(at)
         used = "" if memory is None or not math.isfinite(memory) else size(memory)
-        self.memory.set(used, _expected(forecast, used))
+        self.memory.set(used, _expected(state.forecast, used))
         self._show_time(trace, state, status)
         self.line.set(state.step / state.steps if state.steps else 0.0, _tone(status))
 
@@ -81,8 +79,8 @@ def _seconds_left(trace: Trace, state: RunState) -> float | None:
     return max(state.steps - state.step, 0) * pace
 
 
-def _expected(forecast: int | None, used: str) -> str:
-    """The forecast, with its unit where that of what is used is another."""
+def _expected(forecast: int, used: str) -> str:
+    """The forecast, which is 0 until the data has been read, with its unit where that of what is used is another."""
     if not forecast:
         return ""
     value, _, unit = size(forecast).partition(" ")

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app.dropped import kind_of
 from app.forms.choice import ChoiceEdit
-from app.models.mapping import needed
+from app.models.mapping import likely, needed
 from app.models.packs import PACKS
 from app.pages.data import DataPage
 from app.widgets.data_checks import ReasonDialog
@@ -412,6 +412,18 @@ def test_every_shape_of_columns_says_which_it_needs() -> None:
     assert needed("prompt-completion") == ("prompt", "completion")
     assert needed("paragraphs") == ()
     assert all(needed(member.kind) for member in FORMATS.members if member.kind != "paragraphs")
+
+
+def test_a_mapping_begins_with_a_shape_that_the_columns_could_fill() -> None:
+    table = [{"name": name, "keys": []} for name in ("question", "answer", "ticket")]
+    talk = [{"name": "talk", "keys": ["who", "what"]}]
+    assert [likely("causal-lm", columns) for columns in (table, table[:1], talk)] == [
+        "prompt-completion", "text", "messages",
+    ]  # fmt: skip
+    assert [likely(task, table) for task in ("sequence-classification", "preference")] == [
+        "classification", "preference",
+    ]  # fmt: skip
+    assert likely("preference", talk) == "preference"
 
 
 def test_a_template_is_rendered_while_it_is_edited_and_only_a_sound_one_is_taken(desk: Desk) -> None:

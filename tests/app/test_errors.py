@@ -34,6 +34,13 @@ def test_all_that_is_said_can_be_copied(qtbot: QtBot) -> None:
     assert QGuiApplication.clipboard().text() == "It went wrong.\n\nTry it again."
 
 
+def test_the_keys_are_on_close_and_not_on_what_comes_before_it(qtbot: QtBot) -> None:
+    dialog = ErrorDialog("It went wrong.")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert dialog.focusWidget() is buttons(dialog)["Close"]
+
+
 def test_lines_are_no_further_apart_than_they_are_high(qtbot: QtBot) -> None:
     dialog = ErrorDialog("There is nothing in the folder that is called so. " * 5, hint="Look elsewhere. " * 8)
     qtbot.addWidget(dialog)

@@ -87,7 +87,9 @@ def test_progress_then_files_and_what_was_measured(window: Open, seeded: Make, s
     verified = {"max_logit_gap": 3.1e-5, "token_agreement": 0.9996, "sentence": "Compared on 512 tokens."}
     result = {"files": [str(folder / "config.json")], "folder": str(folder), "step": 200, "verified": verified}
     store.jobs.done(taken.id, result)
+    page.out.setText(str(folder))
     page.context.jobs._look()
+    assert page.out.text() not in ("", str(folder))  # that one is taken now
     assert page._result is not None and page._result.isVisible() and not page.control.progress.isVisible()
     rows = [row.accessibleName() for row in page._result.findChildren(type(page._facts["Method"]))]
     assert "Tokens that agree: 99.96 %" in rows and "Largest difference of logits: 3.1e-05" in rows

@@ -120,6 +120,16 @@ def test_a_click_chooses_a_model_and_shows_its_figures(shown: Shown) -> None:
     assert not shown.page.convert.isVisible()
 
 
+def test_a_click_counts_though_another_window_has_the_keys(shown: Shown) -> None:
+    other = QWidget()
+    other.show()
+    other.activateWindow()
+    assert QTest.qWaitForWindowActive(other, 30_000)
+    shown.pick(1)
+    assert shown.document.config.model.path == str(Path("/m/gpt2"))
+    other.deleteLater()
+
+
 def test_the_arrow_keys_choose_as_well(shown: Shown) -> None:
     shown.pick(0)
     QTest.keyClick(shown.page.list, Qt.Key.Key_Down)

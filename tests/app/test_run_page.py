@@ -16,10 +16,12 @@ from app.plots.saving import save
 from app.widgets import ProgressLine
 from app.window import Window
 from core.commands import Command
+from core.config.run import ModelConfig
 from core.events import Launched, Queued, StageChanged
 from core.figures.figure import Axis, Heatmap, Histogram
 from core.home import Home
 from core.launch import LOG
+from core.models.catalog import tiny_model
 from core.store.store import Store
 from core.store.writer import Writer
 from tests.app import seed
@@ -48,13 +50,15 @@ def test_without_a_run_the_page_says_what_to_do_first(window: Open) -> None:
 
 
 def test_a_run_that_starts_shows_what_it_is_busy_with(window: Open, seeded: Make) -> None:
-    run = seeded(alive=True)
+    config = seed.config()
+    run = seeded(alive=True, config=config.model_copy(update={"model": ModelConfig(path=str(tiny_model()))}))
     run.writer.event(Launched())
     run.writer.event(StageChanged("Loading the model", 0.4))
     run.writer.flush()
     page = opened(window)
     assert page.badge.text() == "Starting" and page.starting.isVisible()
     assert page.starting._stage.text() == "Loading the model"
+    assert page.tiles.memory.accessibleName() == "Memory: nothing yet"  # what it takes is known once the data is
     assert buttons(page) == ["Stop"]
 
 
