@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,15 @@ def test_layers_that_are_fed_the_same_start_the_same_and_eva_says_what_still_tur
         by_suffix["q_proj"], by_suffix["v_proj"]
     )
     assert found.notes == ("EVA: the directions of 6 of 6 layers still turned after 8 batches.",)
+
+
+def test_eva_looks_on_while_its_batches_have_fewer_tokens_than_it_wants_directions() -> None:
+    sight, plans = sighted(random_model("llama"), APART)
+    looks: list[float] = []
+    few = replace(sight, counted=lambda batch: batch["labels"].ne(IGNORED).cumsum(1) == 1, tell=looks.append)
+    Eva(rho=2.0, tau=1.0).seen(few, plans, SCALES.default())
+
+    assert looks == [0.0, 0.25, 0.5, 0.75]
 
 
 def test_a_root_scale_stays_as_well_when_the_rank_changes() -> None:

@@ -71,5 +71,9 @@ class Principal:
             self._turned = functional.cosine_similarity(self.directions[:alike], before[:alike])
 
     def rests(self, count: int, tau: float) -> bool:
-        """Whether the first `count` directions stayed where they were at the last batch, but for a cosine of tau."""
-        return len(self._turned) >= min(count, self.wanted) and bool((self._turned[:count] >= tau).all())
+        """Whether the first `count` directions stayed where they were at the last batch, but for a cosine of tau.
+
+        Not as long as there are none, because all rows are still waiting for more.
+        """
+        turned = self._turned[:count]
+        return len(self.directions) > 0 and len(turned) >= min(count, self.wanted) and bool((turned >= tau).all())

@@ -172,9 +172,10 @@ class Row(Magnitude):
             for layer in layers
         ]
         return {
-            "length_change": by_layer([row[:2] for row in rows], lambda m, base: (m.abs() - base).abs().mean(1)),
+            "length_change": by_layer([row[:2] for row in rows], lambda m, base: _mean((m.abs() - base).abs(), base)),
             "magnitude_change": by_layer(
-                [row[:2] for row in rows], lambda m, base: 100 * (m.abs() / base.clamp_min(FLOOR) - 1).abs().mean(1)
+                [row[:2] for row in rows],
+                lambda m, base: _mean(100 * (m.abs() / base.clamp_min(FLOOR) - 1).abs(), base),
             ),
             "direction_change": by_layer([row[1:] for row in rows], _turned),
         }
@@ -220,9 +221,12 @@ def _parts(layer: Adapted, weight: Tensor | None) -> tuple[Tensor, Tensor, Tenso
 
 
 def _turned(base: Tensor, norm: Tensor, cross: Tensor, own: Tensor) -> Tensor:
-    """Mean of 1 - cos(W0_i, W0_i + dW_i) over the rows that have a direction; all (layers, out) to (layers,)."""
-    import torch
-
+    """Mean of 1 - cos(W0_i, W0_i + dW_i); all (layers, out) to (layers,)."""
     longer = (cross + own) / (norm + base).clamp_min(FLOOR)
     turned = ((own - longer.square()) / (2 * norm * base).clamp_min(FLOOR)).clamp(0, 2)
-    return torch.where(base > 0, turned, torch.zeros_like(turned)).sum(1) / (base > 0).sum(1).clamp_min(1)
+    return _mean(turned, base)
+
+
+def _mean(values: Tensor, base: Tensor) -> Tensor:
+    """Mean over the rows that have a direction in the base weight, and so a length to compare with, (layers,)."""
+    return (values * (base > 0)).sum(1) / (base > 0).sum(1).clamp_min(1)
