@@ -12,7 +12,7 @@ from core.data.arranging import arrange
 from core.data.batches import IGNORED, Batch, Batches
 from core.data.packing import MIXING, packable
 from core.data.tokens import TokenList, Tokens
-from tests.tiny import LANGUAGE_FAMILIES, random_model
+from tests.tiny import GROUPED, LANGUAGE_FAMILIES, random_model
 
 torch.set_num_threads(1)
 
@@ -102,6 +102,17 @@ def test_a_model_with_positions_of_its_own_is_found_not_packable() -> None:
         model.train()
         assert not packable(model) and model.config.model_type in MIXING
         assert model.training
+
+
+@pytest.mark.parametrize(
+    "family, config",
+    [
+        ("xglm", {"d_model": 32, "num_layers": 2, "attention_heads": 4, "ffn_dim": 64}),
+        ("lfm2", {**GROUPED, "layer_types": ["conv", "full_attention"]}),
+    ],
+)
+def test_a_model_that_hears_little_of_its_neighbour_is_found_not_packable(family: str, config: dict[str, Any]) -> None:
+    assert not packable(random_model(family, **config)) and family in MIXING
 
 
 def test_a_step_is_the_same_whenever_and_in_whatever_order_it_is_asked_for() -> None:
