@@ -35,7 +35,7 @@ class ModelPage(Page):
 
     key: ClassVar[str] = "model"
     title: ClassVar[str] = "Model"
-    wide: ClassVar[bool] = False
+    wide = False
 
     def make(self) -> Iterator[None]:
         """The list, then what is chosen of it."""
@@ -130,7 +130,7 @@ class ModelPage(Page):
         self._document.changed.connect(lambda _: self._show_offer())
         self.list.clicked.connect(self._pick)
         self.list.activated.connect(self._pick)
-        self.list.selectionModel().currentChanged.connect(self._walk)
+        self.list.selectionModel().selectionChanged.connect(self._walk)
         self.models.dataChanged.connect(lambda *_: self._mark_chosen())
 
     # Doing
@@ -138,10 +138,11 @@ class ModelPage(Page):
     def _pick(self, index: QModelIndex) -> None:
         self._choose(self.models.entries[index.row()].found.path)
 
-    def _walk(self, index: QModelIndex) -> None:
+    def _walk(self) -> None:
         """The arrow keys have come to another; what only marks the chosen one leaves the choice alone."""
-        if index.isValid() and self.list.hasFocus():
-            self._pick(index)
+        if self.list.hasFocus():
+            for index in self.list.selectedIndexes():
+                self._pick(index)
 
     def _choose(self, path: Path) -> None:
         if str(path) != self._document.config.model.path:

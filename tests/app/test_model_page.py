@@ -130,7 +130,10 @@ def test_a_click_counts_though_another_window_has_the_keys(shown: Shown) -> None
     other.deleteLater()
 
 
-def test_the_arrow_keys_choose_as_well(shown: Shown) -> None:
+def test_the_arrow_keys_choose_as_well_and_coming_by_does_not(shown: Shown) -> None:
+    shown.page.list.setFocus(Qt.FocusReason.TabFocusReason)
+    shown.settle()
+    assert shown.page.list.hasFocus() and shown.document.config.model.path == ""
     shown.pick(0)
     QTest.keyClick(shown.page.list, Qt.Key.Key_Down)
     assert shown.document.config.model.path == str(Path("/m/gpt2"))
