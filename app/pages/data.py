@@ -33,7 +33,7 @@ from app.words import number, plural
 from core.data.readers import KINDS
 from core.errors import UserError
 
-_SIDE, _LOW = 360, 340
+_SIDE, _LOW = 360, 260
 _COLUMNS = "data.columns"
 """The option that failures name which a mapping of columns could mend."""
 _DEPENDS = ("data.", "model.path", "seed", "task")
@@ -47,7 +47,7 @@ class DataPage(Page):
 
     key: ClassVar[str] = "data"
     title: ClassVar[str] = "Data"
-    wide: ClassVar[bool] = False
+    wide = False
 
     def make(self) -> Iterator[None]:
         """The panels, one after another, then their places."""

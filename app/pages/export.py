@@ -46,7 +46,7 @@ class ExportPage(Page):
 
     key: ClassVar[str] = "export"
     title: ClassVar[str] = "Export"
-    wide: ClassVar[bool] = False
+    wide = False
 
     def make(self) -> Iterator[None]:
         """What can be chosen, then its places."""

@@ -134,9 +134,9 @@ class InsightPage(Page):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
         column.addWidget(notice)
-        column.addWidget(view, 1)
+        column.addWidget(view)
+        column.addStretch(1)
         if isinstance(view, ImportanceView):
-            column.addStretch(0)
             view.fills.connect(lambda fills: column.setStretchFactor(view, int(fills)))
             view.fills.connect(lambda fills: column.setStretch(column.count() - 1, int(not fills)))
         inner = QWidget()
@@ -237,6 +237,8 @@ class InsightPage(Page):
             chip.setVisible(self._stack.currentIndex() != _EMPTY)
         self.parts["anatomy"].setVisible(bool(self._runs))
         self.set_subtitle(self._subtitle() if self._stack.currentIndex() == _RESULT else "")
+        self.wide = self._stack.currentIndex() != _QUESTION
+        self.fit()
 
     # Measuring
 

@@ -43,7 +43,7 @@ class MethodPage(Page):
 
     key: ClassVar[str] = "method"
     title: ClassVar[str] = "Method"
-    wide: ClassVar[bool] = False
+    wide = False
     scrolls: ClassVar[bool] = False
 
     def make(self) -> Iterator[None]:

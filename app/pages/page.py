@@ -57,7 +57,7 @@ class Page(QScrollArea):
 
     key: ClassVar[str] = ""
     title: ClassVar[str] = ""
-    wide: ClassVar[bool] = True
+    wide: bool = True
     scrolls: ClassVar[bool] = True
     complete_changed = Signal()
 

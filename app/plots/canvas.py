@@ -23,7 +23,7 @@ from core.figures.figure import Axis, Figure
 pg.setConfigOptions(antialias=False, useOpenGL=False)
 
 Range = tuple[float, float]
-_LOW = 150
+_LOW = 180
 """Height of a plot below which it is not written what is measured across, in unscaled pixels."""
 
 

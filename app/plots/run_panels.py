@@ -23,8 +23,8 @@ _LEAST = 170
 """Height that a row of panels has at least, in unscaled pixels."""
 _BESIDE = 660
 """Width of all below which no panel stands beside another, in unscaled pixels."""
-_STRETCH = (10, 11)
-"""Of the rows: the lower one has the choosers in its heads."""
+_STRETCH = {False: (10, 11), True: (6, 5)}
+"""Of the rows: the lower one has the choosers in its heads; where all is low, the loss comes first."""
 
 
 class RunPanels(QWidget):
@@ -38,7 +38,7 @@ class RunPanels(QWidget):
         super().__init__()
         self._wide, self._narrow = wide, narrow
         self._shown: frozenset[Panel] = frozenset()
-        self._stacked = False
+        self._stacked = self._low = False
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setColumnStretch(0, 2)
@@ -61,9 +61,10 @@ class RunPanels(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """There is room for air, and for panels side by side, or not."""
         super().resizeEvent(event)
-        stacked = self.width() < Theme.current().px(_BESIDE)
-        if stacked != self._stacked:
-            self._stacked = stacked
+        px = Theme.current().px
+        arranged = self.width() < px(_BESIDE), self.height() < px(_LOW)
+        if arranged != (self._stacked, self._low):
+            self._stacked, self._low = arranged
             self._place()
         self._save_air()
 
@@ -76,16 +77,16 @@ class RunPanels(QWidget):
         if self._stacked:
             rows = [(panel,) for pair in rows for panel in pair if panel is not None]
         self._grid.setColumnStretch(1, 0 if self._stacked else 1)
+        stretch = _STRETCH[self._low]
         for row in range(len(self._wide) + len(self._narrow)):
-            self._grid.setRowStretch(row, 0 if row >= len(rows) else 1 if self._stacked else _STRETCH[row])
+            self._grid.setRowStretch(row, 0 if row >= len(rows) else 1 if self._stacked else stretch[row])
         for row, beside in enumerate(rows):
             for column, shown in enumerate(beside):
                 if shown is not None:
                     self._grid.addWidget(shown, row, column)
 
     def _save_air(self) -> None:
-        px = Theme.current().px
-        low = self.height() < px(_LOW)
+        px, low = Theme.current().px, self._low
         self._grid.setSpacing(12 if low else 16)
         for panel in (*self._wide, *self._narrow):
             panel.outer.setContentsMargins(20, *((8, 20, 10) if low else (14, 20, 16)))

@@ -16,7 +16,7 @@ from app.widgets.panel import Panel
 from app.widgets.stat_row import StatRow
 from app.words import number, plural
 from core.config.run import AdapterConfig
-from core.layers import LayerPlan
+from core.layers import LayerInfo, LayerPlan
 
 
 class CellPanel(Panel):
@@ -28,10 +28,9 @@ class CellPanel(Panel):
     """The marked layers are to be chosen, or no longer."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Layer", parent=parent)
+        super().__init__("One layer", parent=parent)
         self._adds = True
-        set_property(self.title, "type", "code")
-        self.empty = label("Click a cell, or move with the arrow keys, to see and size one layer.", "label", wrap=True)
+        self.empty = label("Click a cell, or move with the arrow keys, to see and size one layer.", "hint", wrap=True)
         self.shape = StatRow("Shape")
         self.rank = NumberEdit(field_of(AdapterConfig, "rank"))
         self.alpha = NumberEdit(field_of(AdapterConfig, "alpha"))
@@ -60,10 +59,11 @@ class CellPanel(Panel):
     def show_layers(self, plans: Sequence[LayerPlan], chosen: frozenset[str], trained: int) -> None:
         """Show the marked layers as they are or would be adapted, which are chosen, and their numbers trained."""
         self.empty.setVisible(not plans)
+        set_property(self.title, "type", "code" if plans else "heading")
         for row in self._rows:
             row.setVisible(bool(plans))
         if not plans:
-            self.set_title("Layer")
+            self.set_title("One layer")
             return
         self.set_title(_title(plans), "" if plans[0].name in chosen or len(plans) > 1 else "not chosen")
         shapes = {(plan.layer.out_features, plan.layer.in_features) for plan in plans}
@@ -84,4 +84,9 @@ def _title(plans: Sequence[LayerPlan]) -> str:
         if len(suffixes) == 1:
             return f"{layer.suffix}   {plural(len(plans), 'block')}"
         return f"block {layer.block}   {len(plans)} layers" if len(blocks) == 1 else plural(len(plans), "layer")
+    return name_of(layer)
+
+
+def name_of(layer: LayerInfo) -> str:
+    """A layer as the panel about it is called."""
     return f"block {layer.block}   {layer.suffix}" if layer.block is not None else layer.suffix

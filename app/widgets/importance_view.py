@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.models.importance import BLOCKS_HELP, PAIRS_HELP, Importance, Scored, shades
 from app.models.numbers import Row, written
@@ -21,6 +21,7 @@ from app.widgets.map_legend import MapLegend
 from app.widgets.numbers_table import NumbersTable
 from app.widgets.panel import Panel
 from app.widgets.scroll import scrolled
+from app.widgets.stack import Stack
 from app.words import share
 from core.figures.run import short_name
 from core.insight.allocation import Proposal
@@ -43,7 +44,7 @@ class ImportanceView(Panel):
     """The `LayerInfo` that was clicked; None where there is none, or more than one."""
 
     fills = Signal(bool)
-    """Whether it makes use of all the height there is: lists do, the map of a small model does not."""
+    """Whether it makes use of all the height there is: lists do; the map of a small model and a few pairs do not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +130,8 @@ class ImportanceView(Panel):
             top.add(control)
         self.add(top)
         holder = QWidget()
-        self._stack = QStackedLayout(holder)
+        self._stack = Stack()
+        holder.setLayout(self._stack)
         map_page = QWidget()
         rows = QVBoxLayout(map_page)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -173,7 +175,7 @@ class ImportanceView(Panel):
     def _show_view(self) -> None:
         shown = next(place for place, chip in enumerate(self.views.values()) if chip.isChecked())
         self._stack.setCurrentIndex(shown)
-        self.fills.emit(shown > 0)
+        self.fills.emit(self.views["ranking"].isChecked() or self.views["blocks"].isChecked())
         by_score = shown < _BY_SCORE
         for widget in (self.by, self.tells):
             widget.setVisible(by_score)

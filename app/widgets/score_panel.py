@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from app.models.importance import Importance
 from app.models.numbers import written
-from app.widgets.labels import label
+from app.widgets.cell_panel import name_of
+from app.widgets.labels import label, set_property
 from app.widgets.panel import Panel
 from app.widgets.stat_row import StatRow
 from app.words import number
@@ -43,11 +44,12 @@ class ScorePanel(Panel):
         """Show one layer; None for none."""
         for row in self.rows.values():
             row.setVisible(layer is not None)
+        set_property(self.title, "type", "heading" if layer is None else "code")
         if layer is None or self._measured is None:
             self.set_title("One layer")
             self.shape.setText(_NONE)
             return
-        self.set_title(layer.suffix if layer.block is None else f"Block {layer.block}, {layer.suffix}")
+        self.set_title(name_of(layer))
         self.shape.setText(f"{number(layer.out_features)} × {number(layer.in_features)}")
         of = number(len(self._measured.layers))
         for scored in self._measured.scores:

@@ -34,8 +34,8 @@ class Scrolled(QScrollArea):
             self.updateGeometry()
 
     def sizeHint(self) -> QSize:
-        """All of it, or a good part of it."""
-        return QSize(super().sizeHint().width(), self._height()) if self._whole else super().sizeHint()
+        """All its height: where there is more room, panels end with what is in them."""
+        return QSize(super().sizeHint().width(), self._height())
 
     def minimumSizeHint(self) -> QSize:
         """All its width, and all its height or a little of it."""

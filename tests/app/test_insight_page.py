@@ -261,9 +261,14 @@ def test_a_click_on_a_head_of_the_table_sorts_it(opened: Callable[..., Shown]) -
 
 def test_the_scores_agreement_is_shown_where_there_are_several(opened: Callable[..., Shown]) -> None:
     page = (shown := opened()).page
+    page.resize(2300, 1400)
+    shown.settle()
+    question = page.scores.parentWidget()
+    assert page.content.width() < page.width() and page.scores.height() < 0.8 * question.height()
     shown.measure()
     shown.press(page.view.views["agreement"])
     assert page.view.agreement.isVisible()
+    assert page.content.width() == page.width() and page.view.height() < 0.5 * page.view.parentWidget().height()
     label = f"{SCORES['gradient'].label} and {SCORES['output'].label}: -1.00"
     assert page.view.agreement.accessibleDescription() == label
     shown.press(page.again)
@@ -285,12 +290,12 @@ def test_a_layer_that_is_clicked_shows_its_scores_on_the_map_and_in_the_table(op
     ranks = list(page.view.map.ranks)
     place = page.view.map.place_of((2, 0))
     QTest.mouseClick(page.view.map.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert page.layer.title.text() == "Block 0, q_proj"
+    assert page.layer.title.text() == "block 0   q_proj"
     assert page.layer.rows["output"].value == "1   21 of 21" and page.layer.rows["gradient"].value == "21   1 of 21"
     assert page.view.table.currentIndex().row() == 20
     assert page.view.map.ranks == ranks
     page.view.table.selectRow(0)
-    assert page.layer.title.text() == "Block 2, down_proj" and page.view.map.marked[0].name == LAYERS[-1].name
+    assert page.layer.title.text() == "block 2   down_proj" and page.view.map.marked[0].name == LAYERS[-1].name
 
 
 def test_the_map_previews_the_next_run_while_the_amount_changes(opened: Callable[..., Shown]) -> None:

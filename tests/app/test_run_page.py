@@ -166,6 +166,9 @@ def test_a_run_that_ended_shows_only_what_was_measured(window: Open, seeded: Mak
 def test_plots_are_never_squeezed_to_nothing(window: Open, seeded: Make) -> None:
     seeded().begin().advance(30).fail("It broke.", "Mend it.", "Traceback\n" * 40)
     page = opened(window)
+    for _ in range(4):
+        QApplication.processEvents()
+    assert page.loss.height() > page.norms.height()  # where all is low, the loss comes first
     page.notice._show.click()
     for _ in range(4):
         QApplication.processEvents()
