@@ -6,7 +6,6 @@ begin from it (`adapter.begin`). Everything that can go wrong is tried before th
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from core.export.saved import stand_ins
 from core.export.shards import stored_tensors
 from core.home import Home
 from core.models.catalog import describe
+from core.models.folder import read_config
 from core.models.info import ModelInfo
 from core.models.load import resolve
 from core.paths import typed
@@ -124,9 +124,9 @@ def _labels(read: Foreign, info: ModelInfo) -> tuple[str, ...]:
         raise UserError(f"The adapter's head is of an unknown kind: it holds {', '.join(sorted(read.head))}.")
     if len(last) == 1:
         return ()
-    said = json.loads((info.path / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
-    names = tuple(map(str, said.values()))
-    return names if len(names) == len(last) else tuple(f"LABEL_{number}" for number in range(len(last)))
+    said = read_config(info.path).get("id2label")
+    names = said if isinstance(said, dict) and len(said) == len(last) else {}
+    return tuple(str(names.get(str(number), f"LABEL_{number}")) for number in range(len(last)))
 
 
 def _of_another(read: Foreign, info: ModelInfo) -> list[str]:

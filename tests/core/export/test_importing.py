@@ -78,9 +78,12 @@ def test_a_head_that_judges_comes_along(home: Home, tmp_path: Path, store: Store
     for parameter in adapted.parameters():
         parameter.data += 0.02 if parameter.requires_grad else 0
     adapted.save_pretrained(tmp_path / "judge")
+    said = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    names = {"1": "neither", "2": "yes", "0": "no"}
+    (base / "config.json").write_text(json.dumps({**said, "id2label": names}), encoding="utf-8")
     result = import_job(home, {"adapter": str(tmp_path / "judge"), "model": str(base)}, silent)
     row = store.run(result["run"])
-    assert (row.config.task, row.config.data.labels) == ("sequence-classification", ("LABEL_0", "LABEL_1", "LABEL_2"))
+    assert (row.config.task, row.config.data.labels) == ("sequence-classification", ("no", "neither", "yes"))
     export_job(home, {"run": row.id, "to": "merged", "out": str(tmp_path / "merged")}, silent)
     merged = AutoModelForSequenceClassification.from_pretrained(tmp_path / "merged").eval()
     assert (logits(merged) - logits(adapted)).abs().max() < 1e-5
