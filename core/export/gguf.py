@@ -255,7 +255,8 @@ def size(info: ModelInfo, precision: str) -> int:
 def open_written(folder: Path) -> nn.Module:
     """The model of the GGUF file in `folder` in float32 on the CPU, read back through this program's own reader."""
     (file,) = folder.glob("*.gguf")
-    with tempfile.TemporaryDirectory() as name:
+    # Beside the file, where there is room for a model: the usual place often is held in memory.
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".", suffix=".part", ignore_cleanup_errors=True) as name:
         opened: nn.Module = AutoModelForCausalLM.from_pretrained(
             convert(Home(Path(name)), file), dtype=torch.float32, local_files_only=True
         )

@@ -6,6 +6,7 @@ brought up to date with what the comparison found.
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,6 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
     if request.verify:
         agreement = asking.verify(request, source, made.adapters, progress, home=home)
         write_text(request.out / CARD, describe_export(request, source, made, agreement=agreement.sentence()))
-        share(request.out)
     files = sorted(str(path.absolute()) for path in request.out.rglob("*") if path.is_file())
     return {
         "files": files,
@@ -137,10 +137,11 @@ def storage_notes(request: Request, source: Source, adapters: Adapters) -> tuple
 
 
 def share(folder: Path) -> None:
-    """Let everybody read what is made to be handed on; temporary files are born for their owner's eyes alone."""
+    """Give every file the rights of the card, which are those of any new file: safetensors makes files for their
+    owner's eyes alone, and these are made to be handed on."""
     for path in folder.rglob("*"):
         if path.is_file():
-            path.chmod(0o644)
+            shutil.copymode(folder / CARD, path)
 
 
 def find_source(home: Home, request: Request, progress: Progress) -> Source:

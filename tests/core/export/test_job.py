@@ -186,10 +186,15 @@ def test_without_the_data_the_models_are_asked_something_else(home: Home, tmp_pa
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
-def test_exported_files_can_be_read_by_everybody(home: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mask", "rights"), [(0o022, 0o644), (0o027, 0o640)])
+def test_exported_files_have_the_rights_of_any_new_file(mask: int, rights: int, home: Home, tmp_path: Path) -> None:
     run, _ = save_run(home, tmp_path, rank=4)
-    result = export_job(home, {"run": run, "to": "merged", "out": str(tmp_path / "out"), "verify": True}, silent)
-    assert {Path(file).stat().st_mode & 0o777 for file in result["files"]} == {0o644}
+    before = os.umask(mask)
+    try:
+        result = export_job(home, {"run": run, "to": "merged", "out": str(tmp_path / "out"), "verify": True}, silent)
+    finally:
+        os.umask(before)
+    assert {Path(file).stat().st_mode & 0o777 for file in result["files"]} == {rights}
 
 
 def test_an_unknown_form_is_refused(home: Home, tmp_path: Path) -> None:
