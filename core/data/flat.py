@@ -10,6 +10,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from core.errors import UserError
+
 IN_MEMORY = 2**26
 """Bytes of an array that are held in memory; more of it goes to a temporary file, which is gone with the process."""
 LASTING = Path("/var/tmp")
@@ -30,7 +32,11 @@ class Flat:
         self._file: IO[bytes] | None = None
 
     def extend(self, numbers: NDArray[Any]) -> None:
-        """Put some more behind."""
+        """Put some more behind.
+
+        Raises:
+            UserError: they have to go to the disk, and it has no room.
+        """
         self._held += numbers.astype(self._dtype, copy=False).tobytes()
         self.count += len(numbers)
         if len(self._held) > IN_MEMORY:
@@ -47,10 +53,18 @@ class Flat:
             return np.memmap(file, dtype=self._dtype, mode="r", shape=(self.count,))
 
     def _put_away(self) -> None:
-        if self._file is None:
-            lasting = not os.environ.get("TMPDIR") and os.access(LASTING, os.W_OK)
-            folder = LASTING if lasting else None
-            self._file = tempfile.TemporaryFile(prefix="rankloom-", dir=folder)  # noqa: SIM115 - lives as the array does
-        self._file.write(self._held)
-        self._file.flush()
+        lasting = not os.environ.get("TMPDIR") and os.access(LASTING, os.W_OK)
+        folder = LASTING if lasting else None
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="rankloom-", dir=folder)  # noqa: SIM115 - lives as the array
+            self._file.write(self._held)
+            self._file.flush()
+        except OSError as error:
+            raise UserError(
+                f"The tokens are too many for memory, and {folder or 'the folder of temporary files'} does not take "
+                f"them: {error.strerror or error}.",
+                hint="Make room there, or name a folder on another disk in the variable TMPDIR.",
+                path="data.path",
+            ) from error
         self._held.clear()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+
 import numpy as np
 import pytest
 
 from core.data.tokens import TokenList, Tokens
+from core.errors import UserError
 
 
 def some() -> list[Tokens]:
@@ -67,6 +70,16 @@ def test_an_empty_list_counts_nothing() -> None:
 def test_the_first_token_of_an_example_is_no_target() -> None:
     ids = np.array([5, 6, 7], dtype=np.int32)
     assert Tokens(ids, np.array([True, True, False])).targets == 1
+
+
+def test_a_disk_without_room_for_what_is_too_long_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("core.data.flat.IN_MEMORY", 16)
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(UserError, match="does not take them: No space left"):
+        TokenList(some())
 
 
 def test_what_is_too_long_for_memory_is_mapped_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
