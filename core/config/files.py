@@ -91,7 +91,7 @@ def _load(path: Path) -> dict[str, Any]:
         raise UserError(text, hint="Give the path of a run file in YAML.") from None
     try:
         value = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the day 2026-02-30; a list of lists of lists ...
         raise UserError(
             f"{path} is not sound YAML: {_words(error)}.", hint="Mind the spaces before the keys."
         ) from None
@@ -102,8 +102,10 @@ def _load(path: Path) -> dict[str, Any]:
     return value
 
 
-def _words(error: yaml.YAMLError) -> str:
-    """What the parser says, with the line."""
+def _words(error: Exception) -> str:
+    """What the parser says, with the line where it knows it."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
     if not isinstance(error, yaml.MarkedYAMLError):
         return str(error).replace("\n", " ")
     said = error.problem or error.context or "it cannot be understood"

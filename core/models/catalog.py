@@ -43,10 +43,14 @@ def describe(path: str | Path) -> ModelInfo:
     """What a model is, from its headers.
 
     Raises:
-        UserError: there is no model, or not one that can be trained; the sentence says why.
+        UserError: there is no model, or not one that can be read and trained; the sentence says why.
     """
     place = locate(path)
-    return describe_gguf(place) if place.is_file() else describe_folder(place)
+    try:
+        return describe_gguf(place) if place.is_file() else describe_folder(place)
+    except OSError as error:
+        text = f"{error.filename or place} cannot be read: {error.strerror or error}."
+        raise UserError(text, hint="Check the rights of the folder and its files.", path="model.path") from None
 
 
 def locate(path: str | Path) -> Path:

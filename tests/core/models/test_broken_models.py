@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import struct
 from collections.abc import Callable
@@ -232,6 +233,15 @@ def test_weights_behind_the_last_block_of_the_configuration_are_no_layers(folder
 
 def test_an_empty_folder_is_called_empty(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is empty"):
+        describe(tmp_path)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_a_users_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(UserError, match="cannot be read: Permission denied"):
         describe(tmp_path)
 
 
