@@ -266,6 +266,8 @@ def _introduce(folder: Path, pid: int) -> None:
             _note(folder, pid, psutil.Process(pid).create_time(), worker=False)
         except psutil.NoSuchProcess:
             (folder / _RECORD).unlink(missing_ok=True)
+        except OSError:
+            pass  # The disk may be full by now; the worker is on its way, and its own note counts.
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ goes to stderr.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -46,6 +47,8 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     Service, Queue,
 )  # fmt: skip
 INTERRUPTED = 130
+NOBODY_READS = (errno.EPIPE, errno.EINVAL)
+"""What systems say of a pipe whose other end is closed; the second is Windows'."""
 
 
 class Parser(ArgumentParser):
@@ -135,7 +138,9 @@ def write(text: str) -> int:
         sys.stdout.reconfigure(errors="replace")
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in NOBODY_READS:
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BUG
     return 0

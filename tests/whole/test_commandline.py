@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -183,6 +184,19 @@ def test_a_bug_has_its_traceback_on_stderr_and_status_1(capfd: Captured, monkeyp
     code, found, err = ask(capfd, "broken")
     assert code == 1 and found["error"]["text"] == "RuntimeError: our mistake"
     assert "Traceback" in err and "a library that talks" in err
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EINVAL])
+def test_a_pipe_that_nobody_reads_any_more_ends_the_command_quietly(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise OSError(number, "closed")
+
+    monkeypatch.setattr(entry, "print", closed, raising=False)
+    with (tmp_path / "out").open("w", encoding="utf-8") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert entry.write("[]") == 1
 
 
 def test_nothing_but_the_document_reaches_stdout() -> None:

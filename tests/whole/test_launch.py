@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -172,6 +173,23 @@ def test_a_launch_that_cannot_be_noted_leaves_no_worker_on_its_way(
         launch(store.home, run)
 
     assert not alive(store.run(run).folder)
+
+
+def test_a_worker_on_its_way_is_launched_though_the_disk_is_full_by_now(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = launching._note
+
+    def full(folder: Path, pid: int, created: float, *, worker: bool) -> None:
+        if pid:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        note(folder, pid, created, worker=worker)
+
+    monkeypatch.setattr(launching, "_note", full)
+    run = store.create_run(RunConfig(name="first"))
+    child = launch(store.home, run, command=[sys.executable, "-c", "pass"])
+
+    assert child.wait() == 0
 
 
 def test_launches_take_turns(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
