@@ -74,7 +74,7 @@ class Store(Readings):
             self._write(
                 "INSERT INTO runs (id, name, created, config, tags, method, model, data, phase) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                run, config.name, time.time(), json.dumps(config.to_dict()), json.dumps(list(tags)),
+                run, config.name, time.time(), json.dumps(config.to_dict()), _words(tags),
                 config.method_label, short_name(config.model.path), short_name(config.data.path), Phase.QUEUED,
             )  # fmt: skip
         except BaseException as error:
@@ -136,7 +136,7 @@ class Store(Readings):
 
     def set_tags(self, run: str, tags: Sequence[str]) -> None:
         """Give a run these tags instead of the ones it has."""
-        self._write("UPDATE runs SET tags = ? WHERE id = ?", json.dumps(list(tags), ensure_ascii=False), run)
+        self._write("UPDATE runs SET tags = ? WHERE id = ?", _words(tags), run)
 
     def set_notes(self, run: str, notes: str) -> None:
         """Give a run these notes instead of the ones it has."""
@@ -310,6 +310,11 @@ def _run(row: tuple[Any, ...], parent: Path) -> RunRow:
     return RunRow(
         run, name, created, parent, words, notes, deleted, method, model, data, Phase(phase), *rest
     )  # fmt: skip
+
+
+def _words(tags: Sequence[str]) -> str:
+    """Tags as the table holds them: letter by letter, so that a search finds them."""
+    return json.dumps(list(tags), ensure_ascii=False)
 
 
 def _escaped(word: str) -> str:

@@ -70,7 +70,7 @@ class Request:
             UserError: a score, the run or its checkpoint does not exist, or the configuration is not sound.
         """
         scores = tuple(_parsed(SCORES, value) for value in body.get("scores") or [SCORES.members[0].kind])
-        probe = Probe(float(body.get("sample_ratio") or 0.1), int(body.get("probe_steps") or 50))
+        probe = Probe(float(body.get("sample_ratio", 0.1)), int(body.get("probe_steps", 50)))
         if not 0 < probe.sample_ratio <= 1 or probe.steps < 1:
             raise UserError("The sample is a share above 0 and up to 1, and a probe has at least one step.")
         if not body.get("run"):

@@ -271,6 +271,12 @@ def test_an_unknown_score_is_answered_with_those_there_are(home: Home, tmp_path:
         importance_job(home, {"config": small_config(tmp_path).to_dict(), "scores": ["outputt"]}, quiet)
 
 
+@pytest.mark.parametrize("none", [{"sample_ratio": 0.0}, {"probe_steps": 0}])
+def test_a_probe_of_nothing_is_refused(home: Home, tmp_path: Path, none: dict[str, float]) -> None:
+    with pytest.raises(UserError, match="a share above 0"):
+        importance_job(home, {"config": small_config(tmp_path).to_dict(), **none}, quiet)
+
+
 def test_the_command_prints_the_ranking(home: Home, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     files.write(small_config(tmp_path), tmp_path / "run.yaml")
     words = ["importance", str(tmp_path / "run.yaml"), "--score", "gradient", "--json", "--home", str(home.root)]

@@ -99,11 +99,12 @@ def test_runs_are_listed_newest_first(store: Store) -> None:
 
 
 def test_a_search_finds_every_word_anywhere(store: Store) -> None:
-    first = store.create_run(named("poems"), tags=["night"])
+    first = store.create_run(named("poems"), tags=["night", "größer"])
     second = store.create_run(named("prose 100%"))
     store.set_notes(second, "with_a_line")
 
     assert [row.id for row in store.runs(search="NIGHT poem")] == [first]
+    assert [row.id for row in store.runs(search="größer")] == [first]
     assert [row.id for row in store.runs(search="100% with_a")] == [second]
     assert store.runs(search="po%ms") == []
     assert len(store.runs(search="lora smol")) == 2
