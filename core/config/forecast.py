@@ -205,10 +205,10 @@ def _activations(
     kept = []
     lowest = min(chosen)
     for block in sorted(at for at in roles if at >= lowest):
-        plans = chosen.get(block, ())
-        make = (frozenset(roles[block]), *(plan.make for plan in plans))
+        here = chosen.get(block, ())
+        make = (frozenset(roles[block]), *(plan.make for plan in here))
         if make not in known:
-            known[make] = _block(info, roles[block], plans, config, width=width, columns=columns)
+            known[make] = _block(info, roles[block], here, config, width=width, columns=columns)
         kept.append(known[make])
     stream = info.hidden * FLOAT
     working = 3 * _inner(info) * width + 3 * stream

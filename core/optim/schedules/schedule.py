@@ -8,7 +8,7 @@ class Schedule(Component):
     """A factor on the learning rate, from the end of the warm-up to the end of the run."""
 
     def at(self, progress: float) -> float:
-        """The factor at `progress` from 0 (warm-up done) to 1 (the last step)."""
+        """The factor at `progress`, from 0 (warm-up done) towards 1, which stands behind the last step."""
         raise NotImplementedError
 
 
