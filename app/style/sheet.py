@@ -81,7 +81,7 @@ def _round(height: int, padding: int) -> int:
 
 def _buttons(t: Tokens, text: Size, px: Size) -> str:
     return f"""
-QPushButton, QToolButton {{ icon-size: {px(16)}px; }}
+QPushButton, QToolButton {{ icon-size: {px(16)}px; outline: 0; }}
 QPushButton {{
     background: {t.raised}; border: 1px solid {t.line}; border-radius: 6px; font-weight: 500;
     padding: {px(6)}px {px(14)}px; min-height: {px(18)}px;
@@ -151,7 +151,8 @@ QComboBox::down-arrow {{ image: url("{icon("chevron-down", "muted")}"); width: {
 QComboBox QAbstractItemView, QComboBox QAbstractItemView:focus {{ background: {t.raised}; border: 1px solid {t.line};
     border-radius: 0; padding: 4px; outline: 0; }}
 QComboBox QAbstractItemView::item:disabled {{ color: {t.faint}; }}
-QCheckBox, QRadioButton {{ spacing: {px(8)}px; padding: 2px; border: 1px solid transparent; border-radius: 4px; }}
+QCheckBox, QRadioButton {{ spacing: {px(8)}px; padding: 2px; border: 1px solid transparent; border-radius: 4px;
+    outline: 0; }}
 QCheckBox:focus, QRadioButton:focus {{ border: 1px solid {t.accent}; }}
 QCheckBox:disabled, QRadioButton:disabled {{ color: {t.faint}; }}
 QCheckBox::indicator, QRadioButton::indicator {{

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QSettings, Qt
 from PySide6.QtGui import QFontMetrics
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QCheckBox, QRadioButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.style import icons
 from app.style.theme import SMALLEST, Theme
 from app.style.tokens import SCHEMES, Tokens
-from app.widgets import label
+from app.widgets import danger, ghost, label, plain
 from core.home import Home
 
 
@@ -108,6 +109,25 @@ def test_what_can_be_seen_takes_another_size_first_and_is_painted_as_one(qtbot: 
     assert told == [] and not window.updatesEnabled()
     qtbot.waitUntil(lambda: len(told) == 2, timeout=30_000)
     assert told == ["seen", "hidden"] and window.updatesEnabled()
+
+
+def test_the_keys_are_shown_by_the_edge_alone(qtbot: QtBot, settings: QSettings) -> None:
+    Theme(settings)
+    holder, edge = QWidget(), 5
+    column = QVBoxLayout(holder)
+    parts = [plain("First"), danger("Stop"), ghost("Copy"), QCheckBox("Verify"), QRadioButton("Merged")]
+    for part in parts:
+        column.addWidget(part)
+    qtbot.addWidget(holder)
+    holder.show()
+    holder.activateWindow()
+    assert QTest.qWaitForWindowActive(holder, 30_000)
+    parts[0].setFocus()
+    for part in parts[1:]:
+        inside = part.rect().adjusted(edge, edge, -edge, -edge)
+        before = part.grab(inside).toImage()
+        QTest.keyClick(holder, Qt.Key.Key_Tab)
+        assert part.hasFocus() and part.grab(inside).toImage() == before, part.text()
 
 
 def test_digits_are_of_one_width_in_labels_and_in_painted_text(qapp: QApplication, settings: QSettings) -> None:
