@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +42,7 @@ def window_menu(window: Window) -> QMenu:
     _add_looks(menu, window)
     text = menu.addMenu("Text size")
     for name, key, direction in (("Larger", "Ctrl++", 1), ("Smaller", "Ctrl+-", -1), ("As it was", "Ctrl+0", 0)):
-        _add(text, name, key, lambda direction=direction: window.context.theme.zoom(direction))
+        _add(text, name, key, partial(window.context.theme.zoom, direction))
     menu.addSeparator()
     _add(menu, "Help", "F1", lambda: show_help(window))
     _add(menu, "Quit", "Ctrl+Q", window.close)
@@ -54,10 +56,10 @@ def show_help(window: Window) -> None:
     (window.findChild(HelpWindow) or HelpWindow(window)).open_at(OF_PAGE[window.current])
 
 
-def _add(menu: QMenu, text: str, key: str, do: object) -> QAction:
+def _add(menu: QMenu, text: str, key: str, do: Callable[[], object]) -> QAction:
     """An entry that names its key, some way off; the key itself is bound to the window."""
     action = menu.addAction(f"{text}{_AIR}\t{key}")
-    action.triggered.connect(lambda: do())  # type: ignore[operator]
+    action.triggered.connect(lambda: do())
     return action
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from app.models.packs import PACKS
 from core.models.catalog import embedded_model, tiny_model
 
-PACKS = Path(__file__).resolve().parents[1] / "resources" / "demo" / "data"
-DEVIL, DEVIL_HELD_OUT = PACKS / "devil_train.jsonl", PACKS / "devil_val.jsonl"
+DEVIL = PACKS[0]
 PROMPTS = ("Define the noun “politics”.", "Define the noun “peace”.")
 """Words that are not among the examples."""
 
@@ -32,8 +32,7 @@ def starting_point(model: Path | None = None) -> dict[str, Any]:
     steps, rate = (60, 5e-3) if is_small(model) else (32, 2e-3)
     return {
         "model.path": str(model),
-        "data.path": str(DEVIL),
-        "data.held_out_path": str(DEVIL_HELD_OUT),
+        **DEVIL.chosen(),
         "data.max_tokens": 160,
         "adapter.method": "lora",
         "adapter.rank": 8,

@@ -83,8 +83,8 @@ class HistogramPlot(QWidget):
             super().keyPressEvent(event)
             return
         last = len(self.figure.counts) - 1
-        self.current = min(max((-1 if step > 0 else last + 1) if self.current is None else self.current, -1), last + 1)
-        self.current = min(max(self.current + step, 0), last)
+        begin = 0 if step > 0 else last
+        self.current = begin if self.current is None else min(max(self.current + step, 0), last)
         self.update()
         place = QPointF(self._x(self.figure.edges[self.current]), self._area().top()).toPoint()
         QToolTip.showText(self.mapToGlobal(place), self._told(self.current), self)

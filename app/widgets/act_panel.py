@@ -127,9 +127,9 @@ class ActPanel(Panel):
         self.slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         row.addWidget(self.slider, 1)
         for way, name in _NAMES.items():
-            whole, unit = way != "share", "%" if way == "share" else ""
-            field = Field(way, int if whole else float, name, unit=unit, default=1, low=1 if whole else 0.1)
-            field = Field(**{**field.__dict__, "high": 100}) if way == "share" else field
+            field = Field(way, int, name, default=1, low=1)
+            if way == "share":
+                field = Field(way, float, name, unit="%", default=1, low=0.1, high=100)
             self.numbers[way] = editor = NumberEdit(field, width=108 if way == "budget" else 72)
             editor.setAccessibleName(name)
             editor.edited.connect(self._typed)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtGui import QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from app.style.theme import Theme
 from core.figures.figure import Words
+
+_LEAST = 130
+"""Width of a column, in unscaled pixels: six runs stand beside one another in the smallest window."""
 
 
 class WordsTable(QTableWidget):
@@ -19,6 +22,7 @@ class WordsTable(QTableWidget):
         self.setAccessibleName(name)
         self.setShowGrid(False)
         self.setWordWrap(True)
+        self.setSizeAdjustPolicy(QAbstractItemView.SizeAdjustPolicy.AdjustToContents)
         self.setTabKeyNavigation(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -61,9 +65,9 @@ class WordsTable(QTableWidget):
                 "\n".join("\t".join(" ".join(cell.split()) for cell in line) for line in lines)
             )
 
-    def resizeEvent(self, event: object) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Share the width among the columns."""
-        super().resizeEvent(event)  # type: ignore[arg-type]
+        super().resizeEvent(event)
         self._fit()
 
     def _lines(self) -> list[tuple[str, tuple[str, ...]]]:
@@ -74,8 +78,9 @@ class WordsTable(QTableWidget):
             return
         theme, count = Theme.current(), self.columnCount() - 1
         first = min(theme.px(220), self.viewport().width() // (count + 1))
-        least = max((self.viewport().width() - first) // max(count, 1), theme.px(150))
+        least = max((self.viewport().width() - first) // max(count, 1), theme.px(_LEAST))
         header = self.horizontalHeader()
         header.resizeSection(0, first)
         for column in range(1, count + 1):
             header.resizeSection(column, least)
+        self.resizeRowsToContents()
