@@ -54,6 +54,15 @@ def test_the_embedded_package_is_found_without_being_imported(
     assert "some_model" not in sys.modules
 
 
+def test_the_hub_cache_is_looked_for_where_its_library_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert catalog.hub_cache() == tmp_path / "huggingface" / "hub"
+
+
 def test_a_hub_cache_folder_is_its_newest_snapshot_with_weights(user: Path) -> None:
     cached(user, "org/one", revision="old", age=900)
     newest = cached(user, "org/one", revision="new", age=100)
