@@ -66,10 +66,9 @@ def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
     if request.verify:
         agreement = asking.verify(request, source, made.adapters, progress, home=home)
         write_text(request.out / CARD, describe_export(request, source, made, agreement=agreement.sentence()))
-    files = sorted(str(path.absolute()) for path in request.out.rglob("*") if path.is_file())
     return {
-        "files": files,
-        "folder": str(request.out.absolute()),
+        "files": sorted(str(path) for path in request.out.rglob("*") if path.is_file()),
+        "folder": str(request.out),
         "step": source.step,
         "notes": list(made.notes),
         "kept": made.kept,

@@ -46,6 +46,16 @@ def test_every_export_agrees_with_the_live_model(home: Home, tmp_path: Path, to:
     assert all(Path(file).is_file() for file in result["files"])
 
 
+def test_the_empty_folder_one_stands_in_is_exported_to(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = save_run(home, tmp_path, rank=4)
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    result = export_job(home, {"run": run, "to": "adapter", "out": "."}, silent)
+    assert result["folder"] == str(tmp_path / "out") and all(Path(file).is_file() for file in result["files"])
+
+
 @pytest.mark.parametrize("to", ["merged", "gguf"])
 def test_the_template_that_was_trained_with_goes_along(home: Home, tmp_path: Path, to: str) -> None:
     run, _ = save_run(home, tmp_path, rank=4, template="llama-3")
