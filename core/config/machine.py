@@ -75,4 +75,4 @@ def _torch_for_cuda() -> bool:
 def _processor_has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 matrices itself, where the system tells."""
     flags = Path("/proc/cpuinfo")
-    return flags.exists() and bool({"avx512_bf16", "amx_bf16", "bf16"} & set(flags.read_text().split()))
+    return flags.exists() and bool({"avx512_bf16", "amx_bf16", "bf16"} & set(flags.read_text(encoding="utf-8").split()))

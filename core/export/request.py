@@ -54,7 +54,8 @@ class Request:
             UserError: it asks for a form that does not exist, or gives a path as the base model's name.
         """
         given = {key: body[key] for key in cls.__dataclass_fields__ if body.get(key) is not None}
-        request = cls(**{**given, "out": typed(given["out"]).absolute(), "checkpoint": str(given.get("checkpoint", "best"))})
+        out = typed(given["out"]).absolute()
+        request = cls(**{**given, "out": out, "checkpoint": str(given.get("checkpoint", "best"))})
         if request.to not in KINDS:
             raise UserError(f"There is no export to '{request.to}'.", hint=f"There are: {', '.join(KINDS)}.")
         if request.onto not in ONTO:
