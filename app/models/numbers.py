@@ -99,7 +99,7 @@ class NumbersModel(QAbstractTableModel):
             return None
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return self.heads[section]
+                return pointed(self.heads[section], section, self._order)
             case Qt.ItemDataRole.TextAlignmentRole:
                 return _alignment(section)
             case Qt.ItemDataRole.ToolTipRole if section < len(self._tips):
@@ -153,10 +153,17 @@ class NumbersModel(QAbstractTableModel):
 
 
 def written(value: float) -> str:
-    """A number in four digits; a dash for none."""
-    if 1e4 <= abs(value) < 1e6 and float(value).is_integer():
+    """A number in four digits, a whole one as it is; a dash for none."""
+    if abs(value) < 1e6 and float(value).is_integer():
         return f"{value:g}"
-    return f"{value:.4g}" if math.isfinite(value) else "–"
+    return f"{value:#.4g}".rstrip(".") if math.isfinite(value) else "–"
+
+
+def pointed(head: str, section: int, order: tuple[int, Qt.SortOrder] | None) -> str:
+    """A head, with an arrow behind that of the column that rows are sorted by; Qt would paint its own across it."""
+    if order is None or order[0] != section:
+        return head
+    return f"{head} {'↓' if order[1] == Qt.SortOrder.DescendingOrder else '↑'}"
 
 
 def _length(text: str) -> float:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _SEARCH_AFTER = 150
 _CALM = 30
 """The list is read again after so many times what reading it cost: ten thousand runs less often than ten."""
+_RIM = 4
+"""Pixels around the table, in its panel."""
 _BESIDE = 2
 """The place of the comparison among what the page shows."""
 
@@ -123,6 +125,7 @@ class RunsPage(Page):
         self._stack.setCurrentIndex(0 if nothing else 1)
         self.nothing_found.setVisible(not rows)
         self.splitter.setVisible(bool(rows))
+        self._fit_table()
         self._show_buttons()
         self._show_chosen()
         if whole:
@@ -170,10 +173,10 @@ class RunsPage(Page):
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(16)
-        frame = Panel()
-        frame.outer.setContentsMargins(4, 4, 4, 4)
-        frame.add(self.table, 1)
-        self.splitter.addWidget(frame)
+        self._frame = Panel()
+        self._frame.outer.setContentsMargins(_RIM, _RIM, _RIM, _RIM)
+        self._frame.add(self.table, 1)
+        self.splitter.addWidget(self._frame)
         self.splitter.addWidget(self._lower())
         self.splitter.setSizes([480, 340])
         column.addWidget(self.splitter, 1)
@@ -191,6 +194,7 @@ class RunsPage(Page):
         store = self.context.store
         self._timer = QTimer(self, singleShot=True, interval=_SEARCH_AFTER)
         self._timer.timeout.connect(self.refresh)
+        self.context.theme.changed.connect(self._fit_table)
         self.search.textChanged.connect(lambda: self._timer.start())
         self.filter.currentIndexChanged.connect(self.refresh)
         self.table.selectionModel().selectionChanged.connect(self._chosen_by_hand)
@@ -223,6 +227,11 @@ class RunsPage(Page):
     def _chosen_by_hand(self) -> None:
         self._kept = {row.id for row in self.chosen}
         self._show_chosen()
+
+    def _fit_table(self) -> None:
+        """Where a few runs are all there are, what is below them has the rest; a search moves nothing."""
+        if not self.search.text() and self.filter.currentData() is None:
+            self._frame.setMaximumHeight(self.table.whole + 2 * _RIM)
 
     def _show_buttons(self) -> None:
         """Those of the list, or those of the comparison; where nothing is listed, only what needs no run."""

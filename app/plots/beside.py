@@ -86,11 +86,16 @@ class BesideView(QWidget):
         self._stack.addWidget(self.nothing)
         column.addWidget(holder, 1)
 
-    def _framed(self, table: WordsTable) -> Panel:
-        panel = Panel(table.accessibleName())
+    def _framed(self, table: WordsTable) -> QWidget:
+        """A panel that ends with the table."""
+        page, panel = QWidget(), Panel(table.accessibleName())
         panel.add_control(save_button(table, lambda: table.figure))
         panel.add(table, 1)
-        return panel
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(panel)
+        column.addStretch(1)
+        return page
 
     def _layers_page(self) -> QWidget:
         page = QWidget()

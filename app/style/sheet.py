@@ -187,6 +187,7 @@ QHeaderView::section {{ background: {t.panel}; color: {t.muted}; border: none; b
     padding: {px(6)}px {px(11)}px; font-weight: 500; font-size: {text(12)}px; }}
 QTableView[kind="numbers"] QHeaderView::section {{ padding: {px(6)}px {px(8)}px; }}
 QHeaderView::section:hover {{ color: {t.text}; }}
+QHeaderView::up-arrow, QHeaderView::down-arrow {{ width: 0; height: 0; }}
 QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}

@@ -108,7 +108,7 @@ class NumbersTable(QTableView):
         """How wide each column would have to be: for its head, and for the longest of its texts."""
         self.ensurePolished()
         heads, measure, air = self.numbers.heads, QFontMetrics(Theme.current().font(12, 500)), Theme.current().px(_AIR)
-        said = [max(measure.horizontalAdvance(line) for line in head.split("\n")) + air for head in heads]
+        said = [max(measure.horizontalAdvance(line) for line in f"{head} ↓".split("\n")) + air for head in heads]
         longest = [self.numbers.index(self.numbers.longest(at), at) for at in range(len(heads))]
         self._wanted = [max(head, self.sizeHintForIndex(at).width()) for head, at in zip(said, longest, strict=True)]
         self._fit()

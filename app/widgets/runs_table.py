@@ -61,6 +61,12 @@ class RunsTable(QTableView):
         rows = {row for stretch in stretches for row in range(stretch.top(), stretch.bottom() + 1)}
         return [self._runs.rows[row] for row in sorted(rows)]
 
+    @property
+    def whole(self) -> int:
+        """The height that shows every run."""
+        rows = len(self._runs.rows) * self.verticalHeader().defaultSectionSize()
+        return max(self.horizontalHeader().sizeHint().height() + rows, self.minimumHeight())
+
     def choose(self, runs: Set[str]) -> None:
         """Select these runs without telling anybody; where none is left, the first: there is something to look at."""
         rows = self._runs.rows

@@ -12,6 +12,9 @@ from core.figures.figure import Words
 _LEAST = 130
 """Width of a column, in unscaled pixels: six runs stand beside one another in the smallest window."""
 
+_AIR = 11
+"""Pixels on either side of the text in a cell, and above and below it together."""
+
 
 class WordsTable(QTableWidget):
     """Shows `Words`; Ctrl+C copies all of it for a spreadsheet."""
@@ -69,6 +72,16 @@ class WordsTable(QTableWidget):
         """Share the width among the columns."""
         super().resizeEvent(event)
         self._fit()
+
+    def sizeHintForRow(self, row: int) -> int:
+        """Room for all lines of a row; Qt breaks them as if there were no air beside the text."""
+        px, measure, high = Theme.current().px, self.fontMetrics(), 0
+        for column in range(self.columnCount()):
+            item, wide = self.item(row, column), self.columnWidth(column) - 2 * px(_AIR)
+            if item is not None:
+                text = measure.boundingRect(0, 0, wide, 0, Qt.TextFlag.TextWordWrap, item.text())
+                high = max(high, text.height())
+        return high + px(_AIR)
 
     def _lines(self) -> list[tuple[str, tuple[str, ...]]]:
         return list(zip(self.figure.rows, self.figure.cells, strict=True)) if self.figure is not None else []

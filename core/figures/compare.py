@@ -17,6 +17,7 @@ from core.config.run import RunConfig
 from core.figures.figure import Axis, Floats, Heatmap, Lines, Series, Shape, Words
 from core.figures.layer_map import layer_map
 from core.figures.live.of_task import LOSS_UNITS
+from core.figures.names import shortened
 from core.figures.run import NORMS, QUANTITIES, finite, floats
 from core.figures.smooth import Smoothed
 from core.figures.trace import Measured
@@ -49,6 +50,8 @@ _SMOOTH = frozenset({"loss", "gradient_norm", "tokens_per_second"})
 _SHAPES: tuple[Shape, ...] = ("", "triangle", "square", "diamond")
 _APART = 4
 """Curves that colour alone tells apart, with any colour vision and in grey."""
+_NAME = 32
+"""Letters of a run's name in a title that holds two of them."""
 _POINTS = 1000
 """Places at which runs of a group are averaged, at most."""
 Drawn = tuple[Floats, Floats]
@@ -170,7 +173,7 @@ def layer_difference(
     order = sorted(union.values(), key=lambda layer: (layer.block is None, layer.block or 0))
     moved = [dict(zip((layer.name for layer in of), one, strict=True)) for of, one in zip(layers, values, strict=True)]
     found = np.array([float(moved[1].get(one.name, 0.0)) - float(moved[0].get(one.name, 0.0)) for one in order])
-    title = f"{NORMS[key].label}: {names[1]} less {names[0]}"
+    title = f"{NORMS[key].label}: {shortened(names[1], _NAME)} less {shortened(names[0], _NAME)}"
     return layer_map(title, order, found, Axis("Difference"), help=DIFFERENCE, middle=0.0)
 
 
@@ -204,6 +207,8 @@ def _label(configs: Sequence[RunConfig], path: str) -> str:
 
 def _said(config: RunConfig, path: str, configs: Sequence[RunConfig]) -> str:
     """A value in words; of a member of an axis its name, and which of its options differ among the runs."""
+    if path == "adapter.method":
+        return config.method_label
     value = value_at(config, path)
     if isinstance(value, Component):
         others = [value_at(one, path) for one in configs]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.events import CheckpointSaved, Rewound, RunStarted
 from core.figures.figure import Axis, Bars, Heatmap, Lines, Mark, Series
+from core.figures.names import matrix_name
 from core.figures.smooth import Smoothed
 from core.figures.trace import Trace
 from core.layers import LayerInfo
@@ -148,17 +149,19 @@ def marks(trace: Trace) -> tuple[Mark, ...]:
 
 
 def short_name(layer: LayerInfo) -> str:
-    """`19.q_proj`: the block and the last part of the name."""
+    """`19.q_proj`: the block and the last part of the name, or as much of it as tells it from its neighbours."""
+    if layer.kind != "vector":
+        return matrix_name(layer.name, layer.block)
     return layer.suffix if layer.block is None else f"{layer.block}.{layer.suffix}"
 
 
 def block_ticks(layers: tuple[LayerInfo, ...]) -> tuple[tuple[int, str], ...]:
-    """The first row of each block, with the block's number."""
-    ticks: dict[int, int] = {}
+    """The middle row of each block, with the block's number."""
+    rows: dict[int, list[int]] = {}
     for row, layer in enumerate(layers):
         if layer.block is not None:
-            ticks.setdefault(layer.block, row)
-    return tuple((row, str(block)) for block, row in ticks.items())
+            rows.setdefault(layer.block, []).append(row)
+    return tuple((found[len(found) // 2], str(block)) for block, found in rows.items())
 
 
 def floats(steps: NDArray[Any]) -> NDArray[np.float64]:

@@ -125,6 +125,8 @@ def test_what_differs_layers_and_answers_stand_beside_one_another(window: Open, 
     one, other = made(seeded, "a"), made(seeded, "b", adapter__rank=4)
     beside = page_of(window(), one, other).beside
     beside.views["settings"].click()
+    QApplication.processEvents()
+    assert beside.settings.height() < 0.5 * beside.height()  # one row
     assert beside.settings.isVisible() and beside.settings.item(0, 0).text() == "Adapter: Rank (r)"
     assert [beside.settings.item(0, column).text() for column in (1, 2)] == ["8", "4"]
     beside.settings.copy()

@@ -66,6 +66,7 @@ def test_runs_are_listed_newest_first_with_their_status(window: Open, three: lis
     texts = [page.model.data(page.model.index(row, 0)) for row in range(3)]
     assert texts == ["Failed", "Stopped", "Finished"]
     assert page.subtitle_label.text() == "3 runs"
+    assert page.table.height() <= page.table.whole  # three rows are no reason for a large empty table
 
 
 def test_every_curve_of_the_chosen_runs_is_named(window: Open, three: list[Seeded]) -> None:
@@ -98,6 +99,7 @@ def test_columns_sort_and_runs_without_a_value_come_last(window: Open, three: li
     page = opened(window)
     page.table.sortByColumn(5, Qt.SortOrder.AscendingOrder)
     assert names(page)[0] == "first" and names(page)[-1] == "fresh"
+    assert page.model.headerData(5, Qt.Orientation.Horizontal) == "Best loss ↑"
 
 
 def test_several_chosen_runs_are_compared_in_one_plot(window: Open, three: list[Seeded]) -> None:
