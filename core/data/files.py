@@ -68,7 +68,8 @@ class Source:
                 empty = False
                 yield row
             if empty:
-                raise UserError(f"{name} is empty: there is no row in it.", path="data.path")
+                hint = "Choose another file." if file == self.root else "Take it out of the folder."
+                raise UserError(f"{name} is empty: there is no row in it.", hint=hint, path="data.path")
 
 
 def find(path: str | Path) -> Source:

@@ -145,7 +145,7 @@ class Renderer:
         if end > limit:  # some templates write what the tool has answered into the turn that has called it
             start, end, tail = self._by_parts(example, turn, text)
         end, tail = min(end, limit), min(tail, limit)
-        absent = next((call["name"] for call in example.turns[turn].calls if call["name"] not in text[start:tail]), "")
+        absent = next((call["name"] for call in example.turns[turn].calls if call["name"] not in text[start:end]), "")
         if absent:
             raise self._unwritten(example, turn, absent)
         return Span(turn, start, end, tail) if example.turns[turn].trained else None

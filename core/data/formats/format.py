@@ -53,7 +53,7 @@ class Format(Component):
         return share, f"{len(fitting)} of the first {len(rows)} rows have {self.reason(fitting[0])}."
 
 
-def wrong(row: Row, text: str, hint: str = "") -> UserError:
+def wrong(row: Row, text: str, hint: str = "Mend the row, or take it out of the data.") -> UserError:
     """The complaint about a row."""
     return UserError(f"{row.place}: {text}", hint=hint, path="data.path")
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.data.example import place
 from core.data.row import Position, Row
 from core.errors import UserError
 
@@ -55,8 +56,11 @@ def saved_rows(folder: Path, name: str, position: Position) -> Iterator[Row]:
     """
     import datasets
 
-    with readable(name, FileNotFoundError, ValueError, KeyError, TypeError):
-        table = datasets.Dataset.load_from_disk(str(folder), keep_in_memory=False)
+    try:
+        with readable(name, FileNotFoundError, ValueError, KeyError, TypeError):
+            table = datasets.Dataset.load_from_disk(str(folder), keep_in_memory=False)
+    except IndexError:  # a table of no rows is saved as no file, which cannot be opened again
+        return
     names = {
         column: feature.names for column, feature in table.features.items() if isinstance(feature, datasets.ClassLabel)
     }
@@ -64,7 +68,7 @@ def saved_rows(folder: Path, name: str, position: Position) -> Iterator[Row]:
     with readable(name):
         for start in range(0, len(table), BATCH):
             part = table.with_format("arrow")[start : start + BATCH]
-            for number, value in enumerate(part.to_pylist(), start=start + 1):
+            for number, value in enumerate(_values(part, name, start + 1), start=start + 1):
                 yield Row(name, number, {key: _named(each, names.get(key)) for key, each in value.items()})
             position.done = before + size * min(len(table), start + BATCH) // len(table)
 
@@ -81,10 +85,40 @@ def _named(value: Any, names: list[str] | None) -> Any:
 def _rows(batches: Any, total: int, path: Path, name: str, position: Position) -> Iterator[Row]:
     before, size, number = position.done, path.stat().st_size, 0
     for batch in batches:
-        for value in batch.to_pylist():
+        for value in _values(batch, name, number + 1):
             number += 1
             yield Row(name, number, value)
         position.done = before + size * number // max(1, total)
+
+
+def _values(part: Any, name: str, first: int) -> list[dict[str, Any]]:
+    """The rows of a part of a table.
+
+    Args:
+        part: a batch or a table.
+        name: of the file.
+        first: the number of the part's first row.
+
+    Raises:
+        UserError: a value is none that Python has; with its row and column.
+    """
+    try:
+        rows: list[dict[str, Any]] = part.to_pylist()
+        return rows
+    except (ValueError, OverflowError):
+        for column in part.column_names:
+            for number, value in enumerate(part.column(column), start=first):
+                _check(value, column, place(name, number))
+        raise
+
+
+def _check(value: Any, column: str, where: str) -> None:
+    try:
+        value.as_py()
+    except (ValueError, OverflowError) as error:
+        what = "text that is not UTF-8" if isinstance(error, UnicodeDecodeError) else f"a {value.type} out of range"
+        text = f"{where}: the column '{column}' has {what}."
+        raise UserError(text, hint="Write the column again, or leave it out of the file.", path="data.path") from None
 
 
 @contextmanager

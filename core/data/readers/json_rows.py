@@ -17,6 +17,21 @@ PIECE = 2**20
 _BLANK = " \t\r\n"
 
 
+class _Doubled(Exception):
+    """A key that stands twice in one object; JSON's readers would quietly take the second."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _Doubled(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
 def json_rows(path: Path, name: str, position: Position) -> Iterator[Row]:
     """The objects of a file; in an array they are numbered by their place, else by their line.
 
@@ -57,18 +72,25 @@ def _too_long(name: str, number: int) -> UserError:
 def _object(name: str, number: int, line: str) -> dict[str, Any]:
     """The JSON object of a line, or a sentence on why it is none."""
     try:
-        value = json.loads(line)
+        value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
         where = f"{place(name, number)}, column {error.colno}"
         hint = "Each line must hold one JSON object."
         if number == 1 and line.strip() == "{":
             hint += " If the rows stand in a list inside one object, keep the list alone."
         raise UserError(f"{where}: not JSON ({error.msg}).", hint=hint, path="data.path") from None
+    except _Doubled as error:
+        raise _twice(name, number, error) from None
     except RecursionError:
         raise _too_deep(name, number) from None
     except ValueError:
         raise _too_large(name, number) from None
     return _checked(name, number, value)
+
+
+def _twice(name: str, number: int, key: _Doubled) -> UserError:
+    text = f"{place(name, number)}: '{key}' is there twice in one object."
+    return UserError(text, hint="Keep the one that is meant.", path="data.path")
 
 
 def _too_deep(name: str, number: int) -> UserError:
@@ -119,7 +141,6 @@ class _Text:
         self._numbered = numbered
         self._line = 1
         self._column = 0
-        self._decoder = json.JSONDecoder()
 
     def peek(self) -> str:
         """The next character that is not blank; empty at the end."""
@@ -143,13 +164,15 @@ class _Text:
         self._forget()
         while True:
             try:
-                value, end = self._decoder.raw_decode(self.text, self.at)
+                value, end = _DECODER.raw_decode(self.text, self.at)
                 if end < len(self.text) or not self._more():
                     self.at = end
                     return value
             except json.JSONDecodeError as error:
                 if not self._grow():
                     raise self.wrong(error.msg, error.pos) from None
+            except _Doubled as error:
+                raise _twice(self.name, number, error) from None
             except RecursionError:
                 raise _too_deep(self.name, number) from None
             except ValueError:

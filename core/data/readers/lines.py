@@ -82,7 +82,7 @@ def _skip_mark(name: str, file: BinaryIO) -> None:
         )
     wide = "UTF-32" if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE) else "UTF-16"
     marked = start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    if wide == "UTF-32" or marked or (b"\0" in start and start.strip(b"\0")):
+    if wide == "UTF-32" or marked or (len(start) > 1 and any(start[::2]) != any(start[1::2])):
         raise UserError(
             f"{name} is in {wide}, by its first bytes.",
             hint="Save the file as UTF-8 (in a spreadsheet: CSV UTF-8).",

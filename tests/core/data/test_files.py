@@ -68,6 +68,9 @@ def test_a_mark_at_the_start_of_a_file_is_no_part_of_it(tmp_path: Path) -> None:
         (b"PK\x03\x04\x14", "a.jsonl is a packed file or a workbook, and no text."),
         ('{"a": ' + "1" * 5000 + "}", "a.jsonl, row 1: a number in it has thousands of digits."),
         ('[{"a": 1},\n{"a": ' + "1" * 5000 + "}]", "a.jsonl, row 2: a number in it has thousands of digits."),
+        ('{"a": 1}\n{"b": {"a": 1, "a": 2}}\n', "a.jsonl, row 2: 'a' is there twice in one object."),
+        ('[{"a": 1},\n{"b": 1, "b": 1}]', "a.jsonl, row 2: 'b' is there twice in one object."),
+        (b"\0\1\2\3\x80", "a.jsonl, line 1, column 5: the byte 0x80 is not UTF-8."),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, content: str | bytes, said: str) -> None:
@@ -236,6 +239,27 @@ def test_parquet_and_arrow_files_are_read_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
 def test_a_damaged_table_is_named(tmp_path: Path, name: str) -> None:
     assert complaint(write(tmp_path, name, b"PAR1 nothing of the kind PAR1")).startswith(f"{name} cannot be read: ")
+
+
+def test_a_value_of_a_table_that_nobody_can_read_is_named_with_row_and_column(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    texts = pyarrow.array([b"a", b"\xff"]).view(pyarrow.string())
+    times = pyarrow.array([1, 2**61], pyarrow.timestamp("ms"))
+    for name, values, what in (
+        ("text", texts, "text that is not UTF-8"),
+        ("when", times, "a timestamp[ms] out of range"),
+    ):
+        parquet.write_table(pyarrow.table({"id": [1, 2], name: values}), tmp_path / "a.parquet")
+        assert complaint(tmp_path / "a.parquet") == f"a.parquet, row 2: the column '{name}' has {what}."
+
+
+def test_a_saved_data_set_without_a_row_is_empty(tmp_path: Path) -> None:
+    import datasets
+
+    datasets.Dataset.from_dict({"text": []}).save_to_disk(str(tmp_path / "none"))
+    assert complaint(tmp_path / "none") == "none is empty: there is no row in it."
 
 
 def test_a_saved_data_set_is_read_with_the_names_of_its_classes(tmp_path: Path) -> None:

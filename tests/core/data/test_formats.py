@@ -79,6 +79,14 @@ def test_a_row_is_recognised_and_becomes_turns(kind: str, value: dict[str, Any],
     assert example.place == "devil.jsonl, row 17"
 
 
+def nested(depth: int) -> dict[str, Any]:
+    """Objects in one another."""
+    found: dict[str, Any] = {}
+    for _ in range(depth):
+        found = {"a": found}
+    return found
+
+
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("messages", {"text": "x"}, "expected 'messages', found 'text'."),
     ("messages", {"messages": []}, "'messages' must be a list of messages with at least one in it."),
@@ -117,6 +125,17 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "[1]"}}]}]},
         "the arguments of message 1 of 'messages' must be an object.",
     ),
+    *(
+        ("messages", {"messages": [{"role": "assistant", "tool_calls": [{"function": call}]}]}, text)
+        for call, text in (
+            ({"name": "f", "arguments": "[" * 100_000}, "the arguments of message 1 of 'messages' is nested too"),
+            ({"name": "f", "arguments": "1" * 5000}, "the arguments of message 1 of 'messages' has a number of"),
+            ({"name": "f", "arguments": nested(65)}, "'tool_calls' of message 1 of 'messages' is nested too deeply"),
+            ({"name": "f", "arguments": '{"a": NaN}'}, "'tool_calls' of message 1 of 'messages' has the number nan"),
+            ({"name": "\ud83d"}, "'tool_calls' of message 1 of 'messages' holds half of a character pair"),
+        )
+    ),
+    ("messages", {"messages": MESSAGES, "tools": [{"name": "\ud83d"}]}, "'tools' holds half of a character pair"),
     ("pretokenised", {"input_ids": []}, "'input_ids' must be a list of whole numbers"),
     ("pretokenised", {"input_ids": [1, 2], "labels": [1]}, "'labels' has 1 numbers, and 'input_ids' 2."),
     (

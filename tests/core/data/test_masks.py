@@ -88,6 +88,11 @@ def test_calls_of_tools_are_learned_as_the_template_writes_them() -> None:
 def test_a_template_that_does_not_write_calls_is_refused_rather_than_learned_from() -> None:
     with pytest.raises(UserError, match=r"a.jsonl, row 3: the chat template does not write calls of tools \(look\)"):
         tokenise(example("messages", messages=CALLING), byte_level())
+    calling = [
+        {**turn, "tool_calls": [{"function": {"name": "im"}}]} if "tool_calls" in turn else turn for turn in CALLING
+    ]
+    with pytest.raises(UserError, match=r"does not write calls of tools \(im\)"):  # which the end of a turn has in it
+        tokenise(example("messages", messages=calling), byte_level())
 
 
 ENDS = {
