@@ -61,12 +61,12 @@ def open_export(request: Request, source: Source) -> nn.Module:
         labels = read(source.folder).labels if source.config.task in JUDGING else None
         loaded = load(source.info.path, compute=torch.float32, device="cpu", labels=labels)
         round_weights(loaded.model, loaded.info.layers, source.config.storage)
-        foreign.put_on(loaded.model, foreign.read(request.out, source.info.layers), storage=STORAGES.default())
+        foreign.put_on(loaded.model, foreign.read(request.out, loaded.info.layers), storage=STORAGES.default())
         return loaded.model
     if request.to == "gguf":
         return gguf.open_written(request.out)
     kind: Any = AutoModelForSequenceClassification if source.config.task in JUDGING else AutoModelForCausalLM
-    opened: nn.Module = kind.from_pretrained(request.out, dtype=torch.float32, local_files_only=True)
+    opened: nn.Module = kind.from_pretrained(request.out, dtype=torch.float32, local_files_only=True, use_cache=False)
     return opened
 
 

@@ -116,7 +116,7 @@ def make(request: Request, source: Source, trained: Adapters, progress: Progress
     rank = request.rank or lowrank.largest_rank(trained)
     adapters, kept = lowrank.convert(trained, source.info, rank, progress=progress)
     notes = (*storage_notes(request, source, adapters), lowrank.sentence(kept, rank), serving.vllm(adapters))
-    return Made(adapters, plans, notes, lowrank.to_dict(kept, rank, source.info.layers))
+    return Made(adapters, plans, notes, lowrank.to_dict(kept, rank, [plan.layer for plan in plans]))
 
 
 def storage_notes(request: Request, source: Source, adapters: Adapters) -> tuple[str, ...]:

@@ -77,11 +77,10 @@ def prepare(
         training = assemble(ground, config, first.plans, ground.data.train, fresh=False)
         beginning.take(training.adapters, first)
         return training
-    plans = settled(ground, config, assemble, say)
     if saved is not None:
         say("Putting the adapters on", None)
         return assemble(ground, config, saved.plans, ground.data.train, fresh=False)
-    plans, values = started(ground, config, plans, assemble, say)
+    plans, values = started(ground, config, settled(ground, config, assemble, say), assemble, say)
     say("Putting the adapters on", None)
     training = assemble(ground, config, plans, ground.data.train)
     training.adapters.take(values)
@@ -105,7 +104,7 @@ def lay(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: I
     say("Looking at the model", None)
     path = resolve(home, config.model.path, say)
     info = describe(path)
-    candidates = trained(info, config.adapter)
+    trained(info, config.adapter)  # what chooses nothing is refused before anything is read
     precision.use_physical_cores()
     chosen = _precision(config, info, sink)
     seed.seed_everything(config.seed)
@@ -127,7 +126,8 @@ def lay(config: RunConfig, *, home: Home, folder: Path, sink: Sink, interrupt: I
         with chosen.autocast():
             try_forward(loaded.model, info)
     packing = _packs(config, loaded.model, sink)
-    return Ground(folder, sink, interrupt, info, chosen, loaded, data, candidates, packing)
+    candidates = trained(loaded.info, config.adapter)  # files may call matrices otherwise than the model
+    return Ground(folder, sink, interrupt, loaded.info, chosen, loaded, data, candidates, packing)
 
 
 def assemble(

@@ -19,6 +19,7 @@ from core.adapters.storage.nf4 import Nf4
 from core.commands import Command
 from core.errors import UserError
 from core.events import CheckpointSaved, Evaluated, Noticed, RunFailed, RunFinished, RunStarted, Sampled, StageChanged
+from core.export.job import export_job
 from core.home import Home
 from core.launch import RunLock, kill, launch, observe
 from core.models.catalog import describe
@@ -26,7 +27,7 @@ from core.models.hold import hold
 from core.state import Status
 from core.store.store import Store
 from core.train.trial import try_forward
-from tests.tiny import random_model, tiny_model
+from tests.tiny import GROUPED, LONG, random_model, tiny_model
 from tests.waiting import wait_until
 from tests.whole.small_runs import create, write_examples
 
@@ -250,3 +251,18 @@ def test_a_model_that_cannot_be_packed_is_trained_without(
 
     notices = [event.text for event in events(store, run, Noticed) if isinstance(event, Noticed)]
     assert any("without packing" in text for text in notices)
+
+
+def test_a_model_whose_files_call_a_layer_otherwise_is_trained_and_exported(store: Store, tmp_path: Path) -> None:
+    blocks = {"layer_types": ["conv", "full_attention"], "sliding_window": 64}
+    tiny_model("lfm3", tmp_path / "otherwise", **GROUPED, **LONG, **blocks)
+    there = {layer.name for layer in describe(tmp_path / "otherwise").adaptable}
+    assert "model.layers.1.self_attn.gate_proj" in there
+    run = create(store, tmp_path, model={"path": str(tmp_path / "otherwise")}, train={"steps": 1})
+
+    assert worker.main(store.home, run) == 0
+
+    trained = {layer.name for layer in store.layers(run)}
+    assert there ^ trained == {"model.layers.1.self_attn.gate_proj", "model.layers.1.self_attn.g_proj"}
+    body = {"run": run, "to": "lora", "rank": 2, "out": str(tmp_path / "out"), "verify": True}
+    assert export_job(store.home, body, lambda text, share: None)["verified"]

@@ -8,7 +8,7 @@ from core.models.families.distilbert import DISTILBERT
 from core.models.families.family import Family
 from core.models.families.gemma3 import GEMMA3
 from core.models.families.generic import generic
-from core.models.families.gpt2 import GPT2
+from core.models.families.gpt2 import GPT, GPT2
 from core.models.families.gpt_neox import GPT_NEOX
 from core.models.families.llama import LLAMA
 from core.models.families.modernbert import MODERNBERT
@@ -16,7 +16,7 @@ from core.models.families.phi import PHI
 from core.models.families.phi3 import PHI3
 
 FAMILIES: tuple[Family, ...] = (
-    LLAMA, GEMMA3, PHI, PHI3, GPT2, GPT_NEOX, BERT, ROBERTA, ELECTRA, DISTILBERT, DEBERTA, MODERNBERT,
+    LLAMA, GEMMA3, PHI, PHI3, GPT, GPT2, GPT_NEOX, BERT, ROBERTA, ELECTRA, DISTILBERT, DEBERTA, MODERNBERT,
 )  # fmt: skip
 
 

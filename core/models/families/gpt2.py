@@ -1,5 +1,6 @@
-"""GPT-2: `Conv1D` modules that store their weight as (in, out), with q, k and v fused."""
+"""GPT-2 and the first GPT: `Conv1D` modules that store their weight as (in, out), with q, k and v fused."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from core.models.families.family import Family
@@ -19,3 +20,10 @@ GPT2 = Family(
     base=("transformer",),
     kind="conv1d",
 )  # fmt: skip
+GPT = replace(
+    GPT2,
+    name="GPT",
+    model_types=frozenset({"openai-gpt"}),
+    embedding=("transformer.tokens_embed",),
+    positions=("transformer.positions_embed",),
+)

@@ -103,6 +103,11 @@ def test_buffers_of_old_checkpoints_are_no_parameters(tmp_path: Path) -> None:
     assert (after.parameters, after.layers) == (before.parameters, before.layers)
 
 
+def test_the_first_gpt_stores_its_weights_as_the_second_does(tmp_path: Path) -> None:
+    tiny_model("openai-gpt", tmp_path, **FAMILIES["gpt2"])
+    assert describe(tmp_path).layers == walk(load(tmp_path, "openai-gpt"))
+
+
 @pytest.mark.parametrize("family", ["opt", "gptj", "bloom"])
 def test_an_architecture_without_a_table_is_described_by_guessing(family: str, tmp_path: Path) -> None:
     tiny_model(
