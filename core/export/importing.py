@@ -35,6 +35,7 @@ from core.models.folder import read_config
 from core.models.info import ModelInfo
 from core.models.load import resolve
 from core.paths import typed
+from core.room import room_for
 from core.store.store import Store
 from core.store.writer import Writer
 
@@ -144,7 +145,8 @@ def _make(home: Home, found: _Found, *, origin: str) -> str:
     with closing(Store(home)) as store:
         run = store.create_run(found.config, tags=(TAG,))
         try:
-            with new_folder(home.run(run) / name(FIRST)) as folder:
+            checkpoint = home.run(run) / name(FIRST)
+            with room_for(checkpoint, _bytes(adapters), what="the adapter"), new_folder(checkpoint) as folder:
                 (folder / ADAPTER).mkdir()
                 state.save(adapters, folder / ADAPTER)
             store.set_notes(run, " ".join([origin, *found.notes]))
@@ -164,6 +166,11 @@ def _make(home: Home, found: _Found, *, origin: str) -> str:
             store.delete(run)
             raise
     return run
+
+
+def _bytes(adapters: Adapters) -> int:
+    """What a saved adapter takes."""
+    return sum(tensor.nbytes for tensor in (*adapters.tensors().values(), *adapters.head.values()))
 
 
 def _started(found: _Found) -> RunStarted:

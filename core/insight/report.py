@@ -42,12 +42,15 @@ from core.insight.opened import Opened
 from core.insight.paper import Paper, Section, Shown, html, markdown
 from core.launch import observe
 from core.paths import typed
+from core.room import room_for
 from core.state import Status
 from core.store.rows import RunRow
 from core.store.store import Store
 
 Progress = Callable[[str, float | None], None]
 FIGURES = "figures"
+BYTES = 5_000_000
+"""Room that a report takes, at most, but for one of very many runs."""
 SMOOTHING = 0.9
 _LOSSES: dict[compare.By, tuple[str, ...]] = {"step": ("loss", "held_out"), "seconds": ("held_out",)}
 """The curves in which runs are compared, by what they are aligned."""
@@ -82,7 +85,7 @@ def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
 
 
 def _write(paper: Paper, out: Path) -> dict[str, Any]:
-    with new_folder(out) as folder:
+    with room_for(out, BYTES, what="the report"), new_folder(out) as folder:
         (folder / FIGURES).mkdir()
         (folder / "report.html").write_text(html(paper), encoding="utf-8")
         (folder / "report.md").write_text(markdown(paper, folder=FIGURES), encoding="utf-8")

@@ -135,6 +135,14 @@ SHOWN: list[Figure] = [
 ]  # fmt: skip
 
 
+def test_a_report_where_nothing_can_be_written_says_so(home: Home, tmp_path: Path) -> None:
+    with closing(Store(home)) as store:
+        run = create(store, tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        report_job(home, {"runs": [run], "out": str(tmp_path / "file" / "out")}, quiet)
+
+
 def test_data_that_nobody_knows_is_not_looked_for(home: Home, tmp_path: Path) -> None:
     store = Store(home)
     run = store.create_run(RunConfig(name="imported"))
