@@ -9,6 +9,7 @@ import numpy as np
 from core.adapters.selection.vectors import Vectors
 from core.config.run import JUDGING, RunConfig
 from core.figures.figure import Axis, Bars
+from core.figures.names import matrix_name
 
 FORMS = {
     "adapter": (
@@ -102,7 +103,7 @@ def kept_figure(kept: dict[str, Any]) -> Bars:
     """What a plain LoRA keeps of each layer's change, the least first."""
     rows = sorted(kept["layers"], key=lambda row: (row["share"], row["name"]))
     shares = np.array([row["share"] for row in rows], dtype=np.float64)
-    names = tuple(row["name"].rsplit(".", 1)[-1] if row["block"] is None else _short(row) for row in rows)
+    names = tuple(matrix_name(row["name"], row["block"]) for row in rows)
     return Bars(
         title=f"Kept of each layer's change at rank {kept['rank']}",
         value=Axis("Squared norm", "%"),
@@ -113,8 +114,3 @@ def kept_figure(kept: dict[str, Any]) -> Bars:
         help="How much of each layer's change the nearest LoRA of this rank keeps (Eckart and Young, 1936), the least "
         "first: where little is kept, the layer learned in more directions than that.",
     )
-
-
-def _short(row: dict[str, Any]) -> str:
-    """Block and the last part of the name: `3.q_proj`."""
-    return f"{row['block']}.{row['name'].rsplit('.', 1)[-1]}"

@@ -216,14 +216,14 @@ class DataPage(Page):
         report = self.inspection.answer if self.inspection.state == "known" else None
         config, columns = self._document.config, found["columns"]
         kind = report["format"] if report is not None else likely(config.task, columns)
-        dialog = MappingDialog(columns, config.data, kind, self)
+        dialog = MappingDialog(columns, config.data, kind, self.window())
         if dialog.exec():
             self._document.update(dialog.values(), "Map columns and roles")
         dialog.deleteLater()
 
     def edit_template(self) -> None:
         """Choose or write the chat template."""
-        dialog = TemplateDialog(self._document.config, self.context.jobs, self)
+        dialog = TemplateDialog(self._document.config, self.context.jobs, self.window())
         if dialog.exec():
             self._document.update({"data.template": dialog.template}, "Choose the chat template")
         dialog.deleteLater()

@@ -374,6 +374,7 @@ def test_columns_of_an_unknown_shape_are_mapped(desk: Desk, monkeypatch: pytest.
     assert desk.page.unknown.isVisible() and desk.page.unknown.button is not None
 
     def fill_in(dialog: MappingDialog) -> int:
+        assert dialog.parent() is desk.window  # a page would make its fields see-through, as it does its panels' room
         pick(dialog.shape, "messages")
         pick(dialog.columns["messages"], "talk")
         pick(dialog.columns["messages.role"], "who")

@@ -10,6 +10,7 @@ import numpy as np
 from core.events import LayersChosen
 from core.figures.figure import Axis, Bars
 from core.figures.live.figure import LiveFigure, Span
+from core.figures.names import matrix_name
 
 if TYPE_CHECKING:
     from core.figures.trace import Trace
@@ -40,6 +41,4 @@ class Chosen(LiveFigure):
 
 def _short(name: str) -> str:
     """`19.q_proj`: candidates are known by name alone, as some of them may have no adapter any more."""
-    parts = name.split(".")
-    block = next((part for part in parts if part.isdigit()), "")
-    return f"{block}.{parts[-1]}" if block else parts[-1]
+    return matrix_name(name, next((int(part) for part in name.split(".") if part.isdigit()), None))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 
 from core.figures import run as figures
 from core.figures.smooth import Smoothed
 from core.figures.trace import Trace
 from core.home import Home
+from core.layers import LayerInfo
+from core.models.families import FAMILIES, Family
 from core.store.store import Store
 from tests.app.seed import Seeded, config
 
@@ -107,3 +110,10 @@ def test_memory_is_shown_in_gigabytes(home: Home) -> None:
     assert memory.y.text == "Memory (GB)"
     assert 2.0 < memory.series[0].y[-1] < 2.5
     seeded.close()
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_no_two_matrices_of_a_block_are_called_alike(family: Family) -> None:
+    block = f"{family.blocks[0]}.1"
+    layers = [LayerInfo(f"{block}.{inside}", role, 1, 8, 8) for inside, role in family.roles.items()]
+    assert len({figures.short_name(layer) for layer in layers}) == len(layers)
