@@ -1,13 +1,15 @@
 """The first stage of a run whose layers have to be found: try all, choose, and take the adapters off again.
 
-What was found is kept in the run's folder, so that a run that goes on after a stop trains the same layers without a
-second probe. The stage that follows starts afresh: same seeds, same first values, as if the layers had been known.
+What was found is kept in the run's folder, so that a run that was ended before its first checkpoint begins again
+without a second probe. The stage that follows starts afresh: same seeds, same first values, as if the layers had been
+known.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +70,8 @@ def settled(ground: Ground, config: RunConfig, assemble: Assemble, say: Say) -> 
         kept = selection.keep(candidates, importance)
         choice = Choice(importance, tuple(plan.name for plan in candidates if plan.name in kept))
         ground.sink.event(LayersChosen(choice.importance, list(choice.kept)))
-        write(choice, ground.folder)
+        with suppress(OSError):  # a full disk: only a run that ends before its first checkpoint needs it again
+            write(choice, ground.folder)
     plans = selection.arranged(candidates, choice.kept)
     ground.sink.layers([plan.layer for plan in plans])
     ground.sink.vector(0, KEY, np.array([choice.importance[plan.name] for plan in plans], dtype=np.float32))

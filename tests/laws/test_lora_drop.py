@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -257,6 +258,7 @@ def test_a_run_that_goes_on_from_a_checkpoint_never_probes_again(store: Store, t
     expected = saved.read_bytes()
     for later in ("step-000004", "step-000006"):
         shutil.rmtree(checkpoints / later)
+    (store.home.run(run) / "selection.json").unlink()
     seen = store.last_seq()
 
     assert worker.main(store.home, run, resume=True) == 0
@@ -293,6 +295,16 @@ def test_an_export_has_every_layer_with_its_own_or_the_shared_pair(store: Store,
         with safe_open(tmp_path / "out" / "adapter_model.safetensors", framework="pt") as file:
             assert len(list(file.keys())) == 28
         assert said["r"] == 2
+
+
+def test_a_choice_that_cannot_be_kept_is_trained_all_the_same(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("core.train.selecting.write_text", full)
+    assert worker.main(store.home, create(store, tmp_path, adapter=DROP)) == 0
 
 
 def test_a_damaged_choice_is_made_again(store: Store, tmp_path: Path) -> None:
