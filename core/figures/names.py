@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 _SHARED = frozenset({"dense", "c_proj", "proj", "Wo"})
 """Last parts of a name that one family or another gives to several matrices of a block."""
 
