@@ -191,7 +191,8 @@ class Adapted(nn.Module):
         state = (self.active_rank, *((tensor.data_ptr(), tensor._version) for tensor in tensors))
         known = self._derived.get(name)
         if known is None or known[0] != state:
-            with torch.no_grad():
+            # A forward pass may have autocast on, and a row's length in bfloat16 would hide how far it has changed.
+            with torch.no_grad(), torch.autocast(self.weight.device.type, enabled=False):
                 known = self._derived[name] = (state, work_out())
         return known[1]
 

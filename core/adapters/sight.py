@@ -55,7 +55,9 @@ class Sight:
             if not last or last[0] is not x:
                 inside = x[counted.to(x.device)] if x.shape[:-1] == counted.shape else x.reshape(-1, x.shape[-1])
                 last[:] = [x, inside.float()]
-            hear(name, last[1])
+            # What is worked out of them is of full precision, whatever the model computes in.
+            with torch.autocast(x.device.type, enabled=False):
+                hear(name, last[1])
 
         with self._still(), self._hooks(layers, lambda name, x, _output: given(name, x)):
             self.loss(batch)

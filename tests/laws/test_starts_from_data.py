@@ -133,6 +133,22 @@ def test_eva_looks_on_while_its_batches_have_fewer_tokens_than_it_wants_directio
     assert looks == [0.0, 0.25, 0.5, 0.75]
 
 
+def test_directions_are_of_full_precision_where_the_model_computes_in_less() -> None:
+    model, plain = random_model("llama"), Eva(rho=1.0, batches=4)
+    whole = eva(model, ("layers.0.self_attn.q_proj",), plain, repeated=1)
+    sight, plans = sighted(model, ("layers.0.self_attn.q_proj",))
+
+    def loss(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return sight.loss(batch)
+
+    found = plain.seen(replace(sight, loss=loss), plans, SCALES.default())
+
+    # The first layer is fed the embedding, which autocast leaves as it is.
+    assert found.values.keys() == whole.values.keys()
+    assert all(torch.equal(value, whole.values[key]) for key, value in found.values.items())
+
+
 def test_a_root_scale_stays_as_well_when_the_rank_changes() -> None:
     sight, plans = sighted(random_model("llama"), APART)
     scale = SCALES["alpha/sqrt(r)"]()

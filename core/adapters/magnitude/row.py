@@ -120,18 +120,16 @@ class Row(Magnitude):
         if layer.dropout and layer.training and not self.branch_dropout:
             return self._with_dropout(layer, x, gain)
         z = layer.sum(x, bias=False)
-        g = gain.to(z.dtype)
-        return z * g if layer.bias is None else torch.addcmul(layer.bias.to(z.dtype), z, g)
+        y = z * gain if layer.bias is None else torch.addcmul(layer.bias, z, gain)
+        return y.to(z.dtype)
 
     def _with_dropout(self, layer: Adapted, x: Tensor, gain: Tensor) -> Tensor:
         """The authors' form: the correction of the base output sees the dropped input, as the branch does."""
         dropped = layer.drop(x)
-        y = layer.base_output(x)
-        g = gain.to(y.dtype)
-        correction = (g - 1) * layer.with_carried(layer.base_output(dropped, bias=False), dropped)
-        branch = layer.delta.branch(layer.tensors(), dropped.to(layer.own["m"].dtype), layer.scale)
-        total: Tensor = layer.with_carried(y, x) + correction + g * branch.to(y.dtype)
-        return total
+        y = layer.with_carried(layer.base_output(x), x)
+        correction = (gain - 1) * layer.with_carried(layer.base_output(dropped, bias=False), dropped)
+        branch = layer.delta.branch(layer.tensors(), dropped.to(gain.dtype), layer.scale)
+        return (y + correction + gain * branch).to(y.dtype)
 
     def merge(self, layer: Adapted, weight: Tensor) -> Tensor:
         lengths = weight.norm(dim=1).clamp_min(FLOOR)

@@ -56,8 +56,9 @@ class _Listener:
         x = self._rows(args[0])
         self.tokens += len(x)
         if self.factored:
-            h = x.float() @ self.a.T
-            self.added += float(((h @ self.gram) * h).double().sum())
+            with torch.autocast(x.device.type, enabled=False):  # in full precision, whatever the model computes in
+                h = x.float() @ self.a.T
+                self.added += float(((h @ self.gram) * h).double().sum())
         else:
             added = self._rows(output).float() - self.layer.base(x).float()
             self.added += float(added.double().square().sum())

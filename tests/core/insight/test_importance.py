@@ -23,6 +23,7 @@ from core.sink import Nowhere
 from core.store.store import Store
 from core.train.importance import importance_job
 from core.train.interrupt import Interrupt
+from core.train.precision import Precision
 from core.train.prepare import assemble, lay
 from core.train.starting import tried
 from core.train.training import Training
@@ -58,7 +59,7 @@ def heard(subject: Subject, place: int) -> list[tuple[torch.Tensor, torch.Tensor
     """What a layer was given, real tokens only, and its mask, batch by batch."""
     layer, found = subject.layers[place], []
     handle = layer.register_forward_hook(lambda _m, args, _o: found.append(args[0].detach()))
-    with torch.no_grad():
+    with torch.no_grad(), subject.training.precision.autocast():
         for batch in subject.batches:
             subject.training.objective(batch)
     handle.remove()
@@ -74,6 +75,14 @@ def test_the_output_score_is_the_mean_square_of_the_dense_output(subject: Subjec
 
     assert measured("output", subject)[place] == pytest.approx(float(added), rel=1e-5)
     assert measured("output-ratio", subject)[place] == pytest.approx(float((added / base).sqrt()), rel=1e-5)
+
+
+def test_the_output_score_is_of_full_precision_where_the_model_computes_in_less(subject: Subject) -> None:
+    subject.training.precision = Precision(torch.device("cpu"), torch.bfloat16)
+    x = torch.cat([x[mask] for x, mask in heard(subject, 6)]).double()
+    added = (x @ subject.layers[6].delta_weight().double().T).square().sum(1).mean()
+
+    assert measured("output", subject)[6] == pytest.approx(float(added), rel=1e-5)
 
 
 def test_doras_row_lengths_are_a_part_of_what_the_adapter_adds(tmp_path: Path) -> None:
