@@ -34,8 +34,8 @@ from core.data.readers import KINDS
 from core.errors import UserError
 
 _SIDE, _LOW = 360, 260
-_COLUMNS = "data.columns"
-"""The option that failures name which a mapping of columns could mend."""
+_COLUMNS, _TASK = "data.columns", "Set task"
+"""What failures name which a mapping of columns, or else another task, could mend."""
 _DEPENDS = ("data.", "model.path", "seed", "task")
 """What the reading of data depends on."""
 _RECENT_SHOWN = 4
@@ -298,7 +298,8 @@ class DataPage(Page):
             self._show_report()
         elif failure is not None:
             self.failed.set(failure.text, failure.hint)
-            self.unknown.set(failure.text, "Its columns have other names, or it is meant for another task.")
+            other = "Its columns have other names, or it is meant for another task."
+            self.unknown.set(failure.text, failure.hint if _TASK in failure.hint else other)
         self.note.setVisible(bool(self._notes()))
         self.note.set(self._notes(), tone="muted")
         self._show_progress(inspection.stage, inspection.share)

@@ -87,7 +87,7 @@ def _said(columns: Mapping[str, str]) -> str:
 def _wrong_task(format: Format, task: str, path: str) -> UserError:
     tasks = " or ".join(sorted(format.tasks))
     return UserError(
-        f"The data is {format.label}, which {task} cannot learn from.",
+        f"The data is {format.label}, which the task '{task}' cannot learn from.",
         hint=f"Set task to {tasks}, or choose another shape or map its columns (data.columns).",
         path=path,
     )

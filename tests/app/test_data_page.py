@@ -23,6 +23,9 @@ from app.widgets.template_dialog import EDITED, OWN, TemplateDialog
 from app.window import Window
 from core.config.run import DataConfig
 from core.data.formats import FORMATS
+from core.data.guess import guess
+from core.data.row import Row
+from core.errors import UserError
 from core.models.catalog import tiny_model
 from core.store.store import Store
 from tests.serving import do_jobs
@@ -372,6 +375,7 @@ def test_columns_of_an_unknown_shape_are_mapped(desk: Desk, monkeypatch: pytest.
     assert desk.asked() is not None
     desk.fail("own.jsonl, row 1: no known shape has 'id', 'talk'.", "Say which column is which (data.columns).")
     assert desk.page.unknown.isVisible() and desk.page.unknown.button is not None
+    assert "another task" in desk.page.unknown.hint.text()
 
     def fill_in(dialog: MappingDialog) -> int:
         assert dialog.parent() is desk.window  # a page would make its fields see-through, as it does its panels' room
@@ -397,6 +401,18 @@ def test_columns_of_an_unknown_shape_are_mapped(desk: Desk, monkeypatch: pytest.
     desk.window.context.jobs._look()
     answer = desk.page.inspection.answer
     assert answer is not None and [turn["role"] for turn in answer["first"][0]["turns"]] == ["assistant", "user"]
+
+
+def test_data_for_another_task_names_the_task(desk: Desk) -> None:
+    row = Row(desk.own.name, 1, {"prompt": "Say it.", "chosen": "It.", "rejected": "No."})
+    with pytest.raises(UserError) as told:
+        guess([row])
+    desk.page.choose(str(desk.own))
+    assert desk.asked() is not None
+    desk.fail(told.value.text, told.value.hint)
+    assert desk.page.unknown.isVisible()
+    assert "the Task 'Write text' cannot learn from" in desk.page.unknown.sentence.text()
+    assert "Set 'Task' to 'Prefer answers'" in desk.page.unknown.hint.text()
 
 
 def test_a_mapping_that_stands_is_shown_again_and_can_be_taken_back(desk: Desk) -> None:
