@@ -70,7 +70,6 @@ class InsightPage(Page):
         self.trouble = Notice(tone="red")
         self.lost = Notice(tone="amber")
         self.again = plain("Measure again", self._question, name="Choose other scores, or another run")
-        self.add_action(self.again)
         self.parts = {
             "layers": Chip("Which layers matter", checked=True),
             "anatomy": Chip("Anatomy of a run", name="Look inside what a run has learned"),
@@ -112,6 +111,7 @@ class InsightPage(Page):
             group.addButton(chip)
             chip.clicked.connect(self._show_part)
             self.add_beside_title(chip)
+        self.add_action(self.again)  # behind the chips, as the eye goes
         self._stack = Stack()
         self.body.addLayout(self._stack, 1)  # before its widgets: one without a parent would be a window of its own
         self.empty = EmptyState(

@@ -44,7 +44,7 @@ class BesideView(QWidget):
         self.settings, self.answers = WordsTable("What differs"), WordsTable("Answers to the same prompts")
         self.first, self.second, self.norm = ChoiceBox(), ChoiceBox(), ChoiceBox()
         self.map: FigurePanel | None = None
-        self.nothing = EmptyState("", "table")
+        self.nothing, self.silent = EmptyState("", "table"), EmptyState("", "weave")
         self.views: dict[str, Chip] = {}
         self._lay_out()
 
@@ -124,6 +124,7 @@ class BesideView(QWidget):
         row.addWidget(label("less", "label"))
         row.addWidget(self.first, 1)
         self._layers.addLayout(row)
+        self._layers.addWidget(self.silent, 1)
         return page
 
     # Showing
@@ -159,8 +160,12 @@ class BesideView(QWidget):
         pair = [self.runs[max(place, 0)] for place in places]
         found = [_last_norms(self._store.layers(row.id), self._store.newest_vector(row.id, key)) for row in pair]
         silent = next((row.name for row, one in zip(pair, found, strict=True) if one is None), None)
+        self._stack.setCurrentIndex(2)
+        self.silent.setVisible(silent is not None)
+        if self.map is not None:
+            self.map.setVisible(silent is None)
         if silent is not None:
-            self._say(f"{silent} has measured no layers.", "They are measured while a run trains.")
+            self.silent.set(f"{silent} has measured no layers.", "They are measured while a run trains.")
             return
         (one, first), (other, second) = cast("list[tuple[list[LayerInfo], Floats]]", found)
         called = names(self.runs)
@@ -170,9 +175,9 @@ class BesideView(QWidget):
         if self.map is None:
             self.map = FigurePanel(figure)
             self._layers.addWidget(self.map, 1)
+            self.map.show()  # its page is in sight
         else:
             self.map.show_figure(figure)
-        self._stack.setCurrentIndex(2)
 
     def _show_answers(self) -> None:
         samples = [

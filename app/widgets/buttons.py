@@ -94,6 +94,14 @@ class Chip(Button):
         self.setCheckable(True)
         self.setChecked(checked)
         self.clicked.connect(self._follow)
+        self.toggled.connect(self._lead)
+
+    def _lead(self, chosen: bool) -> None:
+        """Tab comes to the chosen one of several; Qt sees to that only once one of them has had the keys."""
+        group = self.group()
+        if chosen and group is not None and group.exclusive():
+            for one in group.buttons():
+                one.setFocusPolicy(Qt.FocusPolicy.TabFocus if one is self else Qt.FocusPolicy.NoFocus)
 
     def _follow(self) -> None:
         """Take the keyboard's place from another of the group: a ring left there would look like a second choice."""

@@ -144,6 +144,17 @@ def test_what_differs_layers_and_answers_stand_beside_one_another(window: Open, 
     assert beside.answers.isVisible() and beside.answers.item(0, 2).text() == "–"
 
 
+def test_beside_a_run_that_measured_no_layers_another_can_be_chosen(window: Open, seeded: Make) -> None:
+    one, other = made(seeded, "a"), made(seeded, "b")
+    broken = seeded("broken").fail("It broke.").run
+    beside = page_of(window(), one, broken, other).beside
+    beside.views["layers"].click()
+    assert beside.silent.isVisible() and "broken" in beside.silent.sentence.text()
+    beside.second.setCurrentIndex(2)
+    assert beside.silent.isHidden() and beside.map is not None and beside.map.isVisible()
+    assert [chip.focusPolicy() == Qt.FocusPolicy.TabFocus for chip in beside.views.values()].index(True) == 2
+
+
 def test_runs_that_are_alike_differ_in_nothing(window: Open, seeded: Make) -> None:
     beside = page_of(window(), made(seeded, "a"), made(seeded, "b")).beside
     beside.views["settings"].click()
