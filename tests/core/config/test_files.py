@@ -150,6 +150,13 @@ def test_a_path_at_which_nothing_can_be_is_a_mistake_and_no_crash(tmp_path: Path
         locate(path)
 
 
+def test_a_path_that_is_no_text_is_named_in_letters() -> None:
+    with pytest.raises(UserError, match="the name is not UTF-8") as caught:
+        locate("m\udcff")
+
+    assert "m\\udcff" in caught.value.text
+
+
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         read(written(tmp_path, "train: {steps: 0, batch: -1}\nadapter: {rank: 0}"))
