@@ -138,6 +138,16 @@ def test_a_saved_adapter_carries_the_bases_part(tmp_path: Path, method: str) -> 
     assert all(layer.carry == RATIO for layer in again.layers.values())
 
 
+@BOTH
+def test_a_run_that_begins_from_another_keeps_what_the_base_has_taken_up(method: str) -> None:
+    ours = train({"method": method}, begin=2)
+    expected, change = loss_of(ours.model), {name: layer.delta_weight() for name, layer in ours.layers.items()}
+    Following(RATIO, 0, ours).before_step(0)
+
+    assert torch.equal(loss_of(ours.model), expected)
+    assert all(torch.equal(layer.delta_weight(), change[name]) for name, layer in ours.layers.items())
+
+
 def test_the_changed_weight_is_what_the_factors_at_tau_say() -> None:
     """The telescoping sum, and that what is stated against the base that was loaded is the whole change."""
     virtual = train({"method": "delta-lora"}, begin=2)

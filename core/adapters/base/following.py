@@ -157,7 +157,8 @@ class Following(Callback):
         if step != self.begin_at or not self.ratio:
             return
         with torch.no_grad():
-            for layer in self.layers.values():
+            # What has followed in an earlier run, from which this one began, goes on as it was.
+            for layer in [layer for layer in self.layers.values() if not layer.carry]:
                 layer.own["tau_b"].copy_(followed(layer)[0])
                 layer.own["tau_a"].copy_(followed(layer)[1])
                 layer.carry = self.ratio
