@@ -26,6 +26,8 @@ from tests.laws.world import Point, adapt
 def test_defaults_are_those_that_were_decided() -> None:
     assert AdapterConfig().alpha == 16 and AdapterConfig().axis("init").kind == "default"
     assert Adalora().orthogonality == 0.1
+    assert Adalora().final([12] * 6) == 6 * 8 and Adalora().final([12, 6]) == 12, "two thirds of what it starts with"
+    assert Adalora(target=2).final([12, 6]) == 4 and Adalora(target=20).final([12, 6]) == 18
     assert Dylora().leak == "allow"
     assert LoraDrop().share == "train"
     assert not Row().branch_dropout, "the author's form: the base term sees the dropped input"

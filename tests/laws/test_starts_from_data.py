@@ -257,6 +257,16 @@ def test_leading_directions_are_the_same_at_every_call_and_disturb_nothing() -> 
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize("width", [8, 30])
+def test_leading_directions_and_lengths_make_up_the_matrix_searched_or_decomposed_in_full(width: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    matrix = torch.randn(40, 4, generator=generator).double() @ torch.randn(4, 30, generator=generator).double()
+    u, s, vh = leading(matrix, width)
+
+    torch.testing.assert_close((u * s) @ vh, matrix)
+    assert bool((vh[:4].gather(1, vh[:4].abs().argmax(1, keepdim=True)) > 0).all())
+
+
 def test_all_of_a_judged_text_counts_and_of_others_what_is_learned() -> None:
     ids = torch.ones(1, 4, dtype=torch.int64)
     labels, texts = torch.tensor([[IGNORED, IGNORED, 1, IGNORED]]), torch.tensor([[0, 0, 0, -1]])
