@@ -100,7 +100,7 @@ class MappingDialog(QDialog):
         parent, dot, name = ours.rpartition(".")
         box = ChoiceEdit(self._offers(parent, name))
         box.setAccessibleName(f"Column for {ours}")
-        given = self._given.get(ours, _AS_IS)
+        given = self._given.get(ours) or self._likely(ours)
         box.set_value(given if given in [choice.value for choice in self._offers(parent, name)] else _AS_IS)
         box.edited.connect(lambda _: self._picked(ours))
         row = grid.rowCount()
@@ -112,6 +112,12 @@ class MappingDialog(QDialog):
         grid.addWidget(sample, row, 2)
         self.columns[ours], self._samples[ours] = box, sample
         self._show_sample(ours)
+
+    def _likely(self, ours: str) -> str:
+        """What the data may call a column of the shape that it does not have by this name."""
+        there = {name.lower().strip(): name for name in self._columns if name not in needed(self.shape.value())}
+        words = FORMATS[self.shape.value()].synonyms.get(ours, ()) if ours not in self._columns else ()
+        return next((there[word] for word in words if word in there), _AS_IS)
 
     def _offers(self, parent: str, name: str) -> list[Choice]:
         """The columns that may be chosen; those of messages are the keys of their list."""

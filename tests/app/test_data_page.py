@@ -424,6 +424,12 @@ def test_a_mapping_that_stands_is_shown_again_and_can_be_taken_back(desk: Desk) 
     assert dialog.values() == {"data.format": "instruction", "data.columns": {}, "data.roles": {}}
 
 
+def test_a_mapping_begins_with_the_words_that_people_use(desk: Desk) -> None:
+    columns = [{"name": name, "sample": "", "keys": [], "speakers": {}} for name in ("instruction", "Response")]
+    dialog = MappingDialog(columns, DataConfig(), "instruction", desk.page)
+    assert dialog.values()["data.columns"] == {"output": "Response"}
+
+
 def test_every_shape_of_columns_says_which_it_needs() -> None:
     assert needed("messages") == ("messages", "messages.role", "messages.content")
     assert needed("prompt-completion") == ("prompt", "completion")
