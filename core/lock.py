@@ -8,6 +8,7 @@ that list; list and files are touched by one thread at a time.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -19,6 +20,9 @@ from core.errors import UserError
 
 _PATIENCE = 2.0
 """Seconds to go on trying: somebody who only looks (`held`) has the file for an instant."""
+
+_ANOTHERS = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+"""What systems say of a lock that another process has; anything else is said of a file that cannot be locked at all."""
 
 _ours: set[Path] = set()
 """Lock files that this process holds."""
@@ -50,7 +54,7 @@ class FileLock:
         """Take the lock, trying for `patience` seconds; False where another process, or this one, has it.
 
         Raises:
-            UserError: there is no such folder, or the file may not be written to.
+            UserError: there is no such folder, the file may not be written to, or its file system knows no locks.
         """
         end = time.monotonic() + patience
         while not self._taken():
@@ -76,12 +80,19 @@ class FileLock:
                 handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             except OSError as error:
                 raise UserError(f"{self.path.parent} cannot be written to: {error.strerror or error}.") from error
-            if not _granted(handle, shared=False):
-                os.close(handle)
-                return False
-            self._handle = handle
-            _ours.add(self.path)
-            return True
+            try:
+                if _granted(handle, shared=False):
+                    self._handle = handle
+                    _ours.add(self.path)
+            except OSError as error:
+                raise UserError(
+                    f"{self.path} cannot be locked: {error.strerror or error}.",
+                    hint="Keep the home on a local disk, with --home.",
+                ) from error
+            finally:
+                if self._handle is None:
+                    os.close(handle)
+            return self._handle is not None
 
     def __enter__(self) -> FileLock:
         """Take the lock, waiting for as long as it needs."""
@@ -107,14 +118,22 @@ def held(path: Path) -> bool:
             return False
         try:
             return not _granted(handle, shared=True)
+        except OSError:  # nobody can lock it
+            return False
         finally:
             os.close(handle)
 
 
 def _granted(handle: int, *, shared: bool) -> bool:
-    """Whether the system gives the lock on an open file; closing the handle lets go of it."""
+    """Whether the system gives the lock on an open file; closing the handle lets go of it.
+
+    Raises:
+        OSError: the file system knows no locks, as some over a network do.
+    """
     try:
         _lock(handle, shared=shared)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in _ANOTHERS:
+            return False
+        raise
     return True

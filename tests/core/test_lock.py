@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from core import lock
 from core.errors import UserError
 from core.lock import FileLock, held
 
@@ -100,3 +102,15 @@ def test_of_two_threads_that_ask_at_one_moment_one_is_given_the_lock(
 def test_a_lock_in_a_folder_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="gone cannot be written to"):
         FileLock(tmp_path / "gone" / "lock").acquire()
+
+
+def test_a_file_system_without_locks_is_said_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_handle: int, *, shared: bool) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock, "_lock", refused)
+    with pytest.raises(UserError, match="cannot be locked: No locks available"):
+        FileLock(tmp_path / "lock").acquire()
+    assert not held(tmp_path / "lock")
