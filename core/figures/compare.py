@@ -198,11 +198,12 @@ def _mean(name: str, found: Sequence[Drawn], color: str, shape: Shape) -> Series
 
 
 def _label(configs: Sequence[RunConfig], path: str) -> str:
-    """`Training: Learning rate`: the part of the form, and what it calls the field."""
+    """`Train: Learning rate`: the part of the form, and what it calls the field, where that is not the part itself."""
     *parents, name = path.split(".")
     owner: BaseModel = value_at(configs[0], ".".join(parents)) if parents else configs[0]
     label = title(type(owner), name)
-    return f"{title(type(configs[0]), parents[0])}: {label}" if parents else label
+    part = title(type(configs[0]), parents[0]) if parents else label
+    return label if label == part else f"{part}: {label}"
 
 
 def _said(config: RunConfig, path: str, configs: Sequence[RunConfig]) -> str:

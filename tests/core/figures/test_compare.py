@@ -79,14 +79,20 @@ def test_any_number_of_runs_has_a_colour_each() -> None:
 
 def test_what_differs_is_said_in_the_words_of_the_forms() -> None:
     one = config("a")
-    changes = {"adapter.rank": 16, "adapter.method": "dora", "train.learning_rate": 1e-3, "name": "b"}
+    changes = {
+        "data.path": "b.jsonl",
+        "adapter.rank": 16,
+        "adapter.method": "dora",
+        "train.learning_rate": 1e-3,
+        "name": "b",
+    }
     other = replaced(one, changes)
     found = compare.settings(["a", "b"], [one, other])
     assert dict(zip(found.rows, found.cells, strict=True)) == {
         "Adapter: Method": ("LoRA", "DoRA"), "Adapter: Rank (r)": ("8", "16"),
-        "Train: Learning rate": ("0.0002", "0.001"),
+        "Data": (one.data.path, "b.jsonl"), "Train: Learning rate": ("0.0002", "0.001"),
     }  # fmt: skip
-    assert decode(encode(found)) == found and found.summary().startswith("What differs, 3 rows")
+    assert decode(encode(found)) == found and found.summary().startswith("What differs, 4 rows")
     assert compare.settings(["a", "b"], [one, one]).rows == ()
 
 
