@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from core import lock
+from core import lock as locking
 from core.errors import UserError
 from core.lock import FileLock, held
 
@@ -110,7 +110,7 @@ def test_a_file_system_without_locks_is_said_and_not_waited_for(
     def refused(_handle: int, *, shared: bool) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(lock, "_lock", refused)
+    monkeypatch.setattr(locking, "_lock", refused)
     with pytest.raises(UserError, match="cannot be locked: No locks available"):
         FileLock(tmp_path / "lock").acquire()
     assert not held(tmp_path / "lock")
