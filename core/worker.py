@@ -28,10 +28,10 @@ from core.models.catalog import describe, locate
 from core.store.rows import RunRow
 from core.store.store import Store
 from core.store.writer import Writer, leave_word
+from core.train.interrupt import Interrupt, listening
 
 if TYPE_CHECKING:
     from core.sink import Sink
-    from core.train.interrupt import Interrupt
     from core.train.training import Training
 
 FINISHED, BUG, USERS_MISTAKE = 0, 1, 2
@@ -51,10 +51,10 @@ def main(home: Home, run_id: str, *, resume: bool = False) -> int:
     """
     os.environ |= {**OFFLINE, "TOKENIZERS_PARALLELISM": "true"}
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    with RunLock(home.run(run_id)):
+    with RunLock(home.run(run_id)), listening() as interrupt:
         row, sink = _opened(home, run_id)
         try:
-            end, status = _run(row, home, sink, resume=resume)
+            end, status = _run(row, home, sink, interrupt, resume=resume)
             sink.event(end)
             _log.info("The run ended: %s after step %d", end.kind, end.step)
         finally:
@@ -77,19 +77,19 @@ def _opened(home: Home, run_id: str) -> tuple[RunRow, Writer]:
         raise
 
 
-def _run(row: RunRow, home: Home, sink: Sink, *, resume: bool) -> tuple[RunFinished | RunStopped | RunFailed, int]:
+def _run(
+    row: RunRow, home: Home, sink: Sink, interrupt: Interrupt, *, resume: bool
+) -> tuple[RunFinished | RunStopped | RunFailed, int]:
     """Everything between taking the lock and saying how it ended."""
     sink.event(StageChanged("Starting"))
     training: Training | None = None
     try:
         _look(row.config)
-        from core.train.interrupt import listening
         from core.train.trainer import train
 
-        with listening() as interrupt:
-            training = _prepared(row, home, sink, interrupt, resume=resume)
-            sink.event(_started(training))
-            return train(training), FINISHED
+        training = _prepared(row, home, sink, interrupt, resume=resume)
+        sink.event(_started(training))
+        return train(training), FINISHED
     except Cancelled:
         return RunStopped(_step(row, training)), FINISHED
     except UserError as error:

@@ -26,6 +26,7 @@ from core.models.catalog import describe
 from core.models.hold import hold
 from core.state import Status
 from core.store.store import Store
+from core.store.writer import Writer
 from core.train.trial import try_forward
 from tests.tiny import GROUPED, LONG, random_model, tiny_model
 from tests.waiting import wait_until
@@ -46,6 +47,24 @@ def store(home: Home) -> Iterator[Store]:
 
 def events(store: Store, run: str, kind: type) -> list[object]:
     return [event for _, _, event in store.events(run) if isinstance(event, kind)]
+
+
+def test_a_signal_while_the_last_word_is_said_takes_it_from_nobody(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = Writer.close
+
+    def interrupted(writer: Writer) -> None:
+        signal.raise_signal(signal.SIGINT)
+        close(writer)
+
+    monkeypatch.setattr(Writer, "close", interrupted)
+    first = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, it is ignored
+    run = create(store, tmp_path, train={"steps": 1})
+    assert worker.main(store.home, run) == 0
+    signal.signal(signal.SIGINT, first)
+
+    assert observe(store, store.run(run))[1] is Status.FINISHED
 
 
 def test_a_run_goes_from_its_row_to_its_adapter(store: Store, tmp_path: Path) -> None:
