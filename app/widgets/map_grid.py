@@ -114,7 +114,7 @@ class Layout:
         """Divide a room of `width` by `height`; the map may come out larger than the room."""
         margin, top = round(52 * scale), round(34 * scale)
         columns, rows = max(len(grid.columns), 1), max(len(grid.rows), 1)
-        pitch_x = min(max((width - margin - round(12 * scale)) // columns, round(44 * scale)), round(176 * scale))
+        pitch_x = min(max((width - margin - round(12 * scale)) // columns, round(38 * scale)), round(176 * scale))
         pitch_y = min(max((height - top - 4) // rows, round(8 * scale)), round(_TALLEST * scale))
         left = margin + max(0, (width - margin - round(12 * scale) - pitch_x * columns) // 2)
         gap_y = 6 if pitch_y >= 48 else 4 if pitch_y >= 16 else 2 if pitch_y >= 10 else 1

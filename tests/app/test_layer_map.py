@@ -89,6 +89,10 @@ def test_experts_of_a_block_share_a_cell() -> None:
     assert Grid.of(experts).cells == {(0, 0): (0, 1, 2, 3)}
 
 
+def test_with_large_text_all_roles_of_a_llama_stand_beside_a_panel() -> None:
+    assert Layout.fit(Grid.of(fake_model(4, LLAMA).layers), 548, 600, 1.6).width <= 548
+
+
 @pytest.mark.parametrize("blocks", [30, 80, 120])
 @pytest.mark.parametrize("roles", [GPT2, LLAMA, NINE])
 @pytest.mark.parametrize("size", [(640, 480), (760, 680), (1850, 1250)])
