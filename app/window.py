@@ -165,6 +165,7 @@ class Window(QMainWindow):
         page = self.pages[self._wanted]
         self.context.theme.freshen(page)
         self._stack.setCurrentWidget(page)
+        self._toast.raise_()  # the page has come in front of everything
         page.shown()
         page.setFocus()
 

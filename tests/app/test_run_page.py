@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication
 
 from app.pages.run import RunPage
@@ -128,7 +129,8 @@ def test_a_finished_run_offers_what_comes_next(window: Open, seeded: Make) -> No
     assert (page.badge.text(), buttons(page)) == ("Finished", ["Duplicate", "Export"])
     assert page.notice.isVisible() and page.complete
     page.duplicate.click()
-    assert page.context.document.config.data.path == "data/devil_train.jsonl"
+    config = page.context.document.config
+    assert (config.data.path, config.name) == ("data/devil_train.jsonl", "devil-first-try-2")
 
 
 def test_a_failed_run_says_why_and_keeps_the_details_one_click_away(window: Open, seeded: Make, home: Home) -> None:
@@ -369,5 +371,9 @@ def test_a_word_at_the_lower_edge_covers_nothing_of_the_page(window: Open, seede
     QApplication.processEvents()
     low = page.moments.mapTo(shown, page.moments.rect().bottomLeft()).y()
     assert low < shown._toast.mapTo(shown, shown._toast.rect().topLeft()).y()
+    shown.page("model")
+    shown.go("model")
+    pages = shown._toast.parentWidget()
+    assert pages.childAt(shown._toast.geometry().topLeft() + QPoint(8, 1)) is shown._toast  # nor does a page cover it
     shown._toast.hide()
     assert shown._toast.parentWidget().contentsMargins().bottom() == 0
