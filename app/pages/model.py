@@ -161,7 +161,8 @@ class ModelPage(Page):
 
     def _take(self, path: Path) -> None:
         self._choose(path)
-        self._document.remember("model", str(path))
+        if self._document.model is not None:
+            self._document.remember("model", str(path))
         self.shown()
 
     def _try(self) -> None:

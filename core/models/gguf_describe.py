@@ -24,6 +24,8 @@ def describe_gguf(path: Path) -> ModelInfo:
         UserError: it is no whole GGUF file, or of an architecture that cannot be converted.
     """
     header = read_gguf(path)
+    if header.fields.get("general.type") == "adapter":
+        raise UserError(f"{path} holds an adapter, not a model.", hint="Choose the model that it was trained on.")
     architecture = architecture_of(header.architecture, str(path))
     family = family_of(architecture.model_type)
     shapes = shapes_of(header, architecture)

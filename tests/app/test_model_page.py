@@ -152,6 +152,9 @@ def test_a_folder_that_is_opened_is_chosen_and_remembered(shown: Shown, monkeypa
     shown.press(shown.button("Open folder"))
     assert shown.document.config.model.path == path
     assert shown.document.recent["model"] == (path,)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(Path("/m/broken")))
+    shown.press(shown.button("Open folder"))
+    assert shown.page.trouble.isVisible() and shown.document.recent["model"] == (path,)
 
 
 def test_a_gguf_file_is_converted_with_progress_and_can_be_cancelled(

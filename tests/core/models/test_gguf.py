@@ -323,6 +323,7 @@ def test_a_disk_that_fills_up_on_the_way_leaves_nothing(
         ({"tokenizer.ggml.model": "rwkv"}, "of the kind 'rwkv'"),
         ({"tokenizer.ggml.tokens": None}, "has no tokenizer in it"),
         ({"llama.expert_count": 8}, "mixture of 8 experts"),
+        ({"general.type": "adapter"}, "an adapter, not a model"),
         ({"split.count": 3}, "one of 3 parts"),
         ({"general.alignment": 0}, "damaged"),
     ],
