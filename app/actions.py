@@ -17,7 +17,7 @@ from core.commands import Command
 from core.config.run import RunConfig
 from core.errors import UserError
 from core.home import Home
-from core.launch import kill, launch
+from core.launch import discard, kill, launch
 from core.queue import enqueue, ensure_queue, leave, waiting
 from core.store.store import Store
 
@@ -121,7 +121,7 @@ class Actions(QObject):
         gone: list[str] = []
         try:
             for run_id in run_ids:
-                self._store.delete(run_id)
+                discard(self._store, run_id)
                 gone.append(run_id)
         finally:
             if self._feed.row is not None and self._feed.row.id in gone:

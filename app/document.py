@@ -21,7 +21,7 @@ from app.draft import Draft
 from app.wording import labelled
 from core.config.check import check_config
 from core.config.edit import difference, replaced, sentence
-from core.config.naming import is_suggested, suggested_name
+from core.config.naming import fresh_name, is_suggested, suggested_name
 from core.config.pace import RANK, RATE, at_pace
 from core.config.run import RunConfig
 from core.config.select import select
@@ -119,10 +119,14 @@ class Document(QObject):
         self._push(config, text, merge)
 
     def replace(self, config: RunConfig, text: str) -> None:
-        """Take over a whole configuration (a run file, an earlier run) as one undo step."""
+        """Take over a whole configuration as one undo step."""
         self._unread.clear()
         self._push(config, text, "")
         self.problems_changed.emit()
+
+    def begin_from(self, config: RunConfig, text: str) -> None:
+        """Take over an earlier run's configuration for a run of its own, under a name that is free."""
+        self.replace(replaced(config, {"name": fresh_name(config, self.taken())}), text)
 
     def say(self, path: str, problem: str) -> None:
         """Note that the field at `path` holds a text that is no value (the last sound one stands); "" takes it back."""

@@ -136,6 +136,19 @@ def alive(folder: Path) -> bool:
     return _process(record) is not None
 
 
+def discard(store: Store, run_id: str) -> None:
+    """Put a run into the bin.
+
+    Raises:
+        UserError: it has a worker, or one is on its way, which holds no lock yet; or its folder cannot be moved.
+    """
+    with FileLock(store.home.root / LAUNCHING_LOCK):
+        row = store.run(run_id)
+        if alive(row.folder):
+            raise UserError(f"'{row.name}' is being trained.", hint="Stop it first.")
+        store.delete(run_id)
+
+
 def observe(store: Store, row: RunRow) -> tuple[RunRow, Status]:
     """What to show for a run, and the row that goes with it.
 

@@ -28,7 +28,7 @@ from app.widgets.scroll import scrolled
 from app.widgets.stack import Stack
 from app.words import clock, number, plural
 from core.config.edit import replaced
-from core.config.naming import free_name, is_suggested, suggested_name
+from core.config.naming import free_name
 from core.config.run import RunConfig
 from core.errors import UserError
 from core.insight.importance import SCORES
@@ -371,10 +371,7 @@ class InsightPage(Page):
             if self._base is document.config:
                 document.update(proposal.changes, text)
             else:
-                config = proposal.applied(measured.config)
-                if is_suggested(config.name, config):
-                    config = replaced(config, {"name": suggested_name(config, document.taken())})
-                document.replace(config, text)
+                document.begin_from(proposal.applied(measured.config), text)
         except UserError as error:
             show_error(error, self.window())
             return

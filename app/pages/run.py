@@ -150,7 +150,8 @@ class RunPage(Page):
             canvas.set_mark(None)
             canvas.set_zoom(None)
         self._mark = None
-        self.moments.show_steps(())
+        # Not hidden meanwhile: every plot would be laid out for its room, and again once the slider is back.
+        self.moments.show_steps(self.feed.trace.curve("loss").steps if self.feed.trace is not None else ())
         self._changed({"all"})
 
     def _changed(self, keys: set[str]) -> None:
@@ -329,7 +330,7 @@ class RunPage(Page):
 
     def _duplicate(self) -> None:
         if self.feed.row is not None:
-            self.context.document.replace(self.feed.row.config, f"Duplicate {self.feed.row.name}")
+            self.context.document.begin_from(self.feed.row.config, f"Duplicate {self.feed.row.name}")
             self.context.go("method")
 
     def _start_or_choose(self) -> None:

@@ -290,7 +290,7 @@ class RunsPage(Page):
     def _duplicate(self) -> None:
         def duplicate() -> None:
             row = self.chosen[0]
-            self.context.document.replace(row.config, f"Duplicate {row.name}")
+            self.context.document.begin_from(row.config, f"Duplicate {row.name}")
             self.context.go("method")
 
         if self.chosen:
@@ -302,7 +302,7 @@ class RunsPage(Page):
         def begin() -> None:
             row = self.chosen[0]
             config = replaced(row.config, {"adapter.begin": row.id, "name": f"{row.name}-further"})
-            self.context.document.replace(config, f"Train {row.name} further")
+            self.context.document.begin_from(config, f"Train {row.name} further")
             self.context.go("method" if config.data.path else "data")
 
         if self.chosen:

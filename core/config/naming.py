@@ -26,6 +26,11 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return name if name not in taken else next(other for other in numbered if other not in taken)
 
 
+def fresh_name(config: RunConfig, taken: Collection[str]) -> str:
+    """A free name for a run of an earlier one's configuration: suggested anew, or numbered where somebody chose it."""
+    return suggested_name(config, taken) if is_suggested(config.name, config) else free_name(config.name, taken)
+
+
 def is_suggested(name: str, config: RunConfig) -> bool:
     """Whether nobody chose this name: it is the default, or what `suggested_name` makes of this configuration."""
     return name == _UNTITLED or re.fullmatch(re.escape(_stem(config)) + r"-\d+", name) is not None

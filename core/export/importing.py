@@ -164,6 +164,7 @@ def _make(home: Home, found: _Found, *, origin: str) -> str:
                 writer.close()
         except BaseException:
             store.delete(run)
+            store.remove(run)
             raise
     return run
 

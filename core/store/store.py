@@ -22,7 +22,7 @@ from core.config.run import RunConfig
 from core.errors import UserError
 from core.events import Event, Launched
 from core.home import Home
-from core.lock import FileLock, held
+from core.lock import FileLock
 from core.state import UNDER_WAY, Phase
 from core.store.jobs import Jobs
 from core.store.readings import Readings
@@ -143,14 +143,12 @@ class Store(Readings):
         self._write("UPDATE runs SET notes = ? WHERE id = ?", notes, run)
 
     def delete(self, run: str) -> None:
-        """Put a run into the bin, folder and all.
+        """Put a run into the bin, folder and all; `core.launch.discard` sees to it that nobody trains it.
 
         Raises:
-            UserError: it is being trained, or its folder cannot be moved.
+            UserError: there is no such run, or its folder cannot be moved.
         """
-        row = self.run(run)
-        if held(row.folder / LOCK):
-            raise UserError(f"'{row.name}' is being trained.", hint="Stop it first.")
+        self.run(run)
         self._move(self.home.run(run), self.home.bin / run)
         self._write("UPDATE runs SET deleted = ? WHERE id = ?", time.time(), run)
 
@@ -172,20 +170,28 @@ class Store(Readings):
         """
         runs = [row[0] for row in self._rows("SELECT id FROM runs WHERE deleted IS NOT NULL ORDER BY deleted")]
         for run in runs:
-            try:
-                if (self.home.bin / run).exists():
-                    shutil.rmtree(self.home.bin / run)
-            except OSError as error:
-                raise UserError(
-                    f"{error.filename or self.home.bin / run} cannot be removed: {error.strerror or error}.",
-                    hint="Close programs that have files of it open, and try again.",
-                ) from error
-            with translated(self.home.database), transaction(self._database):
-                for table in _OF_RUNS:
-                    self._database.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
-                self._database.execute("DELETE FROM runs WHERE id = ?", (run,))
-        self._wrote = True
+            self.remove(run)
         return len(runs)
+
+    def remove(self, run: str) -> None:
+        """Remove a run in the bin for good, folder and all it measured.
+
+        Raises:
+            UserError: its folder cannot be removed; it stays in the bin.
+        """
+        try:
+            if (self.home.bin / run).exists():
+                shutil.rmtree(self.home.bin / run)
+        except OSError as error:
+            raise UserError(
+                f"{error.filename or self.home.bin / run} cannot be removed: {error.strerror or error}.",
+                hint="Close programs that have files of it open, and try again.",
+            ) from error
+        with translated(self.home.database), transaction(self._database):
+            for table in _OF_RUNS:
+                self._database.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
+            self._database.execute("DELETE FROM runs WHERE id = ?", (run,))
+        self._wrote = True
 
     # The bus
 

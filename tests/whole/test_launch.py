@@ -20,7 +20,7 @@ from core.config.run import RunConfig
 from core.errors import UserError
 from core.events import RunStarted
 from core.home import Home
-from core.launch import OFFLINE, RunLock, alive, kill, launch, observe, terminate
+from core.launch import OFFLINE, RunLock, alive, discard, kill, launch, observe, terminate
 from core.lock import held
 from core.state import Phase, Status
 from core.store.rows import RunRow
@@ -136,17 +136,20 @@ def test_a_run_in_training_is_not_launched_twice_nor_deleted(store: Store) -> No
     run = start(store, "train")
     with pytest.raises(UserError, match="already"):
         start(store, "train", run)
+    with pytest.raises(UserError, match="being trained"):
+        discard(store, run)  # its worker has hardly begun
     wait_until(lambda: seen(store, run) is Status.RUNNING)
 
     with pytest.raises(UserError, match="being trained"):
-        store.delete(run)
+        discard(store, run)
+    assert store.run(run).deleted is None
     with pytest.raises(UserError, match="another process"), RunLock(store.run(run).folder):
         pass
 
 
 def test_a_run_in_the_bin_is_not_launched(store: Store) -> None:
     run = store.create_run(RunConfig(name="first"))
-    store.delete(run)
+    discard(store, run)
 
     with pytest.raises(UserError, match="in the bin"):
         launch(store.home, run)

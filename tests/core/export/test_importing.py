@@ -109,6 +109,19 @@ def test_what_does_not_fit_makes_no_run(home: Home, tmp_path: Path, store: Store
     assert store.runs() == [] and store.runs(deleted=True) == []
 
 
+def test_an_import_that_breaks_off_leaves_nothing(
+    home: Home, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise UserError("The disk is full.")
+
+    base, adapter, _ = made_by_peft(tmp_path, "llama", CONFIGS["rslora"](["q_proj"]))
+    monkeypatch.setattr("core.export.importing.state.save", full)
+    with pytest.raises(UserError, match="full"):
+        import_job(home, {"adapter": str(adapter), "model": str(base)}, silent)
+    assert store.runs() == [] and store.bin() == (0, 0)
+
+
 def test_a_run_refuses_to_begin_from_what_is_made_of_something_else(home: Home, tmp_path: Path, store: Store) -> None:
     result, base, _ = imported(home, tmp_path, "dora")
     config = store.run(result["run"]).config

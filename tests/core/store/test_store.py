@@ -14,7 +14,6 @@ from core.config.run import RunConfig
 from core.errors import UserError
 from core.events import CheckpointSaved, Launched, Noticed, RunFailed
 from core.home import Home
-from core.lock import FileLock
 from core.state import Phase
 from core.store import store as store_module
 from core.store.store import Store, short_name
@@ -172,14 +171,6 @@ def test_a_run_that_was_half_deleted_by_a_crash_can_be_deleted_again(store: Stor
     store.delete(run)
 
     assert store.run(run).deleted is not None and (home.bin / run).is_dir()
-
-
-def test_a_run_in_training_cannot_be_deleted(store: Store, home: Home) -> None:
-    run = store.create_run(CONFIG)
-    with FileLock(home.run(run) / "lock"), pytest.raises(UserError, match="being trained"):
-        store.delete(run)
-
-    assert home.run(run).is_dir()
 
 
 def test_a_curve_comes_back_with_nan_and_infinity_behind_any_step(store: Store, home: Home) -> None:
