@@ -2,10 +2,12 @@
 
     home/
       rankloom.db      what happened: runs, events, curves, jobs (`core.store`)
-      runs/<id>/       one run: run.yaml, worker.log, lock, checkpoints/, events.jsonl where the database failed
+      runs/<id>/       one run: run.yaml, checkpoints/, its worker's worker.log, lock and process.json, and events.jsonl
+                       where the database failed
       models/          models converted from GGUF files
       prepared/        tokens of data that was read before (`core.data.kept`); may be deleted at any time
       bin/<id>/        deleted runs, until the bin is emptied
+      *.lock, *.log    of the processes that serve all of it (`core.launch`, `core.queue`)
 
 The home is handed around as a value; nothing below the command line and the window looks at the environment for it.
 """
