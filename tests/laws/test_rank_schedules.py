@@ -146,6 +146,21 @@ def test_masking_moves_no_factor_and_no_moment() -> None:
     assert all(torch.equal(one, other) for one, other in zip(before[1], after[1], strict=True))
 
 
+def test_a_step_that_is_left_out_for_its_infinite_gradients_says_nothing_of_importance() -> None:
+    ours, _, budget = adalora()
+    loss_of(ours.model).backward()
+    budget.before_step(0)
+    budget.after_update()
+    before = {key: tensor.clone() for key, tensor in budget.state().items()}
+    gradient = next(iter(ours.layers.values())).own["lam"].grad
+    assert gradient is not None and before
+    gradient[0] = torch.inf
+    budget.before_step(1)
+    budget.after_update()
+
+    assert all(torch.equal(tensor, before[key]) for key, tensor in budget.state().items())
+
+
 def test_a_restored_budget_goes_on_as_if_nothing_had_happened() -> None:
     ours, _, budget = adalora()
     loss_of(ours.model).backward()

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from core.adapters.attach import Adapters
     from core.config.run import RunConfig
 
+TRIPLET = ("p", "lam", "q")
+"""A layer's tensors, of which the triplets are columns, numbers and rows."""
+
 
 class Adalora(RankSchedule):
     """Starts with more rank than is wanted and takes it away where it matters least (AdaLoRA, arXiv:2303.10512).
@@ -140,6 +143,8 @@ class Budget(Callback):
     name = "adalora"
 
     def __init__(self, rule: Adalora, adapters: Adapters, steps: int) -> None:
+        from core.adapters.sensitivity import Sensitivities
+
         self.rule = rule
         self.steps = steps
         self.layers = adapters.layers
@@ -147,8 +152,7 @@ class Budget(Callback):
         self.first, self.last = sum(ranks), rule.final(ranks)
         self.allowed = self.first
         self.step = 0
-        self.sensitivity: dict[str, Tensor] = {}
-        self.uncertainty: dict[str, Tensor] = {}
+        self.sensitivities = Sensitivities(rule.beta1, rule.beta2)
         self.kept: dict[str, Tensor] = {}
 
     def after_backward(self) -> None:
@@ -168,35 +172,19 @@ class Budget(Callback):
     def after_update(self) -> None:
         settling = self.steps - _steps(self.rule.settle, self.steps)
         if self.step < settling:
-            self._follow()
+            self.sensitivities.take_in(
+                {f"{name}.{key}": layer.own[key] for name, layer in self.layers.items() for key in TRIPLET}
+            )
         self.allowed = self.rule.budget(self.step, self.steps, self.first, self.last)
         if self.rule.masks(self.step, self.steps):
             if self.step <= settling or not self.kept:
                 self.kept = self._choose(self.allowed)
             self._mask()
 
-    def _follow(self) -> None:
-        for name, layer in self.layers.items():
-            for key, parameter in layer.own.items():
-                if key not in ("p", "lam", "q") or parameter.grad is None:
-                    continue
-                now = (parameter.detach() * parameter.grad).abs()
-                whole = f"{name}.{key}"
-                mean = self.sensitivity.setdefault(whole, now.new_zeros(now.shape))
-                mean.mul_(self.rule.beta1).add_(now, alpha=1 - self.rule.beta1)
-                spread = self.uncertainty.setdefault(whole, now.new_zeros(now.shape))
-                spread.mul_(self.rule.beta2).add_((now - mean).abs(), alpha=1 - self.rule.beta2)
-
     def score(self, name: str, layer: Adapted) -> Tensor:
         """Importance of the layer's triplets, (r,)."""
-        found = {}
-        for key in ("p", "lam", "q"):
-            whole = f"{name}.{key}"
-            if whole in self.sensitivity:
-                found[key] = self.sensitivity[whole] * self.uncertainty[whole]
-            else:
-                found[key] = layer.own[key].new_zeros(layer.own[key].shape)
-        return found["lam"] + found["p"].mean(0) + found["q"].mean(1)
+        p, lam, q = (self.sensitivities.importance(f"{name}.{key}", layer.own[key].detach()) for key in TRIPLET)
+        return lam + p.mean(0) + q.mean(1)
 
     def _choose(self, allowed: int) -> dict[str, Tensor]:
         import torch
@@ -227,8 +215,8 @@ class Budget(Callback):
 
     def state(self) -> dict[str, Tensor]:
         return {
-            **{f"sensitivity/{key}": tensor for key, tensor in self.sensitivity.items()},
-            **{f"uncertainty/{key}": tensor for key, tensor in self.uncertainty.items()},
+            **{f"sensitivity/{key}": tensor for key, tensor in self.sensitivities.means.items()},
+            **{f"uncertainty/{key}": tensor for key, tensor in self.sensitivities.spreads.items()},
             **{f"kept/{key}": tensor.to(tensor.new_zeros(0).float().dtype) for key, tensor in self.kept.items()},
         }
 
@@ -239,7 +227,8 @@ class Budget(Callback):
             if kind == "kept":
                 self.kept[name] = value.bool()
             else:
-                (self.sensitivity if kind == "sensitivity" else self.uncertainty)[name] = value
+                followed = self.sensitivities
+                (followed.means if kind == "sensitivity" else followed.spreads)[name] = value
 
 
 def _push_apart(factor: Tensor, weight: float, *, columns: bool, squared: bool) -> None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from core.adapters.adapted import Adapted
     from core.adapters.attach import Adapters
@@ -59,31 +58,22 @@ class Following(Callback):
     """Keeps the smoothed sensitivity of every trained number, and how uncertain it is, as AdaLoRA does."""
 
     def __init__(self, adapters: Adapters, beta1: float, beta2: float) -> None:
+        from core.adapters.sensitivity import Sensitivities
+
         self.layers = adapters.layers
-        self.beta1, self.beta2 = beta1, beta2
-        self.means: dict[str, Tensor] = {}
-        self.spreads: dict[str, Tensor] = {}
+        self.sensitivities = Sensitivities(beta1, beta2)
 
     def after_update(self) -> None:
         """Take in the gradients of a step, before they are dropped."""
-        for name, layer in self.layers.items():
-            for key, parameter in layer.own.items():
-                if parameter.grad is None:
-                    continue
-                now = (parameter.detach() * parameter.grad).abs()
-                whole = f"{name}.{key}"
-                mean = self.means.setdefault(whole, now.new_zeros(now.shape))
-                mean.mul_(self.beta1).add_(now, alpha=1 - self.beta1)
-                spread = self.spreads.setdefault(whole, now.new_zeros(now.shape))
-                spread.mul_(self.beta2).add_((now - mean).abs(), alpha=1 - self.beta2)
+        self.sensitivities.take_in(
+            {f"{name}.{key}": tensor for name, layer in self.layers.items() for key, tensor in layer.own.items()}
+        )
 
     def score(self, name: str, layer: Adapted) -> float:
         """Sum over the ranks of the layer: each counts the mean over its own numbers in every tensor."""
         total = 0.0
-        for key in layer.own:
-            whole = f"{name}.{key}"
-            if whole in self.means:
-                product = self.means[whole] * self.spreads[whole]
-                dim = layer.declared[key].rank_dim
-                total += float(product.mean()) * (1 if dim is None else product.shape[dim])
+        for key, tensor in layer.own.items():
+            importance = self.sensitivities.importance(f"{name}.{key}", tensor.detach())
+            dim = layer.declared[key].rank_dim
+            total += float(importance.mean()) * (1 if dim is None else importance.shape[dim])
         return total
