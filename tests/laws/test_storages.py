@@ -76,6 +76,12 @@ def test_the_8_bit_map_is_that_of_bitsandbytes_to_the_bit(judge: ModuleType) -> 
     assert torch.equal(blockwise.dynamic_levels(), judge.create_dynamic_map(signed=True))
 
 
+def test_of_two_levels_that_are_equally_near_the_lower_is_taken() -> None:
+    for levels in (torch.tensor(blockwise.LEVELS), blockwise.dynamic_levels()):
+        ties = (levels[1:] + levels[:-1]) / 2
+        assert torch.equal(blockwise.nearest(ties, levels), torch.arange(len(ties), dtype=torch.uint8))
+
+
 def test_double_quantisation_is_that_of_bitsandbytes_or_nearer(judge: ModuleType) -> None:
     """Their table search misses the nearest of the 256 levels now and then; wherever we differ, ours is nearer."""
     given = weight(512, 1000)
