@@ -105,6 +105,9 @@ def test_amplification_is_a_row_for_each_layer(made: tuple[Home, dict[str, str]]
 
     assert table.values.shape == (14, 7)
     assert (table.values[:, 0] == 2).all() and (table.values[:, 1] <= table.values[:, 2]).all()
+    run = opened(made, "dora")
+    lengths = [float(torch.linalg.svdvals(b @ a)[:2].norm()) for b, a in map(run.factors, run.adapters.layers)]
+    np.testing.assert_allclose(table.values[:, 5], lengths, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["four", "dora", "drop", "full"])
@@ -130,7 +133,8 @@ def test_movement_puts_several_runs_beside_one_another(made: tuple[Home, dict[st
     one, other = frame["figures"]["movement"], frame["figures"]["movement_2"]
 
     assert one.spans == other.spans and one.spans is not None
-    assert one.spans[0][1] == max(one.xs.max(), other.xs.max())
+    for span, values in zip(one.spans, ((one.xs, other.xs), (one.ys, other.ys)), strict=True):
+        assert span == (min(each.min() for each in values), max(each.max() for each in values))
     assert len(frame["figures"]["trend"].rows) == 2 and len(frame["figures"]["by_layer_trend"].rows) == 14
 
 
@@ -140,6 +144,7 @@ def test_movement_can_be_followed_through_the_checkpoints(made: tuple[Home, dict
     assert (first["step"], last["step"]) == (3, 6)
     assert [len(frame["figures"]["movement_2"].names) for frame in (first, last)] == [14, 28]
     assert first["figures"]["movement"].spans == last["figures"]["movement"].spans
+    assert [set(frame["figures"]["by_layer_trend"].values[:, -1]) for frame in (first, last)] == [{1}, {2}]
     assert first["figures"]["movement"].shares.max() == 0.5 and last["figures"]["movement"].shares.max() == 1
 
 
