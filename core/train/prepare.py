@@ -17,6 +17,7 @@ from core.adapters.attach import Adapters, attach, train_head
 from core.adapters.axis import Acting
 from core.adapters.state import SavedAdapter
 from core.callback import Callback
+from core.config.beginning import refuse_other_layers
 from core.config.forecast import forecast
 from core.config.run import JUDGING, RunConfig
 from core.config.select import trained
@@ -72,7 +73,7 @@ def prepare(
     first = beginning.earlier(home, config) if saved is None else None
     ground = lay(config, home=home, folder=folder, sink=sink, interrupt=interrupt, say=say)
     if first is not None:
-        beginning.refuse_other_layers(first, ground.candidates, config)
+        refuse_other_layers(first.plans, ground.candidates, config)
         say("Putting the adapters on", None)
         training = assemble(ground, config, first.plans, ground.data.train, fresh=False)
         beginning.take(training.adapters, first)

@@ -12,7 +12,10 @@ from app.pages.runs import RunsPage
 from app.widgets.beginning_notice import BeginningNotice
 from app.widgets.import_dialog import ImportDialog
 from app.window import Window
+from core.config.run import ModelConfig
+from core.models.catalog import tiny_model
 from core.store.store import Store
+from tests.app import seed
 from tests.app.seed import Seeded
 
 Make = Callable[..., Seeded]
@@ -78,7 +81,8 @@ def test_closing_the_dialog_ends_what_it_asked(window: Open, store: Store) -> No
 
 
 def test_a_run_is_trained_further_and_the_method_page_says_so(window: Open, seeded: Make) -> None:
-    run = seeded("first").begin().advance(200).finish()
+    model = ModelConfig(path=str(tiny_model()))
+    run = seeded(config=seed.config("first").model_copy(update={"model": model})).begin().advance(200).finish()
     shown = window()
     shown.go("runs")
     cast(RunsPage, shown.page("runs"))._train_further()
@@ -86,7 +90,14 @@ def test_a_run_is_trained_further_and_the_method_page_says_so(window: Open, seed
     assert (config.adapter.begin, config.name, shown.current) == (run.run, "first-further", "method")
     notice = cast(MethodPage, shown.page("method")).findChild(BeginningNotice)
     assert notice is not None and notice.isVisible() and "what first has learned" in notice.text
+    assert "adapter.begin" not in shown.document.problems()
+    shown.document.set("adapter.method", "dora")
+    assert "cannot begin from first: Magnitude is 'None' there" in shown.document.problems()["adapter.begin"]
+    shown.document.undo.undo()
+    shown.document.set("adapter.rank", 32)
+    assert "has rank 8 and alpha 16 there" in shown.document.problems()["adapter.begin"]
     notice._begin_anew()
     assert shown.document.config.adapter.begin == "" and not notice.isVisible()
+    assert "adapter.begin" not in shown.document.problems()
     shown.document.undo.undo()
     assert notice.isVisible()

@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from core.commandline.examination import examine
+from core.config.beginning import refuse_other_layers
 from core.config.select import select
 from core.errors import UserError
 from core.export.adapter import CONFIG
@@ -145,7 +146,7 @@ def test_a_run_refuses_to_begin_from_what_is_made_of_something_else(home: Home, 
     ):
         other = config.model_copy(update={"adapter": here.model_copy(update=changes)})
         with pytest.raises(UserError, match=why):
-            beginning.refuse_other_layers(saved, select(layers, other.adapter), other)
+            refuse_other_layers(saved.plans, select(layers, other.adapter), other)
 
 
 @pytest.mark.parametrize("kind", ["dora", "adalora", "vera"])
