@@ -16,7 +16,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ from core.errors import Cancelled, UserError
 from core.home import Home
 from core.launch import OFFLINE, SERVICE_LOCK
 from core.lock import FileLock
+from core.saying import Say
 from core.store.jobs import Jobs
 from core.store.rows import JobRow
 from core.store.store import Store
@@ -52,14 +53,11 @@ _TICK, _TROUBLE = 0.1, 5.0
 
 _log = logging.getLogger(__name__)
 
-Report = Callable[[str, float | None], None]
-"""How a handler says what it is busy with (text, share from 0 to 1 or None); raises `Cancelled` when it must end."""
-
 
 class Handler(Protocol):
     """What does a job: its result goes into the row, so it is made of what JSON knows."""
 
-    def __call__(self, home: Home, body: dict[str, Any], progress: Report) -> dict[str, Any]:
+    def __call__(self, home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
         """Do the job that `body` describes."""
 
 

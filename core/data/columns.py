@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any
 
 from core.data.files import find
-from core.data.reading import Progress
 from core.home import Home
+from core.saying import Say
 
 LOOKED_AT = 200
 """Rows that are looked at."""
@@ -21,7 +21,7 @@ _SPEAKERS = 12
 """Different values up to which a text of messages may be the name of their speaker."""
 
 
-def columns_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def columns_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """Look at the columns.
 
     Args:

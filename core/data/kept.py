@@ -40,10 +40,11 @@ from core.data.files import Source, find
 from core.data.formats import FORMATS
 from core.data.guess import Guess
 from core.data.places import Places
-from core.data.reading import Limit, Progress, Reading
+from core.data.reading import Limit, Reading
 from core.data.shelf import Shelf
 from core.data.template import Encoder
 from core.data.tokens import TokenList
+from core.saying import Say
 
 SMALLEST = 2**20
 """Bytes of data that are read again as fast as anything could be looked up."""
@@ -75,7 +76,7 @@ class Keeper:
     encoder: Encoder
     limit: Limit | None = None
 
-    def read(self, path: str, progress: Progress, read: Callable[[], Reading]) -> Reading:
+    def read(self, path: str, progress: Say, read: Callable[[], Reading]) -> Reading:
         """What is found at a path: as it was kept, or by `read`, whose result is kept then.
 
         Raises:
@@ -98,7 +99,7 @@ class Keeper:
             self._keep(key, reading)
         return reading
 
-    def _key(self, source: Source, progress: Progress) -> str:
+    def _key(self, source: Source, progress: Say) -> str:
         """A digest of all that a reading depends on."""
         tokenizer = self.encoder.tokenizer
         templates = f"{self.encoder.chosen_template}{tokenizer.chat_template}"
@@ -162,7 +163,7 @@ def _stats(source: Source) -> list[tuple[Path, Any]]:
     return [(path, path.stat()) for path in files if path.is_file()]
 
 
-def _contents(source: Source, progress: Progress) -> list[tuple[str, str]]:
+def _contents(source: Source, progress: Say) -> list[tuple[str, str]]:
     """The files' names, as messages say them, with digests of all of their bytes."""
     found = []
     for path, _ in _stats(source):

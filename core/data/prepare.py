@@ -12,7 +12,7 @@ from core.config.run import DataConfig
 from core.data.goals import classes, names_of, values
 from core.data.kept import Keeper
 from core.data.leaving import Kept, kept_of, twins
-from core.data.reading import Limit, Progress, Reading, read
+from core.data.reading import Limit, Reading, read
 from core.data.sameness import groups
 from core.data.shelf import Shelf
 from core.data.split import split
@@ -21,6 +21,7 @@ from core.data.template import Encoder
 from core.data.tokens import TokenList
 from core.errors import UserError
 from core.home import Home
+from core.saying import Say, silent
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -47,7 +48,7 @@ def prepare(
     data: DataConfig,
     tokenizer: PreTrainedTokenizerBase,
     seed: int,
-    progress: Progress | None = None,
+    progress: Say = silent,
     *,
     task: str = "causal-lm",
     vocabulary: int = 0,
@@ -67,7 +68,7 @@ def prepare(
     Raises:
         UserError: a row that cannot be read, or a problem that no run can start with.
     """
-    prepared = survey(data, tokenizer, seed, progress or _silent, task=task, vocabulary=vocabulary, home=home)
+    prepared = survey(data, tokenizer, seed, progress, task=task, vocabulary=vocabulary, home=home)
     worst = blocking(prepared.report.problems)
     if worst:
         raise UserError(worst.text, hint=worst.hint, path=worst.path)
@@ -78,7 +79,7 @@ def survey(
     data: DataConfig,
     tokenizer: PreTrainedTokenizerBase | None,
     seed: int,
-    progress: Progress,
+    progress: Say,
     limit: Limit | None = None,
     *,
     task: str = "causal-lm",
@@ -168,7 +169,3 @@ def _judged(reading: Reading, task: str, names: tuple[str, ...]) -> TokenList:
     if task == "regression":
         return reading.tokens.with_goals(values(reading.tokens, reading.labels))
     return reading.tokens.with_goals(classes(reading.tokens, reading.labels, names))
-
-
-def _silent(_text: str, _share: float | None) -> None:
-    """Nobody watches."""

@@ -19,12 +19,13 @@ from core.data.fitting import fitting
 from core.data.packing import MIXING
 from core.data.padding import padding
 from core.data.prepare import Prepared, survey
-from core.data.reading import Limit, Progress
+from core.data.reading import Limit
 from core.data.rendering import own_template
 from core.data.spelling import BYTES
 from core.data.tokens import TokenList
 from core.errors import UserError
 from core.home import Home
+from core.saying import Say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,7 +35,7 @@ MOST_TOKENS = 20_000
 """Tokens of a batch that are shown; whole rows, and at least one."""
 
 
-def preview_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def preview_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """Show a micro-batch of a run.
 
     Args:

@@ -6,7 +6,7 @@ Only the tokens are kept, and the first few examples to look at, so that memory 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -26,9 +26,7 @@ from core.data.sameness import near_key
 from core.data.template import Encoder
 from core.data.tokens import TokenList, Tokens
 from core.data.windows import windows
-
-Progress = Callable[[str, float | None], None]
-"""Takes what is being done and the share of it that is done; may raise to end it."""
+from core.saying import Say
 
 SHOWN = 50
 """Examples that are kept to look at."""
@@ -96,7 +94,7 @@ def read(
     *,
     task: str,
     encoder: Encoder | None,
-    progress: Progress,
+    progress: Say,
     limit: Limit | None = None,
 ) -> Reading:
     """Read the data at a path.
@@ -160,7 +158,7 @@ def _within(limit: Limit | None, rows: Iterator[Row], source: Source) -> Iterato
         yield row
 
 
-def _groups(examples: Iterator[Example], source: Source, progress: Progress) -> Iterator[list[Example]]:
+def _groups(examples: Iterator[Example], source: Source, progress: Say) -> Iterator[list[Example]]:
     """The examples in groups that are worth a call."""
     group: list[Example] = []
     size = 0

@@ -11,14 +11,15 @@ from typing import Any
 from core.config.run import RunConfig
 from core.data.fitting import fitting, room
 from core.data.prepare import survey
-from core.data.reading import Limit, Progress
+from core.data.reading import Limit
 from core.data.summary import Problem, Report
 from core.home import Home
+from core.saying import Say
 
 __all__ = ["Problem", "Report", "inspect_job"]
 
 
-def inspect_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def inspect_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """Look at a run's data for the window.
 
     Args:

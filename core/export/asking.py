@@ -17,19 +17,19 @@ from core.data.fitting import fitting
 from core.data.prepare import prepare
 from core.errors import UserError
 from core.export import foreign, gguf
-from core.export.merged import Progress
 from core.export.request import LOOSE, Request, Source
 from core.export.verify import Agreement, Probe, answers, compare, within_budget
 from core.home import Home
 from core.models.hold import round_weights
 from core.models.info import ModelInfo
 from core.models.load import load
+from core.saying import Say
 
 FALLBACK = "A model learns from examples, and what it has learned shows in what it says next."
 
 
 def verify(
-    request: Request, source: Source, written: Adapters, progress: Progress, *, home: Home | None = None
+    request: Request, source: Source, written: Adapters, progress: Say, *, home: Home | None = None
 ) -> Agreement:
     """Ask the live model and the exported one the same, one after the other.
 

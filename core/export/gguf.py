@@ -24,13 +24,14 @@ from core.errors import UserError
 from core.export import merged, shards
 from core.export.gguf_metadata import INSTEAD, describe, frequencies
 from core.export.keys import module_keys
-from core.export.merged import Change, Onto, Progress
+from core.export.merged import Change, Onto
 from core.export.shards import Stored
 from core.home import Home
 from core.models.families import family_of
 from core.models.gguf import convert
 from core.models.gguf_names import ARCHITECTURES, Architecture
 from core.models.info import ModelInfo
+from core.saying import Say
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
@@ -75,7 +76,7 @@ def write(
     name: str,
     base: str,
     precision: str,
-    progress: Progress,
+    progress: Say,
     onto: Onto = "trained",
     template: str = "",
 ) -> str:

@@ -26,7 +26,6 @@ from core.events import CheckpointSaved, Noticed, RunFinished, RunStarted
 from core.export import foreign
 from core.export.foreign import Foreign
 from core.export.keys import weight_keys
-from core.export.merged import Progress
 from core.export.saved import stand_ins
 from core.export.shards import stored_tensors
 from core.home import Home
@@ -36,6 +35,7 @@ from core.models.info import ModelInfo
 from core.models.load import resolve
 from core.paths import typed
 from core.room import room_for
+from core.saying import Say
 from core.store.store import Store
 from core.store.writer import Writer
 
@@ -56,7 +56,7 @@ class _Found:
     notes: tuple[str, ...]
 
 
-def import_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def import_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """Import an adapter.
 
     Args:
@@ -87,7 +87,7 @@ def import_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str
     }
 
 
-def _found(home: Home, folder: Path, model: str, called: str, progress: Progress) -> _Found:
+def _found(home: Home, folder: Path, model: str, called: str, progress: Say) -> _Found:
     """Read everything, and put it on stand-ins for the model's layers: whatever does not fit shows here."""
     progress("Looking at the model", None)
     path = resolve(home, model, progress)

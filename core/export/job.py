@@ -19,7 +19,6 @@ from core.errors import UserError
 from core.export import adapter, asking, gguf, gguf_adapter, lowrank, merged, serving
 from core.export.card import card
 from core.export.keys import module_keys
-from core.export.merged import Progress
 from core.export.request import LOOSE, Request, Source
 from core.export.saved import open_adapter
 from core.home import Home
@@ -28,6 +27,7 @@ from core.models.catalog import describe
 from core.models.headers import read_folder
 from core.models.load import resolve
 from core.room import room_for
+from core.saying import Say
 from core.store.store import Store
 
 CARD = "README.md"
@@ -38,7 +38,7 @@ EVERY_RANK = "every_rank"
 """What a rank schedule provides whose adapter may be cut to any rank."""
 
 
-def export_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def export_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """Export a run; see `Request` for the body.
 
     Returns:
@@ -95,7 +95,7 @@ class Made:
     file: str = ""
 
 
-def make(request: Request, source: Source, trained: Adapters, progress: Progress) -> Made:
+def make(request: Request, source: Source, trained: Adapters, progress: Say) -> Made:
     """Cut or convert the adapter, as was asked for.
 
     Raises:
@@ -143,7 +143,7 @@ def share(folder: Path) -> None:
             shutil.copymode(folder / CARD, path)
 
 
-def find_source(home: Home, request: Request, progress: Progress) -> Source:
+def find_source(home: Home, request: Request, progress: Say) -> Source:
     """Find the run, its checkpoint and its base model."""
     with closing(Store(home)) as store:
         row = store.run(request.run)
@@ -184,7 +184,7 @@ def needed(request: Request, source: Source, made: Made) -> int:
     return CARD_BYTES + adapter.size(made.adapters) * (2 if request.to == "lora" else 1)
 
 
-def write(request: Request, source: Source, made: Made, folder: Path, progress: Progress) -> str:
+def write(request: Request, source: Source, made: Made, folder: Path, progress: Say) -> str:
     """Write the export itself; returns the name of the GGUF file, if there is one."""
     adapters = made.adapters
     template = text_of(source.config.data.template) if source.config.data.template else ""

@@ -24,11 +24,11 @@ from core.adapters.attach import Adapters, attach
 from core.config.run import AdapterConfig
 from core.export import merged
 from core.export.keys import weight_keys
-from core.export.merged import Progress
 from core.export.saved import stand_ins
 from core.export.shards import Stored, stored_tensors
 from core.layers import LayerInfo, LayerPlan
 from core.models.info import ModelInfo
+from core.saying import Say
 
 WHOLE = 512
 """Shorter side of a matrix up to which it is decomposed whole."""
@@ -66,7 +66,7 @@ def largest_rank(adapters: Adapters) -> int:
 
 
 @torch.no_grad()
-def convert(adapters: Adapters, info: ModelInfo, rank: int, *, progress: Progress) -> tuple[Adapters, list[Kept]]:
+def convert(adapters: Adapters, info: ModelInfo, rank: int, *, progress: Say) -> tuple[Adapters, list[Kept]]:
     """Work out the LoRA of one rank that is nearest to an adapter.
 
     Args:

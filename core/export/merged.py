@@ -34,8 +34,8 @@ from core.export.shards import Stored
 from core.layers import LayerInfo, LayerPlan
 from core.models.headers import INDEX
 from core.models.info import ModelInfo
+from core.saying import Say
 
-Progress = Callable[[str, float | None], None]
 Onto = Literal["trained", "original"]
 """Which base an adapter is merged into: the weights it was trained over, or those in the files."""
 Change = Callable[[Tensor, torch.dtype | None], Tensor]
@@ -54,7 +54,7 @@ def write(
     info: ModelInfo,
     folder: Path,
     *,
-    progress: Progress,
+    progress: Say,
     shard_bytes: int = shards.SHARD_BYTES,
     onto: Onto = "trained",
 ) -> None:

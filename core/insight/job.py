@@ -27,10 +27,9 @@ from core.insight.matrices import need_matrices
 from core.insight.opened import BaseWeights, Opened
 from core.models.catalog import describe
 from core.models.load import resolve
+from core.saying import Say
 from core.store.rows import CheckpointRow, RunRow
 from core.store.store import Store
-
-Progress = Callable[[str, float | None], None]
 
 
 class Look:
@@ -43,7 +42,7 @@ class Look:
         UserError: a run or a checkpoint does not exist, or there are too few runs.
     """
 
-    def __init__(self, home: Home, body: dict[str, Any], progress: Progress) -> None:
+    def __init__(self, home: Home, body: dict[str, Any], progress: Say) -> None:
         self.home, self.body, self.progress = home, body, progress
         with closing(Store(home)) as store:
             self.rows: list[RunRow] = [store.run(run) for run in body["runs"]]
@@ -109,7 +108,7 @@ WHATS: dict[str, Callable[[Look, Sequence[Opened], Tick], dict[str, Any]]] = {
 """What can be looked at, one moment at a time."""
 
 
-def insight_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def insight_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """Look; see the module for the body.
 
     Returns:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,11 @@ from core.insight.paper import Paper, Section, Shown, html, markdown
 from core.launch import observe
 from core.paths import typed
 from core.room import room_for
+from core.saying import Say
 from core.state import Status
 from core.store.rows import RunRow
 from core.store.store import Store
 
-Progress = Callable[[str, float | None], None]
 FIGURES = "figures"
 BYTES = 5_000_000
 """Room that a report takes, at most, but for one of very many runs."""
@@ -56,7 +56,7 @@ _LOSSES: dict[compare.By, tuple[str, ...]] = {"step": ("loss", "held_out"), "sec
 """The curves in which runs are compared, by what they are aligned."""
 
 
-def report_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def report_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """Write the report; see the module for the body.
 
     Returns:
@@ -185,9 +185,7 @@ def _layers_compared(store: Store, rows: Sequence[RunRow]) -> list[Section]:
     return [*found, Section("Answers beside one another", figures=(answers,))] if answers.rows else found
 
 
-def _of_run(
-    home: Home, store: Store, row: RunRow, body: dict[str, Any], progress: Progress, *, ahead: str
-) -> list[Section]:
+def _of_run(home: Home, store: Store, row: RunRow, body: dict[str, Any], progress: Say, *, ahead: str) -> list[Section]:
     """The chapters of one run, each title with what tells it from those of other runs ahead."""
     trace = _traced(store, row)
     curves: list[Shown] = [figures.loss(trace, Smoothed(SMOOTHING), unit=LOSS_UNITS[row.config.task])]
@@ -218,7 +216,7 @@ def _own(trace: Trace, row: RunRow) -> Iterator[Shown]:
             yield figure
 
 
-def _inside(home: Home, row: RunRow, body: dict[str, Any], progress: Progress, ahead: str) -> Section:
+def _inside(home: Home, row: RunRow, body: dict[str, Any], progress: Say, ahead: str) -> Section:
     """Spectra and movement; what cannot be had (no checkpoint, no model any more) is said instead."""
     title = f"{ahead}Inside the adapter"
     asked = {"runs": [row.id], "checkpoint": body.get("checkpoint", "best")}

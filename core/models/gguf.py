@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,11 +33,11 @@ from core.models.gguf_names import Architecture, architecture_of
 from core.models.gguf_tokenizer import tokenizer_of
 from core.models.headers import INDEX, WHOLE
 from core.room import room_for
+from core.saying import Say, silent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Progress = Callable[[str, float | None], None]
 
 SHARD = 2_000_000_000
 """Bytes of weights in a file, and so about the most that is in memory at once."""
@@ -47,18 +47,18 @@ SPARE = 1.02
 """How much more room than the weights alone must be free."""
 
 
-def convert_job(home: Home, body: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def convert_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """The service's entry for the job `convert`: `{path}` in, `{path}` of the folder out."""
     return {"path": str(convert(home, Path(body["path"]), progress))}
 
 
-def convert(home: Home, path: Path, progress: Progress | None = None) -> Path:
+def convert(home: Home, path: Path, tell: Say = silent) -> Path:
     """The trainable folder of a GGUF file, made now if it has not been before.
 
     Args:
         home: the folder goes into its `models`.
         path: the GGUF file.
-        progress: told what is done and how much of it; may raise `Cancelled`, which leaves nothing behind.
+        tell: told what is done and how much of it; may raise `Cancelled`, which leaves nothing behind.
 
     Raises:
         UserError: the file is damaged or of an unknown architecture, or there is no room.
@@ -66,7 +66,6 @@ def convert(home: Home, path: Path, progress: Progress | None = None) -> Path:
     done = converted(home, path)
     if done:
         return done
-    tell = progress or _silent
     tell("Reading the GGUF file", 0.0)
     describe_gguf(path)
     header = read_gguf(path, lists=True)
@@ -88,7 +87,7 @@ def convert(home: Home, path: Path, progress: Progress | None = None) -> Path:
 
 
 @contextmanager
-def _alone(home: Home, tell: Progress) -> Iterator[None]:
+def _alone(home: Home, tell: Say) -> Iterator[None]:
     """One conversion at a time: a preview and a training that begin together must not write one folder twice."""
     lock = FileLock(home.root / "convert.lock")
     while not lock.acquire(patience=0.5):
@@ -97,10 +96,6 @@ def _alone(home: Home, tell: Progress) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _silent(text: str, share: float | None) -> None:
-    """Progress that nobody follows."""
 
 
 def target_dtype(header: GgufHeader) -> torch.dtype:
@@ -113,7 +108,7 @@ def target_dtype(header: GgufHeader) -> torch.dtype:
     return {"F32": torch.float32, "BF16": torch.bfloat16}.get(dtype_of(header), torch.float16)
 
 
-def _convert(header: GgufHeader, architecture: Architecture, dtype: torch.dtype, folder: Path, tell: Progress) -> None:
+def _convert(header: GgufHeader, architecture: Architecture, dtype: torch.dtype, folder: Path, tell: Say) -> None:
     """Configuration and tokenizer first, since they are quick to fail; then the weights."""
     view = np.memmap(header.path, dtype=np.uint8, mode="r")
     given = header.tensors.get("rope_freqs.weight")
@@ -157,7 +152,7 @@ def _write_shards(
     dtype: torch.dtype,
     folder: Path,
     view: np.ndarray,
-    tell: Progress,
+    tell: Say,
 ) -> None:
     """model.safetensors, or several shards and their index."""
     shards = list(_plan(header, names, dtype))

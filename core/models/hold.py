@@ -9,7 +9,7 @@ they are quantised, where in the compute precision they would all be there at on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from core import heap
 from core.adapters.axis import Storage
 from core.layers import LayerInfo
 from core.models.headers import NAMES, read_folder
+from core.saying import Say, silent
 
 
 def hold(
@@ -27,7 +28,7 @@ def hold(
     storage: Storage,
     *,
     device: torch.device | str = "cpu",
-    progress: Callable[[str, float | None], None] | None = None,
+    progress: Say = silent,
 ) -> None:
     """Put what the storage makes of them in the place of a model's adaptable layers.
 
@@ -45,8 +46,7 @@ def hold(
         for place, layer in enumerate(chosen):
             if place % max(1, len(chosen) // 20) == 0:
                 heap.give_back()
-                if progress is not None:
-                    progress("Quantising the model", place / len(chosen))
+                progress("Quantising the model", place / len(chosen))
             module = model.get_submodule(layer.name).to(device)
             model.set_submodule(layer.name, storage.hold(module))
     heap.give_back()

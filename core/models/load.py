@@ -7,7 +7,7 @@ slower. Weights that `transformers` would fill with random numbers because the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from core.models.hold import convert, hold, is_rounded, opening_dtype
 from core.models.info import ModelInfo
 from core.models.judging import first_values, head_names, lacking, settings
 from core.models.walk import walk
+from core.saying import Say, silent
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -60,7 +61,7 @@ class Loaded:
     head: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-def resolve(home: Home, path: str | Path, progress: Callable[[str, float | None], None] | None = None) -> Path:
+def resolve(home: Home, path: str | Path, progress: Say = silent) -> Path:
     """The folder to load for whatever the user points at; a GGUF file is converted first, where it has not been yet.
 
     Raises:
@@ -76,7 +77,7 @@ def load(
     compute: torch.dtype,
     device: torch.device | str,
     storage: Storage | None = None,
-    progress: Callable[[str, float | None], None] | None = None,
+    progress: Say = silent,
     labels: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Loaded:

@@ -16,10 +16,10 @@ from core.figures import anatomy
 from core.figures.live.of_task import LOSS_UNITS
 from core.figures.wire import encode
 from core.home import Home
+from core.saying import Say
 from core.sink import Nowhere
 from core.store.store import Store
 from core.train.callbacks.evaluating import held_out_loss
-from core.train.ground import Say
 from core.train.interrupt import Interrupt
 from core.train.prepare import assemble, lay
 from core.train.training import Training

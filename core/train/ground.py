@@ -6,7 +6,7 @@ then the run itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,6 @@ from core.models.load import Loaded
 from core.sink import Sink
 from core.train.interrupt import Interrupt
 from core.train.precision import Precision
-
-Say = Callable[[str, float | None], None]
-"""Takes what is being done, in words, and the share of it that is done where that is known; may raise to end it."""
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ from core.insight.importance.score import Score
 from core.insight.importance.subject import Subject
 from core.insight.keeping import shares
 from core.insight.matrices import need_matrices
+from core.saying import Say
 from core.sink import Nowhere
 from core.store.store import Store
 from core.train import probe as probes
-from core.train.ground import Ground, Say
+from core.train.ground import Ground
 from core.train.interrupt import Interrupt
 from core.train.memory import explained
 from core.train.prepare import assemble, lay

@@ -34,6 +34,7 @@ from core.models.catalog import describe
 from core.models.info import ModelInfo
 from core.models.load import load, load_tokenizer, resolve
 from core.optim.groups import groups
+from core.saying import Say
 from core.sink import Sink
 from core.train import beginning, precision, seed
 from core.train.callbacks.evaluating import Evaluating
@@ -41,7 +42,7 @@ from core.train.callbacks.measuring import Measuring
 from core.train.callbacks.obeying import Obeying
 from core.train.callbacks.sampling import Sampling
 from core.train.callbacks.saving import Saving
-from core.train.ground import Ground, Say
+from core.train.ground import Ground
 from core.train.interrupt import Interrupt
 from core.train.memory import explained
 from core.train.objectives import OBJECTIVES

@@ -24,9 +24,10 @@ from core.insight.importance.output import Output
 from core.insight.importance.subject import Subject
 from core.insight.keeping import shares
 from core.layers import LayerPlan
+from core.saying import Say
 from core.train import probe as probes
 from core.train import seed
-from core.train.ground import Ground, Say
+from core.train.ground import Ground
 from core.train.memory import explained
 from core.train.training import Training
 

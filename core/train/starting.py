@@ -19,8 +19,9 @@ from core.data.tokens import TokenList
 from core.errors import UserError
 from core.events import Noticed
 from core.layers import LayerPlan
+from core.saying import Say
 from core.train import seed
-from core.train.ground import Ground, Say
+from core.train.ground import Ground
 from core.train.memory import explained
 from core.train.selecting import Assemble
 from core.train.training import Training
