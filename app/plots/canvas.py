@@ -19,12 +19,13 @@ from app.plots.nothing import paint_nothing
 from app.plots.saving import saving_menu
 from app.style.theme import Theme
 from core.figures.figure import Axis, Figure
+from core.figures.run import STEP
 
 pg.setConfigOptions(antialias=False, useOpenGL=False)
 
 Range = tuple[float, float]
 _LOW = 180
-"""Height of a plot below which it is not written what is measured across, in unscaled pixels."""
+"""Height of a plot over steps below which it is not written that they are steps, in unscaled pixels."""
 
 
 class View(pg.ViewBox):
@@ -136,8 +137,9 @@ class Canvas(pg.PlotWidget):
 
     def set_zoom(self, zoom: Range | None) -> None:
         """Show a stretch of x, or everything."""
-        self.zoom = zoom
-        self._fit()
+        if zoom != self.zoom:
+            self.zoom = zoom
+            self._fit()
 
     def restyle(self) -> None:
         """Take the theme's colours and sizes."""
@@ -226,9 +228,9 @@ class Canvas(pg.PlotWidget):
         self._fit_y(shown)
 
     def _size_axis(self) -> None:
-        """Where the plot is low, what is measured across goes without saying: the height is the figure's."""
+        """Where the plot is low, that steps are steps goes without saying: the height is the figure's."""
         px, axis = Theme.current().px, self.getAxis("bottom")
-        low = self.height() < px(_LOW)
+        low = self._labels[0] == STEP and self.height() < px(_LOW)
         axis.label.setVisible(not low)
         axis.setHeight(px(22 if low else 38))
 

@@ -296,9 +296,12 @@ def _bars(figure: Bars) -> list[str]:
 
 
 def _histogram(figure: Histogram) -> list[str]:
-    frame = _Frame(np.array(figure.edges), np.array([0.0, *figure.counts]), figure.x, figure.y)
+    single = bool((np.diff(figure.edges) == 1).all())
+    edges = np.array(figure.edges) - 0.5 * single  # a bar of one number stands over it
+    frame = _Frame(edges, np.array([0.0, *figure.counts]), figure.x, figure.y)
+    frame.whole |= single
     parts = frame.parts()
-    for low, high, count in zip(figure.edges[:-1], figure.edges[1:], figure.counts, strict=True):
+    for low, high, count in zip(edges[:-1], edges[1:], figure.counts, strict=True):
         x, wide, y = frame.across(low), frame.across(high) - frame.across(low), frame.up(count)
         parts.append(f'<path d="M{x:.1f} {y:.1f}h{wide:.1f}V{frame.up(0):.1f}h-{wide:.1f}z" fill="{COLORS["blue"]}"/>')
     return parts

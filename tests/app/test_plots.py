@@ -242,3 +242,14 @@ def test_a_single_measurement_has_a_dot(shown: list[QWidget]) -> None:
     assert plot._curves["train"].opts["symbol"] == "o"
     plot.show_figure(lines(3))
     assert plot._curves["train"].opts["symbol"] is None
+
+
+def test_a_low_plot_leaves_out_that_steps_are_steps_and_nothing_else(shown: list[QWidget]) -> None:
+    plots = LinesPlot("Loss"), ScatterPlot("Points")
+    plots[0].show_figure(lines())
+    two = np.array([1.0, 2.0])
+    plots[1].show_figure(Scatter("DoRA", Axis("Change of direction"), Axis("Change of length"), ("a", "b"), two, two))
+    for plot in plots:
+        put(shown, plot).resize(500, 160)
+    QApplication.processEvents()
+    assert [plot.getAxis("bottom").label.isVisible() for plot in plots] == [False, True]

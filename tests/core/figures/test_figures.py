@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.figures.figure import Axis, Bars, Heatmap, Lines, Scatter, Series
+from core.figures import svg
+from core.figures.figure import Axis, Bars, Heatmap, Histogram, Lines, Scatter, Series
 from core.figures.smooth import Smoothed
 from core.figures.trace import Measured
 
@@ -112,3 +114,10 @@ def test_cutting_a_measurement_forgets_what_came_after_the_step() -> None:
     measured.extend(np.array([5]), np.array([50.0]))
     assert measured.steps.tolist() == [0, 1, 2, 3, 4, 5]
     assert measured.at(99) == 50.0
+
+
+def test_on_paper_a_bar_of_one_number_stands_over_it() -> None:
+    drawn = svg.draw(Histogram("Ranks", Axis("Rank"), Axis("Steps"), (1.0, 2.0, 3.0), (3, 4)))
+    bars = re.findall(r'd="M([\d.]+) [\d.]+h([\d.]+)V', drawn)
+    numbers = re.findall(r'<text x="([\d.]+)"[^>]*"middle"[^>]*>[12]<', drawn)
+    assert [float(left) + float(wide) / 2 for left, wide in bars] == pytest.approx([*map(float, numbers)], abs=0.2)
