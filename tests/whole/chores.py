@@ -8,32 +8,32 @@ from typing import Any
 
 from core.errors import UserError
 from core.home import Home
-from core.service import Report
+from core.saying import Say
 
 
-def add(home: Home, body: dict[str, Any], progress: Report) -> dict[str, Any]:
+def add(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """Come to a result, offline."""
     progress("Adding", 0.5)
     return {"sum": sum(body["numbers"]), "home": str(home.root), "offline": os.environ["HF_HUB_OFFLINE"]}
 
 
-def endless(home: Home, body: dict[str, Any], progress: Report) -> dict[str, Any]:
+def endless(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """Never end by itself."""
     while True:
         progress("Counting", None)
         time.sleep(0.005)
 
 
-def refuse(home: Home, body: dict[str, Any], progress: Report) -> dict[str, Any]:
+def refuse(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """The world is not as it must be."""
     raise UserError("The file is empty.", hint="Choose another.")
 
 
-def stumble(home: Home, body: dict[str, Any], progress: Report) -> dict[str, Any]:
+def stumble(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """A mistake of ours."""
     raise ZeroDivisionError("by nothing")
 
 
-def vanish(home: Home, body: dict[str, Any], progress: Report) -> dict[str, Any]:
+def vanish(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any]:
     """Take the whole process down, as a crash below Python does."""
     os._exit(9)
