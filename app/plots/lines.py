@@ -24,8 +24,9 @@ _BAND = 0.2
 """How much is seen of the spread around a curve."""
 _SEEN = 32
 """Points of a curve that tell whether its x counts, as steps do."""
-_BINS = 1.0
-"""Pairs of lowest and highest point for a pixel; pyqtgraph's own five cost five times as much and show no more."""
+_FEW = 4
+"""Curves up to which each has a pair of lowest and highest point for every pixel; of more, for every second one.
+pyqtgraph's own five for a pixel cost five times as much and show no more."""
 
 
 class LinesPlot(Canvas):
@@ -98,8 +99,9 @@ class LinesPlot(Canvas):
         for name in set(self._bands) - {series.name for series in figure.series if series.low is not None}:
             self.removeItem(self._bands.pop(name))
         self._fitted = None
+        bins = 1.0 if len(figure.series) <= _FEW else 0.5
         for series in figure.series:
-            self._paint_series(series)
+            self._paint_series(series, bins)
             self._paint_band(series)
         if figure.marks != self._shown_marks:
             self._paint_marks(figure.marks)
@@ -113,7 +115,7 @@ class LinesPlot(Canvas):
                 self.removeItem(items.pop(name))
         self._data.pop(name, None)
 
-    def _paint_series(self, series: Series) -> None:
+    def _paint_series(self, series: Series, bins: float) -> None:
         if self._looks.get(series.name) != look(series):
             self._take_away(series.name)
         self._looks[series.name] = look(series)
@@ -127,6 +129,7 @@ class LinesPlot(Canvas):
         dots = SYMBOLS[series.shape] if _dotted(series) else None
         if curve.opts["symbol"] != dots:
             curve.setSymbol(dots)
+        curve.opts["autoDownsampleFactor"] = bins
         x, y = self._data.get(series.name, (None, None))
         if x is not series.x or y is not series.y:
             curve.setData(series.x, self._scaled(series.y), antialias=len(series.x) <= _MOST_SMOOTH)
@@ -273,7 +276,6 @@ def _style_mark(line: pg.InfiniteLine) -> None:
 
 def _new_curve(series: Series) -> pg.PlotDataItem:
     curve = pg.PlotDataItem(connect="finite", symbolPen=pg.mkPen(None), symbolSize=6, skipFiniteCheck=False)
-    curve.opts["autoDownsampleFactor"] = _BINS
     curve.setZValue({"thin": 1, "line": 2, "points": 3, "dashed": 1}[series.style])
     _style_curve(curve, series)
     return curve
