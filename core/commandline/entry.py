@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 import traceback
 from argparse import PARSER, SUPPRESS, Action, ArgumentParser, Namespace
@@ -80,7 +81,7 @@ def main(words: Sequence[str]) -> int:
     try:
         arguments = parser().parse_args(words, Namespace(home=None, json=False))
         with stdout_kept_clean():
-            answer = arguments.subcommand.run(arguments) if arguments.subcommand else open_window(arguments)
+            answer = run(arguments)
     except UserError as error:
         say(str(error))
         answer = failure(error.text, error.hint, error.path, USERS_MISTAKE)
@@ -91,6 +92,17 @@ def main(words: Sequence[str]) -> int:
         traceback.print_exc()
         answer = failure(f"{type(error).__name__}: {error}", "This is a bug in Rankloom.", "", BUG)
     return write(to_json(answer.document) if "--json" in words else answer.text) or answer.code
+
+
+def run(arguments: Namespace) -> Answer:
+    """Run the sub-command, or open the window where there is none; what has a loop of its own ends by itself."""
+    subcommand: Subcommand | None = arguments.subcommand
+    if subcommand is None:
+        return open_window(arguments)
+    if subcommand.internal or isinstance(subcommand, Demo):
+        return subcommand.run(arguments)
+    with ended_as_by_ctrl_c():
+        return subcommand.run(arguments)
 
 
 def parser() -> Parser:
@@ -131,7 +143,7 @@ def failure(text: str, hint: str, path: str, code: int) -> Answer:
 
 
 def write(text: str) -> int:
-    """Print the answer; returns an exit status of its own only where nobody reads any more (`| head`)."""
+    """Print the answer; returns a status of its own only where that fails, or nobody reads any more (`| head`)."""
     if not text:
         return 0
     if hasattr(sys.stdout, "reconfigure"):
@@ -139,11 +151,22 @@ def write(text: str) -> int:
     try:
         print(text, flush=True)
     except OSError as error:
-        if error.errno not in NOBODY_READS:
-            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BUG
+        if error.errno in NOBODY_READS:
+            return BUG
+        say(f"The answer cannot be written: {error.strerror}.")
+        return USERS_MISTAKE
     return 0
+
+
+@contextmanager
+def ended_as_by_ctrl_c() -> Iterator[None]:
+    """Have the system's request to end (SIGTERM) unwind what goes on, as Ctrl-C does: nothing half-written stays."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Starting a run's worker and following it from the terminal, through the store as the window does.
 
-The worker is a process of its own: Ctrl-C once asks it to stop (it saves a checkpoint first), Ctrl-C twice leaves it
-running and only ends the watching.
+The worker is a process of its own: Ctrl-C once asks it to stop (it saves a checkpoint first), Ctrl-C twice, or the
+system's request to end, leaves it running and only ends the watching.
 """
 
 from __future__ import annotations
@@ -32,25 +32,26 @@ LINE_SECONDS = 2.0
 
 
 class Presses:
-    """How often Ctrl-C has been pressed."""
+    """How often Ctrl-C has been pressed; a request to end counts as twice."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Count one; the handler of the signal."""
-        self.count += 1
+        """Count; the handler of both signals."""
+        self.count += 2 if number == signal.SIGTERM else 1
 
 
 @contextmanager
 def counted_presses() -> Iterator[Presses]:
     """Count Ctrl-C inside the block instead of being ended by it."""
     presses = Presses()
-    before = signal.signal(signal.SIGINT, presses)
+    before = {number: signal.signal(number, presses) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield presses
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def train(home: Home, store: Store, run: str, *, resume: bool = False) -> Answer:

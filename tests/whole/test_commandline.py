@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import subprocess
 import sys
 from argparse import Namespace
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 
 from core import doctor
+from core.atomic import new_folder
 from core.commandline import document, entry
 from core.commandline.command import Answer, Subcommand
+from core.commandline.following import counted_presses
 from core.config import files
 from core.home import Home
 from core.store.store import Store
@@ -197,6 +200,48 @@ def test_a_pipe_that_nobody_reads_any_more_ends_the_command_quietly(
     with (tmp_path / "out").open("w", encoding="utf-8") as out:
         monkeypatch.setattr(sys, "stdout", out)
         assert entry.write("[]") == 1
+
+
+def test_an_answer_that_there_is_no_room_for_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Captured
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with (tmp_path / "out").open("w", encoding="utf-8") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(entry, "print", full, raising=False)
+        assert entry.write("[]") == 2
+    assert capfd.readouterr().err == "The answer cannot be written: No space left on device.\n"
+
+
+def test_a_request_to_end_takes_away_what_is_half_written(
+    tmp_path: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Writing(Subcommand):
+        """Is asked to end in the middle of a folder."""
+
+        name = "writing"
+
+        def run(self, arguments: Namespace) -> Answer:
+            with new_folder(tmp_path / "out") as folder:
+                (folder / "half").write_text("x", encoding="utf-8")
+                signal.raise_signal(signal.SIGTERM)
+            raise AssertionError
+
+    monkeypatch.setattr(entry, "SUBCOMMANDS", (Writing,))
+    before = signal.getsignal(signal.SIGTERM)
+    code, found, _ = ask(capfd, "writing")
+    assert (code, found["error"]["text"]) == (130, "Interrupted.")
+    assert not list(tmp_path.iterdir()) and signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_request_to_end_leaves_a_run_as_ctrl_c_twice_does() -> None:
+    with counted_presses() as presses:
+        signal.raise_signal(signal.SIGINT)
+        assert presses.count == 1
+        signal.raise_signal(signal.SIGTERM)
+        assert presses.count > 2
 
 
 def test_nothing_but_the_document_reaches_stdout() -> None:
