@@ -85,14 +85,17 @@ def examine(home: Home, config: RunConfig) -> Examination:
     """Look at everything but the weights; whatever is wrong with the world comes back as a problem."""
     try:
         info = describe(config.model.path)
-        problems, warnings = check_config(config, info)
+    except UserError as error:
+        return _stopped(error, "model.path", *check_config(config, None))
+    problems, warnings = check_config(config, info)
+    try:
         plans = trained(info, config.adapter)
         if config.adapter.begin:
             from core.train.beginning import earlier
 
             earlier(home, config)
     except UserError as error:
-        return Examination((problem_of(error, "model.path"),), ())
+        return _stopped(error, "adapter.layers", problems, warnings)
     trainable, memory = count(plans, config.adapter), forecast(info, plans, config)
     if not config.data.path:
         return Examination(tuple(problems), tuple(warnings), trainable, memory)
@@ -114,6 +117,12 @@ def examine(home: Home, config: RunConfig) -> Examination:
         trained_tokens=sum(example.targets for example in data.train),
         notes=(f"The data is read as {data.report.format_label}. {data.report.reason}", *data.report.notes),
     )
+
+
+def _stopped(error: UserError, path: str, problems: list[Problem], warnings: list[Problem]) -> Examination:
+    """What is known where no more can be found out: what is in the way of that, and all else that is wrong."""
+    first = problem_of(error, path)
+    return Examination((first, *(problem for problem in problems if problem.text != first.text)), tuple(warnings))
 
 
 def _head(home: Home, config: RunConfig, data: Prepared) -> int:

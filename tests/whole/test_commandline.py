@@ -95,6 +95,16 @@ def test_check_places_a_problem_on_its_option(
     assert "Traceback" not in err and words in err
 
 
+def test_check_says_what_else_is_wrong_beside_a_model_that_is_not_there(
+    home: Home, tmp_path: Path, capfd: Captured
+) -> None:
+    wrong = {"model": {"path": "/nowhere"}, "data": {"path": ""}, "adapter": {"method": "lora-fa", "delta": "lora"}}
+    code, found, _ = ask(capfd, "check", run_file(tmp_path, **wrong))
+    assert code == 2 and [problem["path"] for problem in found["problems"]] == [
+        "model.path", "data.path", "adapter.rates",
+    ]  # fmt: skip
+
+
 def test_check_of_a_file_that_is_no_run_file_answers_in_the_same_shape(
     home: Home, tmp_path: Path, capfd: Captured
 ) -> None:
