@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.forms.field import Field, fields_of
+from app.words import number
 from core.component import Part
 from core.config.run import AXES, RunConfig
 
@@ -38,7 +39,7 @@ def spoken(value: Any) -> str:
 
 
 def labelled(sentence: str) -> str:
-    """The sentence with labels in place of names.
+    """The sentence with labels in place of names, and with numbers as the window writes them.
 
     "Set train.schedule to linear." becomes "Set 'Schedule' to 'Linear'.", and "adapter.init 'eva' needs" "Start 'Main
     directions of the inputs (EVA)' needs".
@@ -52,9 +53,10 @@ def labelled(sentence: str) -> str:
         values = _CHOICE.sub(lambda one: f"'{choices[one[0]]}'" if one[0] in choices else one[0], found["values"] or "")
         return f"'{label}'{values}" if "." in found["path"] or values else found[0]
 
-    return pattern.sub(worded, sentence)
+    return _NUMBER.sub(lambda one: number(int(one[0].replace(",", ""))), pattern.sub(worded, sentence))
 
 
+_NUMBER = re.compile(r"(?<![\w.,/-])\d{1,3}(?:,\d{3})+(?![\w,/-])(?!\.\w)")
 _CHOICE = re.compile(r"(?!(?:to|is|or) )[\w+/()-]+")
 
 

@@ -21,6 +21,7 @@ from app.widgets.labels import label
 from app.widgets.panel import Panel
 from app.widgets.tab_order import lead_through
 from app.wording import labelled
+from app.words import number
 from core.config.edit import replaced, sentence
 from core.data.check_names import CHECKS
 
@@ -106,14 +107,15 @@ class DataChecks(Panel):
         one_file = len({place[0] for place in places}) == 1
         line = Flow(spacing=12)
         for file, row in places:
-            text = f"Row {int(row):,}" if one_file else f"{file}, row {int(row):,}"
-            place = ghost(text, partial(self.row_wanted.emit, file, int(row)), name=f"Show {file}, row {int(row):,}")
+            said = number(int(row))
+            text = f"Row {said}" if one_file else f"{file}, row {said}"
+            place = ghost(text, partial(self.row_wanted.emit, file, int(row)), name=f"Show {file}, row {said}")
             place.setProperty("look", "link")
             self.places.append(place)
             line.add(place)
         more = max(problem["count"], len(places)) - len(places)
         if more > 0:
-            line.add(label(f"and {more:,} more", "hint"))
+            line.add(label(f"and {number(more)} more", "hint"))
         return line
 
     def _buttons(self, problem: Mapping[str, Any]) -> list[Button]:

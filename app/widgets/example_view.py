@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFont, QKeyEvent, QResizeEvent, QTextBlockFormat, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QTextEdit
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QTextEdit
 
 from app.style.theme import Theme
 from app.widgets.buttons import Button
@@ -106,7 +106,9 @@ class ExamplePanel(Panel):
         self._place = ElidedLabel("", "hint", mode=Qt.TextElideMode.ElideMiddle)
         self.previous = Button("Previous", "plain", do=lambda: self.step(-1), name="Previous example (Left)")
         self.next = Button("Next", "plain", do=lambda: self.step(1), name="Next example (Right)")
-        self.add_control(self._place)
+        self._place.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # first of all the title
+        self._place.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.head.addWidget(self._place, 1000)
         self.add_control(self.previous)
         self.add_control(self.next)
         self.text = ExampleText()

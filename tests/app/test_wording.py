@@ -30,6 +30,7 @@ NAME = re.compile(r"\b(?:adapter|data|model|train)\.[a-z]")
         ("Set adapter.rank_schedule.leak to allow.", "Set 'Rows not in use' to 'Allow'."),
         ("Set task to sequence-classification.", "Set 'Task' to 'Sort texts'."),
         ("Say which is which (data.columns).", "Say which is which ('Columns')."),
+        ("Cut: 1,234,567 of 12 in a-1,234.jsonl.", "Cut: 1\u202f234\u202f567 of 12 in a-1,234.jsonl."),
         (
             "There is no layer model.layers.0.mlp in train.jsonl.",
             "There is no layer model.layers.0.mlp in train.jsonl.",
