@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.component import did_you_mean
 from core.errors import UserError
-from core.models.gguf_header import GgufHeader
+from core.models.gguf_header import AGAIN, GgufHeader
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -84,8 +84,20 @@ def tokenizer_of(header: GgufHeader, *, context: int) -> PreTrainedTokenizerFast
         context: longest sequence of the model, in tokens.
 
     Raises:
-        UserError: the file has none, or cuts text in a way that is not known here.
+        UserError: the file has none, one whose lists do not belong together, or one that cuts text in a way that is not
+            known here.
     """
+    try:
+        return _tokenizer(header, context)
+    except Exception as error:
+        # The Rust library behind it has no kinds of errors: a merge of tokens that are not there is a bare `Exception`.
+        if type(error) is not Exception and not isinstance(error, LookupError | TypeError | ValueError):
+            raise
+        text = f"The tokenizer in {header.path} is damaged: {' '.join(str(error).split())}."
+        raise UserError(text, hint=AGAIN, path="model.path") from error
+
+
+def _tokenizer(header: GgufHeader, context: int) -> PreTrainedTokenizerFast:
     from transformers import PreTrainedTokenizerFast
 
     fields, tokens = header.fields, header.fields.get("tokenizer.ggml.tokens")
