@@ -15,12 +15,13 @@ from typing import Any
 from core.adapters.attach import Adapters
 from core.atomic import new_folder, refuse_filled, write_text
 from core.data.templates import text_of
-from core.errors import UserError
+from core.errors import Cancelled, UserError
 from core.export import adapter, asking, gguf, gguf_adapter, lowrank, merged, serving
 from core.export.card import card
 from core.export.keys import module_keys
 from core.export.request import LOOSE, Request, Source
 from core.export.saved import open_adapter
+from core.export.verify import Agreement
 from core.home import Home
 from core.layers import LayerPlan
 from core.models.catalog import describe
@@ -47,8 +48,9 @@ def export_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any
         `sentence`, or None.
 
     Raises:
-        UserError: something is missing or does not fit; nothing has been written then.
-        Cancelled: by `progress`; nothing of it is left, unless it was whole and only being verified.
+        UserError: something is missing or does not fit, and nothing has been written then; or what was written could
+            not be verified, which it says.
+        Cancelled: by `progress`; nothing of it is left.
     """
     request = Request.from_body(body)
     refuse_filled(request.out)
@@ -64,7 +66,7 @@ def export_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any
         share(folder)
     agreement = None
     if request.verify:
-        agreement = asking.verify(request, source, made.adapters, progress, home=home)
+        agreement = verified(home, request, source, made, progress)
         write_text(request.out / CARD, describe_export(request, source, made, agreement=agreement.sentence()))
     return {
         "files": sorted(str(path) for path in request.out.rglob("*") if path.is_file()),
@@ -74,6 +76,23 @@ def export_job(home: Home, body: dict[str, Any], progress: Say) -> dict[str, Any
         "kept": made.kept,
         "verified": None if agreement is None else {**agreement.to_dict(), "sentence": agreement.sentence()},
     }
+
+
+def verified(home: Home, request: Request, source: Source, made: Made, progress: Say) -> Agreement:
+    """Compare what stands in the folder with the live model.
+
+    Raises:
+        UserError: that cannot be done; the folder stays, since it is whole.
+        Cancelled: by `progress`; the folder is gone.
+    """
+    try:
+        return asking.verify(request, source, made.adapters, progress, home=home)
+    except Cancelled:
+        shutil.rmtree(request.out)
+        raise
+    except UserError as error:
+        hint = f"It stands in {request.out}, whole. {error.hint}".strip()
+        raise UserError(f"The export could not be verified: {error.text}", hint=hint) from error
 
 
 @dataclass

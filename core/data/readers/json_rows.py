@@ -74,7 +74,7 @@ def _object(name: str, number: int, line: str) -> dict[str, Any]:
     try:
         value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
-        where = f"{place(name, number)}, column {error.colno}"
+        where = f"{place(name, number)}, column {min(error.pos, len(line.rstrip())) + 1}"
         hint = "Each line must hold one JSON object."
         if number == 1 and line.strip() == "{":
             hint += " If the rows stand in a list inside one object, keep the list alone."

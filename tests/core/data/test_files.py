@@ -47,6 +47,7 @@ def test_a_mark_at_the_start_of_a_file_is_no_part_of_it(tmp_path: Path) -> None:
     ("content", "said"),
     [
         ('{"a": 1}\n{"a": 1,}\n', "a.jsonl, row 2, column 9: not JSON"),
+        ('{"a": 1}\n{"a":\n', "a.jsonl, row 2, column 6: not JSON"),
         ('{"a": 1}\n[1]\n', "a.jsonl, row 2: expected an object in braces, found a list."),
         ('{"a": 1}\n"x"\n', "a.jsonl, row 2: expected an object in braces, found a string."),
         ("null\n", "a.jsonl, row 1: expected an object in braces, found null."),

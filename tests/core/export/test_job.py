@@ -207,6 +207,21 @@ def test_exported_files_have_the_rights_of_any_new_file(mask: int, rights: int, 
     assert {Path(file).stat().st_mode & 0o777 for file in result["files"]} == {rights}
 
 
+@pytest.mark.parametrize(("error", "left"), [(UserError("No memory."), ["out"]), (Cancelled("Cancelled."), [])])
+def test_an_export_that_could_not_be_verified_says_so_and_one_that_is_cancelled_is_gone(
+    error: UserError, left: list[str], home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    run, _ = save_run(home, tmp_path, rank=4)
+    monkeypatch.setattr("core.export.job.asking.verify", broken)
+    with pytest.raises(type(error), match=r"could not be verified: No memory|^Cancelled") as told:
+        export_job(home, {"run": run, "to": "adapter", "out": str(tmp_path / "out"), "verify": True}, silent)
+    assert left_behind(tmp_path) == left
+    assert not left or f"{tmp_path / 'out'}, whole" in told.value.hint
+
+
 def test_an_unknown_form_is_refused(home: Home, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no export to 'onnx'"):
         export_job(home, {"run": "any", "to": "onnx", "out": str(tmp_path / "out")}, silent)
