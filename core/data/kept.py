@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cache
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ SMALLEST = 2**20
 """Bytes of data that are read again as fast as anything could be looked up."""
 LONGEST_LOOK = 2**29
 """Bytes of data above which a mere look is not kept: its key would take longer than the look."""
+PIECE = 2**26
+"""Bytes of data between two signs of life while its key is worked out."""
 TABLE, FOUND = "examples.arrow", "found.json"
 _LIBRARIES = ("transformers", "tokenizers", "jinja2", "datasets", "pyarrow", "numpy")
 _ELSEWHERE = frozenset({
@@ -165,12 +167,16 @@ def _stats(source: Source) -> list[tuple[Path, Any]]:
 
 def _contents(source: Source, progress: Say) -> list[tuple[str, str]]:
     """The files' names, as messages say them, with digests of all of their bytes."""
-    found = []
+    found, seen = [], 0
     for path, _ in _stats(source):
-        name = path.name if path == source.root else path.relative_to(source.root).as_posix()
+        digest = blake2b()
         with path.open("rb") as file:
-            found.append((name, file_digest(file, "blake2b").hexdigest()))
-        progress("Looking whether the data has been read before", None)
+            while piece := file.read(PIECE):
+                digest.update(piece)
+                seen += len(piece)
+                progress("Looking whether the data has been read before", min(1.0, seen / max(1, source.size)))
+        name = path.name if path == source.root else path.relative_to(source.root).as_posix()
+        found.append((name, digest.hexdigest()))
     return [*found, *(("note", note) for note in source.notes)]
 
 

@@ -17,7 +17,7 @@ from core.data.prepare import Prepared, survey
 from core.data.reading import Limit, Reading
 from core.data.shelf import Shelf
 from core.data.tokens import TokenList
-from core.errors import UserError
+from core.errors import Cancelled, UserError
 from core.home import Home
 from tests.core.data.chats import LLAMA, byte_level
 
@@ -115,6 +115,21 @@ def test_changed_data_is_read_again_though_its_size_and_time_are_as_before(tmp_p
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert_same(look(data, home).train, look(data, None).train)
     assert look(data, home).train[0].ids.tolist() != before.train[1].ids.tolist()
+
+
+def test_a_file_of_any_size_is_left_as_soon_as_that_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "PIECE", 64)
+    data, shares = written(tmp_path / "data.jsonl", ROWS["plain"] * 9), list[float | None]()
+
+    def impatient(_text: str, share: float | None) -> None:
+        shares.append(share)
+        if len(shares) == 3:
+            raise Cancelled("Enough.")
+
+    with pytest.raises(Cancelled):
+        survey(data, byte_level(), 0, impatient, home=Home(tmp_path / "home"))
+
+    assert shares == [64 * part / (tmp_path / "data.jsonl").stat().st_size for part in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("change", [{"max_tokens": 9}, {"train_on": "everything"}, {"template": "zephyr"}, {"task": 1}])
