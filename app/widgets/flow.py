@@ -28,16 +28,23 @@ class Flow(Arranged):
         return least
 
     def _arrange(self, width: int, *, move: bool) -> int:
-        x = y = height = 0
+        rows: list[list[QWidget]] = [[]]
+        x = y = 0
         for child in self._present():
-            size = _size(child)
-            if x + size.width() > width and height:
-                x, y, height = 0, y + height + self._gap, 0
-            if move:
-                child.setGeometry(x, y, size.width(), size.height())
-            x += size.width() + self._gap
-            height = max(height, size.height())
-        return y + height
+            if x + _size(child).width() > width and rows[-1]:
+                rows.append([])
+                x = 0
+            rows[-1].append(child)
+            x += _size(child).width() + self._gap
+        for row in rows:
+            x, height = 0, max((_size(child).height() for child in row), default=0)
+            for child in row:
+                size = _size(child)
+                if move:
+                    child.setGeometry(x, y + (height - size.height()) // 2, size.width(), size.height())
+                x += size.width() + self._gap
+            y += height + self._gap
+        return y - self._gap
 
 
 class Line(Flow):

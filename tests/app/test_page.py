@@ -8,12 +8,13 @@ from typing import cast
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.pages.method import MethodPage
 from app.starting_point import starting_point
 from app.style.sheet import sheet
 from app.style.theme import SCALES, Theme
+from app.widgets.flow import Flow
 from app.window import Window
 from core.models.catalog import tiny_model
 from tests.app.seed import Seeded
@@ -124,3 +125,14 @@ def test_round_ends_are_round_at_every_size_of_text(qapp: QApplication, scale: f
 
 
 _ROUND = ("border-radius", "padding", "min-height")
+
+
+def test_what_stands_in_a_line_has_one_middle(qapp: QApplication) -> None:
+    line, parts = Flow(), [QWidget(), QWidget()]
+    for part, height in zip(parts, (20, 30), strict=True):
+        part.setMinimumSize(40, height)
+        line.add(part)
+    line.resize(100, 30)
+    line.show()
+    assert parts[0].geometry().center().y() == parts[1].geometry().center().y() == 14
+    line.close()
