@@ -179,16 +179,20 @@ class ModelPage(Page):
         except UserError as error:
             show_error(error, self)
             return
-        self._job.ended.connect(lambda: self._working(False))
+        self._job.ended.connect(self._ended)
         self._working(True)
+        self._show_progress("Waiting for the background worker", None)
 
     def _cancel(self) -> None:
         if self._job is not None:
             self._job.cancel()
 
+    def _ended(self) -> None:
+        self._working(False)
+        self._show_model()
+
     def _converted(self, _: dict[str, Any]) -> None:
         self.shown()
-        self._show_model()
 
     def _not_converted(self, text: str, hint: str, _: str) -> None:
         show_error(UserError(text, hint=hint), self)

@@ -164,6 +164,7 @@ def test_a_gguf_file_is_converted_with_progress_and_can_be_cancelled(
     shown.press(shown.page.convert)
     (job,) = shown.around.jobs
     assert (job.kind, job.body) == ("convert", {"path": str(Path("/m/file.gguf"))})
+    assert shown.page.stage.text() == "Waiting for the background worker"
     job.progress("Reading the GGUF file", 0.5)
     assert shown.page.stage.text() == "Reading the GGUF file"
     assert shown.page.progress.accessibleName().endswith("50%")
@@ -179,7 +180,8 @@ def test_a_gguf_file_is_converted_with_progress_and_can_be_cancelled(
 def test_a_conversion_that_fails_says_why_and_can_be_tried_again(shown: Shown) -> None:
     shown.pick(2)
     shown.press(shown.page.convert)
+    shown.around.jobs[0].progress("Reading the GGUF file", 0.5)
     shown.around.jobs[0].fail("There is no room.", "Make 300 MB free.")
     next(widget for widget in QApplication.topLevelWidgets() if isinstance(widget, ErrorDialog)).close()
-    assert shown.page.convert.isEnabled()
+    assert shown.page.convert.isEnabled() and shown.page.stage.text() == ""
     assert not shown.page.progress.isVisible()
