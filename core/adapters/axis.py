@@ -90,7 +90,7 @@ class Delta(Component):
 
     def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
         """The output of the adapter: x (..., in) to (..., out). The scale goes on the r numbers, not on the many."""
-        b, a = self.factors(p)
+        b, a = self.over_frozen(p) or self.factors(p)
         return ((x @ a.T) * scale) @ b.T
 
     def weight(self, p: Mapping[str, Tensor]) -> Tensor:
@@ -106,11 +106,12 @@ class Delta(Component):
         """The output of a frozen weight and the adapter together, where all are numbers of one type."""
         from core.adapters.fused import low_rank_linear
 
-        b, a = self.factors(p)
+        b, a = self.over_frozen(p) or self.factors(p)
         return low_rank_linear(x, frozen, a, b, scale)
 
     def over_frozen(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:
-        """`(B', A)` with dW = scale * B' A and an A that never changes, so that W A^T does not either; None if none."""
+        """`(B', A)` with dW = scale * B' A and an A that never changes, so that neither does W A^T, nor need a layer's
+        input be kept for A's gradient; None if none."""
         return None
 
 

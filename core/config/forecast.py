@@ -244,10 +244,10 @@ def _block(
 
 
 def _keeps_input(plan: LayerPlan, adapter: AdapterConfig) -> bool:
-    """Whether a gradient needs the layer's input: not where only the out-side factor is trained (LoRA-FA)."""
+    """Whether a gradient needs the layer's input: not where the in-side factor is frozen (LoRA-FA, VeRA)."""
     delta = adapter.axis("delta")
     assert isinstance(delta, Delta)
-    return any(param.trainable and param.role != "b" for param in delta.params(plan).values())
+    return any(param.trainable and param.role in ("a", "weight") for param in delta.params(plan).values())
 
 
 def _inputs(info: ModelInfo, layers: Sequence[LayerInfo], width: int) -> int:

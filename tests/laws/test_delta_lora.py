@@ -11,7 +11,7 @@ import torch
 from core import worker
 from core.adapters import state
 from core.adapters.attach import Adapters
-from core.adapters.base.following import Following
+from core.adapters.base.following import Following, Follows
 from core.adapters.base.in_place import Moving
 from core.adapters.delta import DELTAS
 from core.adapters.storage import STORAGES
@@ -21,6 +21,7 @@ from core.export.job import export_job
 from core.home import Home
 from core.store.store import Store
 from tests.laws.test_rank_schedules import attached, loss_of
+from tests.laws.world import widen
 from tests.tiny import random_model
 from tests.whole.small_runs import create
 
@@ -34,6 +35,7 @@ def train(adapter: dict[str, Any], *, begin: int | None, epsilon: float = 1e-8) 
     """Six AdamW steps in float64; `begin` is the 0-based step at which the base begins to follow."""
     ours, _ = attached(4, **adapter)
     ours.model.double()
+    widen(ours)
     kind = Moving if adapter["method"] == IN_PLACE else Following
     following = None if begin is None else kind(RATIO, begin, ours)
     optimizer = torch.optim.AdamW(ours.parameters(), lr=1e-2, eps=epsilon, weight_decay=0.1)
@@ -67,6 +69,7 @@ def test_both_forms_are_the_papers_algorithm(method: str, delta: str) -> None:
     ours = train({"method": method, **parts}, begin=3)
     literal, _ = attached(4, **parts)
     literal.model.double()
+    widen(literal)
     optimizer = torch.optim.AdamW(literal.parameters(), lr=1e-2, weight_decay=0.1)
     for step in range(STEPS):
         before = {name: layer.delta.weight(layer.tensors()).detach() for name, layer in literal.layers.items()}
@@ -136,6 +139,19 @@ def test_a_saved_adapter_carries_the_bases_part(tmp_path: Path, method: str) -> 
 
     assert torch.allclose(loss_of(again.model), expected, atol=1e-6)
     assert all(layer.carry == RATIO for layer in again.layers.values())
+
+
+@BOTH
+def test_ratio_and_begin_are_the_runs(method: str) -> None:
+    kind = "delta-in-place" if method == IN_PLACE else "delta"
+    update = {"kind": kind, "ratio": 3.0, "start": 0.5}
+    config = RunConfig.from_dict({"adapter": {"method": method, "base_update": update}, "train": {"steps": 8}})
+    member = config.adapter.axis("base_update")
+    assert isinstance(member, Follows)
+    (following,) = member.callbacks(attached(4, method=method)[0], config)
+
+    assert isinstance(following, Following) and isinstance(following, Moving) == (method == IN_PLACE)
+    assert (following.ratio, following.begin_at) == (3.0, 4)
 
 
 @BOTH

@@ -15,6 +15,8 @@ from core.config.run import AdapterConfig
 from tests.laws.world import FAMILIES, Point, adapt, base, judged, logits, points, widen
 
 EVERY = [pytest.param(family, point, id=f"{family}-{point}") for family, point in judged()]
+EACH = list({(point.delta, point.magnitude): point for point in points()}.values())
+"""One of each delta and magnitude."""
 UNSCALED = {(family, replace(point, scale="")): (family, point) for family, point in reversed(judged())}
 """One scale of each: how much an adapter counts changes nothing about whether it learns."""
 
@@ -77,7 +79,19 @@ def test_gradients_reach_what_is_trained_and_nothing_else(family: str, point: Po
         assert id(parameter) in trained or (parameter.grad is None and not parameter.requires_grad), name
 
 
-@pytest.mark.parametrize("point", {(point.delta, point.magnitude): point for point in points()}.values(), ids=str)
+@pytest.mark.parametrize("point", EACH, ids=str)
+def test_the_form_that_drops_is_the_other_where_nothing_is_dropped(point: Point, detaching: list[Adapters]) -> None:
+    adapters = adapt("gpt2", point, fresh=False, dropout=1e-14)
+    detaching.append(adapters)
+    for layer in adapters.layers.values():
+        x = torch.randn(5, layer.plan.layer.in_features, dtype=torch.float64)
+        whole = layer(x)
+        layer.training = True
+
+        assert torch.allclose(layer(x), whole, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("point", EACH, ids=str)
 def test_a_model_may_change_the_output_in_place(point: Point, detaching: list[Adapters]) -> None:
     adapters = adapt("llama", point, fresh=False)
     detaching.append(adapters)

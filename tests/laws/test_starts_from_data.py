@@ -131,6 +131,10 @@ def test_eva_looks_on_while_its_batches_have_fewer_tokens_than_it_wants_directio
     Eva(rho=2.0, tau=1.0).seen(few, plans, SCALES.default())
 
     assert looks == [0.0, 0.25, 0.5, 0.75]
+    looks.clear()
+    Eva(rho=1.0, tau=-1.0).seen(replace(sight, tell=looks.append), plans, SCALES.default())
+
+    assert looks == [0.0, 0.25], "at rest as soon as there is something to compare with"
 
 
 def test_directions_are_of_full_precision_where_the_model_computes_in_less() -> None:

@@ -103,7 +103,8 @@ class Vera(Delta):
         return p["lambda_b"][:, None] * p["b"], p["lambda_d"][:, None] * p["a"]
 
     def over_frozen(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        return p["lambda_b"][:, None] * p["b"] * p["lambda_d"], p["a"]
+        # The two vectors first: then autograd keeps them, and not a product of B's size.
+        return p["b"] * (p["lambda_b"][:, None] * p["lambda_d"]), p["a"]
 
     def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
         from core.adapters.norms import by_layer
@@ -116,6 +117,3 @@ class Vera(Delta):
             "vera_d_smallest": by_layer(inner, lambda d: d.amin(1)),
             "vera_d_largest": by_layer(inner, lambda d: d.amax(1)),
         }
-
-    def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
-        return (((x @ p["a"].T) * (p["lambda_d"] * scale)) @ p["b"].T) * p["lambda_b"]
