@@ -11,7 +11,7 @@ from app.style.theme import Theme
 from core.figures.figure import Axis
 from core.figures.ticks import power_ticks, spelled, ticks
 
-_UP, _ACROSS = 32, 70
+_UP, _ACROSS = 40, 70
 """Pixels between two numbers of an axis, up and across."""
 _NAME, _AIR = 40, 8
 """Pixels to which a name may be cut before names are left out, and between two of them."""
