@@ -7,6 +7,7 @@ one of last year are the same page. While the page is hidden it paints nothing; 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
@@ -58,6 +59,7 @@ class RunPage(Page):
         self.feed = context.feed
         self._stale: set[str] = set()
         self._mark: float | None = None
+        self._asked: tuple[str, Command] | None = None
         self.badge = Badge()
         self.add_beside_title(self.badge)
         self._make_buttons()
@@ -240,7 +242,14 @@ class RunPage(Page):
         self.sample.setVisible(under_way and bool(row.config.train.prompts))
         self.checkpoint.setVisible(under_way)
         self.pause.setVisible(under_way)
-        self.pause.setText("Go on" if status is Status.PAUSED else "Pause")
+        if status in _ENDED:
+            self._asked = None
+        pausing = self._asked == (row.id, Command.PAUSE) and status is Status.RUNNING
+        stopping = self._asked == (row.id, Command.STOP)
+        self.pause.setText("Go on" if status is Status.PAUSED else "Pausing" if pausing else "Pause")
+        self.pause.setEnabled(not pausing and not stopping)
+        self.stop.setText("Stopping" if stopping else "Stop")
+        self.stop.setEnabled(not stopping)
         self.stop.setVisible(under_way or status is Status.STARTING or row.state.waiting)
         self.duplicate.setVisible(status in _ENDED)
         saved = row.state.checkpoint is not None
@@ -320,7 +329,14 @@ class RunPage(Page):
 
     def _command(self, command: Command) -> None:
         if self.feed.row is not None:
-            self._try(lambda run: self.context.actions.command(run, command))
+            self._try(partial(self._ask, command))
+
+    def _ask(self, command: Command, run: str) -> None:
+        """Ask the worker, which obeys after its step at the earliest; meanwhile the button says that it was asked."""
+        self.context.actions.command(run, command)
+        if command in (Command.STOP, Command.PAUSE, Command.RESUME):
+            self._asked = (run, command)
+            self._changed({"status"})
 
     def _pause_or_go_on(self) -> None:
         self._command(Command.RESUME if self.feed.status is Status.PAUSED else Command.PAUSE)

@@ -115,6 +115,24 @@ def test_buttons_ask_the_worker(window: Open, seeded: Make, text: str, command: 
     assert run.writer.commands() == [command]
 
 
+def test_a_button_says_that_it_has_been_asked_until_the_worker_obeys(window: Open, seeded: Make) -> None:
+    run = seeded(alive=True).begin().advance(10)
+    page = opened(window)
+    page.pause.click()
+    assert (page.pause.text(), page.pause.isEnabled(), page.stop.isEnabled()) == ("Pausing", False, True)
+    run.pause()
+    page.feed.look()
+    assert (page.pause.text(), page.pause.isEnabled()) == ("Go on", True)
+    page.pause.click()
+    run.advance(12)
+    page.feed.look()
+    page.stop.click()
+    assert (page.stop.text(), page.stop.isEnabled(), page.pause.isEnabled()) == ("Stopping", False, False)
+    run.stop()
+    page.feed.look()
+    assert not page.stop.isVisible() and page.stop.text() == "Stop"
+
+
 def test_a_paused_run_offers_to_go_on(window: Open, seeded: Make) -> None:
     run = seeded(alive=True).begin().advance(10).pause()
     page = opened(window)
