@@ -40,7 +40,7 @@ class EmptyState(QWidget):
         layout = QVBoxLayout(self)
         layout.setSpacing(10)
         layout.addStretch(3)
-        layout.addWidget(_Picture(picture), 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addWidget(Picture(picture), 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addSpacing(6)
         self.sentence = _Text(sentence, "heading")
         self.hint = _Text(hint, "label")
@@ -95,7 +95,7 @@ class _Text(QLabel):
         super().changeEvent(event)
 
 
-class _Picture(QWidget):
+class Picture(QWidget):
     """A small drawing in the theme's own lines."""
 
     def __init__(self, name: str) -> None:

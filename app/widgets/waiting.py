@@ -7,13 +7,14 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.style.theme import Theme
 from app.widgets.bar import ProgressLine
+from app.widgets.empty_state import Picture
 from app.widgets.labels import ElidedLabel
 
 
 class WaitingView(QWidget):
     """A sentence and a line, in the middle of the room; `hint` says what will come.
 
-    `doing` stands there as long as the worker has not said its own stage. While nobody works yet there is no line.
+    `doing` stands there as long as the worker has not said its own stage. While nobody works yet there is a picture and no line.
     """
 
     def __init__(self, doing: str, hint: str = "") -> None:
@@ -22,11 +23,13 @@ class WaitingView(QWidget):
         column = QVBoxLayout(self)
         column.setSpacing(12)
         column.addStretch(3)
+        self._picture = Picture("table")
+        self._picture.hide()
         self._stage = ElidedLabel(doing, "heading")
         self._line = ProgressLine(height=4, name=f"Progress of: {doing}")
         self._line.setFixedWidth(Theme.current().px(320))
         self._hint = ElidedLabel(hint, "label")
-        for widget in (self._stage, self._line, self._hint):
+        for widget in (self._picture, self._stage, self._line, self._hint):
             column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(4)
 
@@ -36,6 +39,7 @@ class WaitingView(QWidget):
         self._hint.setText(self._coming)
         self._line.set(share)
         self._line.show()
+        self._picture.hide()
         self.setAccessibleName(self._stage.text())
 
     def show_turn(self, text: str, hint: str) -> None:
@@ -43,4 +47,5 @@ class WaitingView(QWidget):
         self._stage.setText(text)
         self._hint.setText(hint)
         self._line.hide()
+        self._picture.show()
         self.setAccessibleName(f"{text}. {hint}")
