@@ -14,7 +14,8 @@ from app.widgets.labels import ElidedLabel
 class WaitingView(QWidget):
     """A sentence and a line, in the middle of the room; `hint` says what will come.
 
-    `doing` stands there as long as the worker has not said its own stage. While nobody works yet there is a picture and no line.
+    `doing` stands there as long as the worker has not said its own stage. While nobody works yet there is a picture in
+    place of the line.
     """
 
     def __init__(self, doing: str, hint: str = "") -> None:
