@@ -1,4 +1,4 @@
-"""Row lengths where a forward pass computes in bfloat16: neither they nor what they have grown by is rounded to it."""
+"""Row lengths at the edges: of rows that vanish, that cancel, and where a forward pass computes in bfloat16."""
 
 from __future__ import annotations
 
@@ -45,3 +45,26 @@ def test_a_gain_between_two_numbers_of_bfloat16_is_not_rounded_to_one_of_them(dr
     expected = x.float() @ weight.T
     assert y.dtype == torch.bfloat16
     assert float((y * expected).sum() / expected.square().sum()) == pytest.approx(1.0055, abs=1e-3)
+
+
+def test_a_row_of_zeros_is_one_of_plain_lora() -> None:
+    layer, rows, _ = learned()
+    layer.float()
+    with torch.no_grad():
+        layer.base.get_parameter("weight")[3] = 0
+    layer.constants.clear()
+    rows.begin(layer)
+    x = torch.randn(5, 256)
+
+    torch.testing.assert_close(layer(x)[:, 3], x @ layer.delta_weight()[3])
+    torch.testing.assert_close(layer.merged_weight()[3], layer.delta_weight()[3])
+
+
+def test_a_row_that_the_change_nearly_cancels_is_measured_exactly() -> None:
+    layer, rows, _ = learned()
+    weight = layer.base_weight().float()
+    with torch.no_grad():
+        layer.own["a"].copy_(weight[:8])
+        layer.own["b"].zero_()[:8].fill_diagonal_(-(1 - 1e-4) / layer.scale)
+
+    torch.testing.assert_close(rows.norm(layer)[:8], 1e-4 * weight[:8].norm(dim=1), rtol=1e-2, atol=0)

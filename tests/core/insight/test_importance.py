@@ -85,6 +85,23 @@ def test_the_output_score_is_of_full_precision_where_the_model_computes_in_less(
     assert measured("output", subject)[6] == pytest.approx(float(added), rel=1e-5)
 
 
+def test_sensitivity_is_adaloras_importance_summed_over_the_ranks(subject: Subject) -> None:
+    name, layer = list(subject.training.adapters.layers.items())[6]
+    means, spreads = dict.fromkeys("ab", torch.zeros(())), dict.fromkeys("ab", torch.zeros(()))
+    for batch in subject.batches:
+        (subject.training.objective(batch) / batch.counted).backward()
+        for key in "ab":
+            now = (layer.own[key].detach() * layer.own[key].grad).abs()
+            means[key] = 0.7 * means[key] + 0.3 * now
+            spreads[key] = 0.6 * spreads[key] + 0.4 * (now - means[key]).abs()
+        subject.training.model.zero_grad(set_to_none=True)
+    scores = SCORES.parse({"kind": "sensitivity", "beta1": 0.7, "beta2": 0.6}).measure(subject)
+
+    expected = (means["a"] * spreads["a"]).mean(1).sum() + (means["b"] * spreads["b"]).mean(0).sum()
+    place = list(subject.training.adapters.layers).index(name)
+    assert scores[place] == pytest.approx(float(expected), rel=1e-4)
+
+
 def test_doras_row_lengths_are_a_part_of_what_the_adapter_adds(tmp_path: Path) -> None:
     training = small_training(tmp_path, adapter={"method": "dora", "rank": 4, "alpha": 8})
     subject = Subject(training, [random_batch(2, 9, seed=4)], lambda share: None)
