@@ -26,13 +26,13 @@ def try_forward(model: nn.Module, info: ModelInfo) -> None:
     """Send a few tokens through a model in evaluation mode, which is the mode it was loaded in.
 
     Raises:
-        UserError: the model's own code fails; says in which part of it.
+        UserError: the model's own code fails, said with the part of it; or what it says is no number.
     """
     device = next(model.parameters()).device
     count = min(TOKENS, info.context or TOKENS)
     ids = torch.arange(count, device=device).remainder(max(info.vocabulary, 1))[None]
     try:
-        model(input_ids=ids)
+        logits = model(input_ids=ids).logits
     except Exception as error:
         frames = list(traceback.walk_tb(error.__traceback__))[1:]
         ours = any(_OURS in Path(frame.f_code.co_filename).parents for frame, _ in frames)
@@ -47,6 +47,13 @@ def try_forward(model: nn.Module, info: ModelInfo) -> None:
             "anew from where it comes from, or take another model.",
             path="model.path",
         ) from error
+    if logits.isnan().any():
+        raise UserError(
+            f"What the model in {info.path} says is not a number.",
+            hint="Its weights are damaged, or too large for the precision: get the folder anew, or set model.compute "
+            "to float32.",
+            path="model.path",
+        )
 
 
 def _name(model: nn.Module, inside: list[nn.Module]) -> str:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,6 +185,15 @@ def test_our_own_code_inside_a_model_stays_a_bug(tmp_path: Path) -> None:
         try_forward(model, info)
 
 
+def test_a_model_with_damaged_weights_is_told_so_before_it_is_trained(tmp_path: Path) -> None:
+    info = describe(tiny_model("llama", tmp_path / "model"))
+    model = random_model("llama").requires_grad_(False)
+    model.get_parameter("model.layers.0.mlp.up_proj.weight")[0, 0] = float("nan")
+
+    with pytest.raises(UserError, match="says is not a number"):
+        try_forward(model, info)
+
+
 def test_a_bug_is_kept_with_its_traceback(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by nothing")
@@ -273,7 +283,7 @@ def test_a_model_that_cannot_be_packed_is_trained_without(
 
 
 def test_a_model_whose_files_call_a_layer_otherwise_is_trained_and_exported(store: Store, tmp_path: Path) -> None:
-    blocks = {"layer_types": ["conv", "full_attention"], "sliding_window": 64}
+    blocks: dict[str, Any] = {"layer_types": ["conv", "full_attention"], "sliding_window": 64}
     tiny_model("lfm3", tmp_path / "otherwise", **GROUPED, **LONG, **blocks)
     there = {layer.name for layer in describe(tmp_path / "otherwise").adaptable}
     assert "model.layers.1.self_attn.gate_proj" in there
