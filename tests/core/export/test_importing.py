@@ -131,7 +131,7 @@ def test_a_run_refuses_to_begin_from_what_is_made_of_something_else(home: Home, 
     assert saved is not None
     layers = describe(base).layers
     unknown = config.model_copy(update={"adapter": here.model_copy(update={"begin": "nothing"})})
-    assert [problem.path for problem in examine(home, unknown).problems] == ["adapter.begin"]
+    assert [problem.path for problem in examine(home, unknown).problems] == ["adapter.begin", "data.path"]
     for changes, why in (
         ({"method": "lora"}, "Magnitude is 'Row lengths"),
         ({"begin": "nothing"}, "There is no run 'nothing'"),
