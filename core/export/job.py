@@ -88,7 +88,7 @@ def verified(home: Home, request: Request, source: Source, made: Made, progress:
     try:
         return asking.verify(request, source, made.adapters, progress, home=home)
     except Cancelled:
-        shutil.rmtree(request.out)
+        shutil.rmtree(request.out, ignore_errors=True)
         raise
     except UserError as error:
         hint = f"It stands in {request.out}, whole. {error.hint}".strip()
