@@ -339,7 +339,13 @@ class BaseUpdate(Carrying, Acting):
 
 
 class Storage(Acting):
-    """How the frozen weights of the base model's blocks are held in memory; by itself, as they are."""
+    """How the frozen weights of the base model's blocks are held in memory; by itself, as they are.
+
+    Attributes:
+        library: bytes of the library that reads its codes on a processor, for the forecast.
+    """
+
+    library: ClassVar[int] = 0
 
     def bytes_per_weight(self, compute_bytes: int, columns: int) -> float:
         """Memory of one weight of an adaptable matrix, for the forecast.
@@ -349,10 +355,6 @@ class Storage(Acting):
             columns: inputs of the layer, for what is kept once a row.
         """
         raise NotImplementedError
-
-    def bytes_beside(self, numbers: int) -> int:
-        """Memory that so many weights take on a processor beside what holds them, for the forecast."""
-        return 0
 
     def hold(self, module: Module) -> Module:
         """What takes the place of a frozen `nn.Linear` or `Conv1D`: a module that stores less, or itself."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from core.adapters.axis import Storage
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 
     from core.adapters.attach import Adapters
     from core.config.run import RunConfig
-
-LIBRARY, GAPS = 48_000_000, 0.7
-"""Bytes of bitsandbytes in memory, and those of the gaps that a weight leaves in the heap which is worked out again and
-again from its codes: as measured (`tests/benchmarks/forecast.py`)."""
 
 
 class Quantised(Storage):
@@ -94,8 +89,7 @@ class Quantised(Storage):
 class FourBits(Quantised):
     """Codes of four bits, which a kernel of bitsandbytes reads."""
 
-    def bytes_beside(self, numbers: int) -> int:
-        return LIBRARY + math.ceil(GAPS * numbers)
+    library = 48_000_000
 
 
 class Comparing(Callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,9 +15,10 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, BertConfig, BertForSequenceClassification, PreTrainedModel
 
 from core.adapters.attach import attach
+from core.adapters.storage import STORAGES
 from core.adapters.storage.held import Held
 from core.config.extent import Extent, extent
-from core.config.forecast import PROCESS, SLACK, Memory, count, forecast
+from core.config.forecast import GAPS, PROCESS, SLACK, Memory, count, forecast
 from core.config.head import head_parameters
 from core.config.run import RunConfig
 from core.config.select import select
@@ -229,6 +231,19 @@ def test_a_file_that_lies_in_memory_while_it_is_loaded_is_counted_where_the_trai
     assert small.total - small.needed == small.reclaimable > 0  # the system takes it back where memory is short
     assert large.total > PROCESS + large.weights + file and not large.reclaimable
     assert not card.process
+
+
+def test_weights_that_are_worked_out_again_and_again_leave_gaps_on_a_processor(tmp_path: Path) -> None:
+    info = describe(deep_model("llama", tmp_path))
+    gaps = math.ceil(GAPS * sum(layer.parameters for layer in info.layers if layer.adaptable))
+
+    def process(**parts: Any) -> int:
+        memory = llama_memory(tmp_path, **parts)
+        return memory.process - memory.reclaimable - PROCESS
+
+    assert process() == 0
+    assert process(adapter={"method": "full"}) == process(model={"storage": "int8"}) == gaps
+    assert process(model={"storage": "nf4"}) == gaps + STORAGES["nf4"].library
 
 
 def test_nothing_chosen_is_the_model_alone(tmp_path: Path) -> None:
