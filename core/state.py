@@ -120,7 +120,7 @@ class RunState:
                 phase = Phase.STARTING if self.phase is Phase.QUEUED else self.phase
                 return replace(self, phase=phase, message=text, share=share)
             case Evaluated(_, loss, best):
-                return replace(self, best=loss if best else self.best)
+                return replace(self, best=loss if best else self.best, message="", share=None)
             case CheckpointSaved(step):
                 return replace(self, checkpoint=step)
             case Rewound(step, best):

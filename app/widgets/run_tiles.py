@@ -49,7 +49,8 @@ class RunTiles(QWidget):
         step = state.step if mark is None else round(mark)
         self.step.set(number(step), f"of {number(state.steps)}" if state.steps else "")
         self.loss.set(_loss(loss), "" if mark is None else "at the marker")
-        self.held_out.set(_loss(held_out), _best(trace))
+        measuring = status is Status.RUNNING and state.share is not None
+        self.held_out.set(_loss(held_out), f"measured {100 * state.share:.0f} %" if measuring else _best(trace))
         speed = trace.curve("tokens_per_second").at(at)
         self.speed.set("" if speed is None else number(round(speed)) if math.isfinite(speed) else "–")
         memory = trace.curve("memory").at(at)

@@ -66,15 +66,16 @@ def train(home: Home, store: Store, run: str, *, resume: bool = False) -> Answer
 
 def _follow(store: Store, run: str, seen: int, presses: Presses) -> Status:
     """Print what happens until the run ends or the user leaves; returns its status then."""
-    told, line = 0, time.monotonic()
+    told, line, last = 0, time.monotonic(), ""
     while True:
         row, now = observe(store, store.run(run))
         state = row.state
         for seq, _, event in store.events(run, seen):
             seen = seq
             text = sentence(event)
-            if text:
+            if text and text != last:  # a stage is told again and again, with more of it done
                 say(text)
+            last = text
         if not state.under_way or now is Status.LOST:
             return now
         if presses.count > told:

@@ -72,6 +72,10 @@ def test_a_running_run_is_followed_live(window: Open, seeded: Make) -> None:
     run.advance(60)
     page.feed.look()
     assert page.tiles.step.value == "60"
+    run.writer.event(StageChanged("Measuring the held-out loss", 0.4))
+    run.writer.flush()
+    page.feed.look()
+    assert page.tiles.held_out.accessibleName().endswith("measured 40 %")
     assert len(page.loss.plot.figure.series[0].x) == 61  # type: ignore[union-attr]
     assert page.norms.plot.figure.values.shape == (61, 21)  # type: ignore[union-attr]
     assert page.changed.plot.figure is not None and len(page.changed.plot.figure.names) == 21

@@ -82,6 +82,12 @@ def test_the_best_held_out_loss_follows_the_best_flag() -> None:
     assert fold(STARTED, Evaluated(5, 2.0, True), Evaluated(10, 3.0, False)).best == 2.0
 
 
+def test_an_evaluation_ends_the_stage_of_which_it_was_told() -> None:
+    state = fold(STARTED, StageChanged("Measuring", 0.25), Evaluated(5, 2.0, False))
+
+    assert (state.message, state.share) == ("", None)
+
+
 def test_rewinding_forgets_the_best_loss_and_the_checkpoints_that_came_later() -> None:
     state = fold(STARTED, CheckpointSaved(5, "a", True), CheckpointSaved(10, "b", True), Evaluated(10, 1.0, True))
 

@@ -12,7 +12,7 @@ import torch
 from core.callback import Callback
 from core.commands import Command
 from core.errors import UserError
-from core.events import CheckpointSaved, Evaluated, Paused, Resumed, RunFinished, RunStopped, Sampled
+from core.events import CheckpointSaved, Evaluated, Paused, Resumed, RunFinished, RunStopped, Sampled, StageChanged
 from core.optim.schedules.schedule import factor
 from core.train import checkpoint
 from core.train.interrupt import Interrupt
@@ -351,6 +351,20 @@ def test_the_held_out_loss_is_measured_before_at_intervals_and_at_the_end(tmp_pa
     assert [event.step for event in sink.of(Evaluated)] == [0, 2, 4, 5]
     assert list(sink.curves["held_out"]) == [0, 2, 4, 5]
     assert sink.of(Evaluated)[0].best
+
+
+def test_a_long_evaluation_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.train.callbacks.evaluating.TELL_EVERY", 0.0)
+    sink = ListSink()
+    training = small_training(tmp_path, sink=sink, steps=1)
+    training.held_out = [*training.held_out] * 4
+
+    train(training)
+
+    first = sink.said[: sink.said.index(sink.of(Evaluated)[0])]
+    shares = [event.share for event in first if isinstance(event, StageChanged)]
+    assert len(shares) == len(training.held_out)
+    assert shares == [place / len(shares) for place in range(len(shares))]
 
 
 def test_the_held_out_loss_weighs_every_token_the_same(tmp_path: Path) -> None:
