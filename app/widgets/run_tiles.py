@@ -49,8 +49,7 @@ class RunTiles(QWidget):
         step = state.step if mark is None else round(mark)
         self.step.set(number(step), f"of {number(state.steps)}" if state.steps else "")
         self.loss.set(_loss(loss), "" if mark is None else "at the marker")
-        measuring = status is Status.RUNNING and state.share is not None
-        self.held_out.set(_loss(held_out), f"measured {100 * state.share:.0f} %" if measuring else _best(trace))
+        self.held_out.set(_loss(held_out), _measured(state, status) or _best(trace))
         speed = trace.curve("tokens_per_second").at(at)
         self.speed.set("" if speed is None else number(round(speed)) if math.isfinite(speed) else "–")
         memory = trace.curve("memory").at(at)
@@ -88,7 +87,13 @@ def _expected(forecast: int, used: str) -> str:
     return f"forecast {value}" if used.endswith(unit) else f"forecast {value} {unit}"
 
 
+def _measured(state: RunState, status: Status) -> str:
+    """How far a long measuring of the held-out loss is; empty while there is none."""
+    return f"measured {100 * state.share:.0f} %" if state.share is not None and status is Status.RUNNING else ""
+
+
 def _best(trace: Trace) -> str:
+    """At which step it was lowest."""
     for _, event in reversed(trace.events):
         if isinstance(event, Evaluated) and event.best:
             return f"best at {number(event.step)}"
