@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
+from app.forms.number import written
 from app.style.theme import Theme
 from app.widgets.labels import label
 from app.widgets.panel import Panel
@@ -99,9 +100,9 @@ class RunDetails(Panel):
         layers = config.adapter.layers
         texts = {
             "Rank, alpha": f"{config.adapter.rank}, {config.adapter.alpha:g}" if ranked(config.adapter) else "–",
-            "Layers": layers if isinstance(layers, str) else ", ".join(layers),
-            "Learning rate": f"{config.train.learning_rate:g}",
-            "Steps": f"{number(run.state.step)} of {number(config.train.steps)}",
+            "Layers": layers.replace("-", " ") if isinstance(layers, str) else ", ".join(layers),
+            "Learning rate": written(config.train.learning_rate),
+            "Steps": f"{number(run.state.step)} of {number(config.train.steps)}" if config.data.path else "imported",
             "Trained": f"{number(run.state.trainable_parameters)} parameters"
             if run.state.trainable_parameters
             else "–",
