@@ -287,6 +287,21 @@ def test_the_methods_own_figure_comes_first_and_follows_the_run(window: Open, se
     assert isinstance(figure, Heatmap) and figure.values[-1].max() == 4.0
 
 
+def test_the_slider_over_steps_stays_while_another_run_comes_on_show(window: Open, seeded: Make) -> None:
+    first, second = seeded("one").begin().advance(10).stop(), seeded("two").begin().advance(20).stop()
+    page = opened(window)
+    page.feed.watch(first.run)
+    page.context.go("model")
+    hidden: list[bool] = []
+    page.feed.watched.connect(lambda: hidden.append(page.moments.isHidden()))
+
+    page.feed.watch(second.run)
+    page.context.go("run")
+
+    assert hidden == [False]  # every plot would be laid out for its room, and again once it is back
+    assert page.moments.newest and page.moments.slider.maximum() == 20
+
+
 def test_a_map_of_the_method_can_stand_in_the_wide_panel(window: Open, seeded: Make) -> None:
     run = seeded(alive=True, config=seed.config(method="adalora")).begin().advance(10)
     run.writer.vector(10, "rank", np.full(21, 6.0, dtype=np.float32))
