@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QContextMenuEvent, QHelpEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QContextMenuEvent, QFont, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.plots.nothing import paint_nothing
@@ -64,16 +64,16 @@ class BarsPlot(QWidget):
         if not np.isfinite(figure.values).any():
             paint_nothing(painter, self.rect())
             return
-        painter.setFont(theme.font(12, mono=True))
-        longest = painter.fontMetrics().horizontalAdvance(max(figure.names, key=len))
+        # Made once for all rows: every new font is looked up anew when something is painted with it.
+        names, values = theme.font(12, mono=True), theme.font(12, 500)
+        longest = QFontMetrics(names).horizontalAdvance(max(figure.names, key=len))
         name_width = min(longest + theme.px(14), self.width() * 0.45)
         height, seen = self._row_height(), event.rect()
-        painter.setFont(theme.font(12, 500))
         widest = max(self._texts[: self._rows()], key=len, default="")
-        self._value_width = max(theme.px(44), painter.fontMetrics().horizontalAdvance(widest)) + theme.px(12)
+        self._value_width = max(theme.px(44), QFontMetrics(values).horizontalAdvance(widest)) + theme.px(12)
         last = min(int(seen.bottom() / height) + 1, self._rows())
         for row in range(max(int(seen.top() / height), 0), last):
-            self._paint_row(painter, figure, row, name_width)
+            self._paint_row(painter, figure, row, name_width, (names, values))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer to save picture and table."""
@@ -89,18 +89,20 @@ class BarsPlot(QWidget):
             return True
         return super().event(event)
 
-    def _paint_row(self, painter: QPainter, figure: Bars, row: int, name_width: float) -> None:
+    def _paint_row(
+        self, painter: QPainter, figure: Bars, row: int, name_width: float, fonts: tuple[QFont, QFont]
+    ) -> None:
         theme = Theme.current()
         height = self._row_height()
         line = QRectF(0, row * height, self.width(), height)
         value_width = self._value_width
-        painter.setFont(theme.font(12, mono=True))
+        painter.setFont(fonts[0])
         painter.setPen(theme.color("muted"))
         name = painter.fontMetrics().elidedText(
             figure.names[row], Qt.TextElideMode.ElideMiddle, int(name_width - theme.px(8))
         )
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, name)
-        painter.setFont(theme.font(12, 500))
+        painter.setFont(fonts[1])
         painter.setPen(theme.color("text"))
         painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._texts[row])
         if not np.isfinite(figure.values[row]):
