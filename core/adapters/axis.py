@@ -90,8 +90,12 @@ class Delta(Component):
 
     def branch(self, p: Mapping[str, Tensor], x: Tensor, scale: float) -> Tensor:
         """The output of the adapter: x (..., in) to (..., out). The scale goes on the r numbers, not on the many."""
-        b, a = self.over_frozen(p) or self.factors(p)
+        b, a = self.thin(p)
         return ((x @ a.T) * scale) @ b.T
+
+    def thin(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The factors to compute with: `over_frozen` where there is one, else `factors`."""
+        return self.over_frozen(p) or self.factors(p)
 
     def weight(self, p: Mapping[str, Tensor]) -> Tensor:
         """B' A' as one (out, in) matrix: for merging, never for measuring."""
@@ -106,7 +110,7 @@ class Delta(Component):
         """The output of a frozen weight and the adapter together, where all are numbers of one type."""
         from core.adapters.fused import low_rank_linear
 
-        b, a = self.over_frozen(p) or self.factors(p)
+        b, a = self.thin(p)
         return low_rank_linear(x, frozen, a, b, scale)
 
     def over_frozen(self, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:

@@ -113,8 +113,7 @@ class Row(Magnitude):
         if layer.fusible(x):
             # Worked out once for norm and product, where it is held in codes.
             weight = layer.present_weight()
-            p = layer.tensors()
-            b, a = layer.delta.over_frozen(p) or layer.delta.factors(p)
+            b, a = layer.delta.thin(layer.tensors())
             gain: Tensor = layer.own["m"] / self.norm(layer, weight)
             return low_rank_linear(x, layer.frozen(weight), a, b, layer.scale, gain=gain)
         gain = layer.own["m"] / self.norm(layer)
