@@ -7,6 +7,7 @@ adapter (DoRA's norms, merging, measuring, export) asks this class for `factors(
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -159,7 +160,7 @@ class Adapted(nn.Module):
         return Frozen(
             weight,
             bias=self.bias if bias else None,
-            again=None if "float_base" in self.storage.provides else self.base_weight,
+            again=None if "float_base" in self.storage.provides else partial(self.storage.weight, self.base),
             carried=_together(self.carried()),
         )
 
@@ -187,14 +188,22 @@ class Adapted(nn.Module):
             work_out: makes it, without a gradient.
             of: the tensors that it follows from; all of the layer's own by default.
         """
-        tensors = self.own.values() if of is None else of
-        state = (self.active_rank, *((tensor.data_ptr(), tensor._version) for tensor in tensors))
-        known = self._derived.get(name)
+        state, known = self._state(of), self._derived.get(name)
         if known is None or known[0] != state:
             # A forward pass may have autocast on, and a row's length in bfloat16 would hide how far it has changed.
             with torch.no_grad(), torch.autocast(self.weight.device.type, enabled=False):
                 known = self._derived[name] = (state, work_out())
         return known[1]
+
+    def still_derived(self, name: str) -> Tensor | None:
+        """What `derived` keeps under this name, where it follows from the layer's own tensors as they are now."""
+        known = self._derived.get(name)
+        return known[1] if known is not None and known[0] == self._state(None) else None
+
+    def _state(self, of: Iterable[Tensor] | None) -> tuple[Any, ...]:
+        """Equal for as long as none of these tensors, by default the layer's own, has changed."""
+        tensors = self.own.values() if of is None else of
+        return (self.active_rank, *((tensor.data_ptr(), tensor._version) for tensor in tensors))
 
     def branch(self, x: Tensor) -> Tensor:
         """The scaled output of the adapter alone, (..., out), in the adapter's dtype (or autocast's)."""

@@ -364,12 +364,16 @@ class Storage(Acting):
         """What takes the place of a frozen `nn.Linear` or `Conv1D`: a module that stores less, or itself."""
         return module
 
-    def weight(self, module: Module) -> Tensor:
-        """The (out, in) floating-point weight that `module` computes with; a view where the storage allows one."""
+    def weight(self, module: Module, gain: Tensor | None = None) -> Tensor:
+        """The (out, in) floating-point weight that `module` computes with, a view where the storage allows one.
+
+        Its rows times a gain, (out,), where one is given.
+        """
         from transformers.pytorch_utils import Conv1D
 
         weight: Tensor = module.get_parameter("weight")
-        return weight.T if isinstance(module, Conv1D) else weight
+        weight = weight.T if isinstance(module, Conv1D) else weight
+        return weight if gain is None else weight * gain[:, None]
 
     def rounded(self, weight: Tensor) -> Tensor:
         """The (out, in) weight that a layer computes with once it is held, in float32 unless it is the very same."""

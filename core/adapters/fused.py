@@ -8,7 +8,9 @@ own result (`addmm_`), and what is kept for the backward pass is x and the (r, t
 lying, as (r, tokens): with eight columns standing, a processor's library takes three times as long for them.
 
 A gain on the rows of the whole (DoRA) is one more pass over the output, which has to be kept for the gain's gradient.
-In the backward pass it goes on the weight and on B rather than on the gradient, which usually has more numbers.
+In the backward pass it goes on the weight and on B rather than on the gradient, which usually has more numbers; on a
+weight in codes it goes for nothing. The lengths that it needs follow from what the layer makes of the rows of A, so
+once a step those ride along with the tokens: thin products of their own cost more to start than to do.
 
 A dense change D is added to W before the product: one product instead of two. The sum is worked out again in the
 backward pass rather than kept, since it would be a second copy of every weight.
@@ -36,40 +38,57 @@ class Frozen:
     Attributes:
         weight: (out, in); a transposed view will do.
         bias: (out,), or None.
-        again: gives the weight anew for the backward pass; None where it may simply be kept.
+        again: gives the weight anew for the backward pass, its rows times a gain where there is one; None where it may
+            simply be kept.
         carried: `(B, A)` of shapes (out, k) and (k, in): a change of the weight of scale * B A, with the adapter's
             scale; None where there is none.
     """
 
     weight: Tensor
     bias: Tensor | None = None
-    again: Callable[[], Tensor] | None = None
+    again: Callable[[Tensor | None], Tensor] | None = None
     carried: tuple[Tensor, Tensor] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows whose lengths are trained apart from their directions: those of V = W + s B A, with what W carries.
+
+    Attributes:
+        magnitude: (out,), trained: the lengths that they are given.
+        lengths: (out,), those that they have, taken as constants; None where they are to be worked out on the way.
+        measure: works them out from (W + V) A^T, lying as (k, out), and B, (out, k). It may write over the first.
+    """
+
+    magnitude: Tensor
+    lengths: Tensor | None
+    measure: Callable[[Tensor, Tensor], Tensor]
 
 
 class _LowRankLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, a: Tensor, b: Tensor, gain: Tensor | None, frozen: Frozen, scale: float) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, a: Tensor, b: Tensor, m: Tensor | None, frozen: Frozen, scale: float, rows: Rows | None
+    ) -> Tensor:
         rank, weight = len(a), frozen.weight
         if frozen.carried is not None:
             a, b = torch.cat((a, frozen.carried[1])), torch.cat((b, frozen.carried[0]), 1)
         flat = x.reshape(-1, x.shape[-1])
-        h = a @ flat.T
         # Made in its final shape: autograd lets nobody change a view of it in place, and some models do (Falcon).
         result = x.new_empty(*x.shape[:-1], weight.shape[0])
         y = result.view(-1, weight.shape[0])
-        z = y if gain is None else torch.empty_like(y)
-        if frozen.bias is None or gain is not None:
-            torch.mm(flat, weight.T, out=z)
+        if rows is None:
+            h, z, gain = a @ flat.T, y, None
+            torch.mm(flat, weight.T, out=z) if frozen.bias is None else torch.addmm(frozen.bias, flat, weight.T, out=z)
+            z.addmm_(h.T, b.T, alpha=scale)
         else:
-            torch.addmm(frozen.bias, flat, weight.T, out=z)
-        z.addmm_(h.T, b.T, alpha=scale)
-        if gain is not None:
+            h, z, lengths = _with_lengths(flat, a, b, weight, scale, rows)
+            ctx.lengths, gain = lengths, rows.magnitude / lengths
             torch.mul(z, gain, out=y) if frozen.bias is None else torch.addcmul(frozen.bias, z, gain, out=y)
-        _, needs_a, needs_b, needs_gain = ctx.needs_input_grad[:4]
+        _, needs_a, needs_b, needs_m = ctx.needs_input_grad[:4]
         keep_h = (h if frozen.carried is None else h[:rank].contiguous()) if needs_b else None
         ctx.save_for_backward(
-            flat if needs_a else None, None if frozen.again else weight, a, b, keep_h, gain, z if needs_gain else None
+            flat if needs_a else None, None if frozen.again else weight, a, b, keep_h, gain, z if needs_m else None
         )
         ctx.again, ctx.scale, ctx.rank = frozen.again, scale, rank
         return result
@@ -79,20 +98,37 @@ class _LowRankLinear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, a, b, h, gain, z = ctx.saved_tensors
         g = gradient.reshape(-1, gradient.shape[-1])
-        needs_x, needs_a, needs_b, needs_gain = ctx.needs_input_grad[:4]
+        needs_x, needs_a, needs_b, needs_m = ctx.needs_input_grad[:4]
         grad_x = grad_a = grad_b = None
-        grad_gain = (g * z).sum(0) if needs_gain else None
+        grad_m = (g * z).sum(0) / ctx.lengths if needs_m else None
         if needs_x or needs_a:
             inner = ((b if gain is None else b * gain[:, None]).T @ g.T).mul_(ctx.scale)
         if needs_x:
-            weight = ctx.again() if ctx.again else weight
-            product = g @ weight if gain is None else _scaled_product(g, gain, weight)
+            if ctx.again:
+                product = g @ ctx.again(gain)
+            else:
+                product = g @ weight if gain is None else _scaled_product(g, gain, weight)
             grad_x = product.addmm_(inner.T, a).view(*gradient.shape[:-1], a.shape[1])
         if needs_a:
             grad_a = inner[: ctx.rank] @ x
         if needs_b:
             grad_b = (h @ g).T * (ctx.scale if gain is None else ctx.scale * gain[:, None])
-        return grad_x, grad_a, grad_b, grad_gain, None, None
+        return grad_x, grad_a, grad_b, grad_m, None, None, None
+
+
+def _with_lengths(
+    x: Tensor, a: Tensor, b: Tensor, weight: Tensor, scale: float, rows: Rows
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A x^T (k, tokens), x V^T (tokens, out) and the lengths of V's rows, (out,), for x (tokens, in)."""
+    if rows.lengths is not None:
+        h = a @ x.T
+        return h, (x @ weight.T).addmm_(h.T, b.T, alpha=scale), rows.lengths
+    tokens, riding = len(x), torch.cat((x, a))
+    h = a @ riding.T
+    z = riding @ weight.T
+    beneath = z[tokens:].clone()
+    z.addmm_(h.T, b.T, alpha=scale)
+    return h[:, :tokens], z[:tokens], rows.measure(beneath.add_(z[tokens:]), b)
 
 
 def _scaled_product(gradient: Tensor, gain: Tensor, weight: Tensor) -> Tensor:
@@ -103,7 +139,7 @@ def _scaled_product(gradient: Tensor, gain: Tensor, weight: Tensor) -> Tensor:
 
 
 def low_rank_linear(
-    x: Tensor, frozen: Frozen, a: Tensor, b: Tensor, scale: float, *, gain: Tensor | None = None
+    x: Tensor, frozen: Frozen, a: Tensor, b: Tensor, scale: float, *, rows: Rows | None = None
 ) -> Tensor:
     """The output of a frozen linear layer and its low-rank branch.
 
@@ -113,12 +149,14 @@ def low_rank_linear(
         a: (r, in), trained or frozen.
         b: (out, r), trained or frozen.
         scale: the factor on the branch.
-        gain: (out,), a factor on each row of weight and branch together, not on the bias; None is 1.
+        rows: what each row of weight and branch together is stretched to, the bias not; None where nothing is.
 
     Returns:
-        (..., out), equal to `gain * (linear(x, weight) + scale * linear(linear(x, a), b)) + bias` up to rounding.
+        (..., out), equal to `gain * (linear(x, weight) + scale * linear(linear(x, a), b)) + bias` up to rounding, with
+        a gain of magnitude / lengths.
     """
-    result: Tensor = _LowRankLinear.apply(x, a, b, gain, frozen, scale)  # type: ignore[no-untyped-call]
+    m = None if rows is None else rows.magnitude
+    result: Tensor = _LowRankLinear.apply(x, a, b, m, frozen, scale, rows)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -136,7 +174,7 @@ class _DenseLinear(torch.autograd.Function):
         x, weight, change = ctx.saved_tensors
         grad_x = grad_change = None
         if ctx.needs_input_grad[0]:
-            weight = ctx.again() if ctx.again else weight
+            weight = ctx.again(None) if ctx.again else weight
             grad_x = gradient @ torch.add(weight, change, alpha=ctx.scale)
         if ctx.needs_input_grad[1]:
             flat = gradient.reshape(-1, gradient.shape[-1])
@@ -164,14 +202,14 @@ def dense_linear(x: Tensor, frozen: Frozen, change: Tensor, scale: float) -> Ten
 
 class _FrozenLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, again: Callable[[], Tensor]) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, again: Callable[[None], Tensor]) -> Tensor:
         ctx.again = again
         return functional.linear(x, weight)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return (gradient @ ctx.again() if ctx.needs_input_grad[0] else None), None, None
+        return (gradient @ ctx.again(None) if ctx.needs_input_grad[0] else None), None, None
 
 
 def frozen_linear(x: Tensor, frozen: Frozen) -> Tensor:

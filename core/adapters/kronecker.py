@@ -35,7 +35,7 @@ class _KroneckerLinear(torch.autograd.Function):
         x, weight, c, b, a = ctx.saved_tensors
         grad_x = grad_c = grad_b = grad_a = None
         if ctx.needs_input_grad[0]:
-            grad_x = gradient @ _sum(ctx.again() if ctx.again else weight, c, b @ a, ctx.scale)
+            grad_x = gradient @ _sum(ctx.again(None) if ctx.again else weight, c, b @ a, ctx.scale)
         if x is not None:
             rank = len(a)
             g, h = gradient.reshape(-1, len(b)), x.reshape(-1, a.shape[1])

@@ -73,15 +73,20 @@ class Resetting(Callback):
 
 def test_dora_whose_lengths_are_reset_at_every_step_is_lora(tmp_path: Path) -> None:
     resetting = Resetting()
-    lora = trained(tmp_path, clip=0)
+    # Adam divides by what gradients have been: where they are next to nothing, it turns rounding into whole steps.
+    common: dict[str, Any] = {"steps": STEPS, "clip": 0, "optimizer": "sgd", "learning_rate": 3.0}
+    lora = small_training(tmp_path, adapter={"rank": 4, "alpha": 8}, **common)
     training = small_training(
-        tmp_path, steps=STEPS, clip=0, adapter={"rank": 4, "alpha": 8, "magnitude": "row"}, extra=[resetting]
+        tmp_path, adapter={"rank": 4, "alpha": 8, "magnitude": "row"}, extra=[resetting], **common
     )
     resetting.layers = list(training.adapters.layers.values())
+    first = adapter_values(lora)
 
+    train(lora)
     train(training)
 
     expected = adapter_values(lora)
+    assert all(float((value - first[name]).abs().max()) > 1e-5 for name, value in expected.items())
     for name, value in adapter_values(training).items():
         if not name.endswith(".m"):
             assert torch.allclose(value, expected[name], rtol=1e-4, atol=1e-6), name

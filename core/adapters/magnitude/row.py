@@ -7,9 +7,13 @@ n is never taken from a dense V: with c_i = ||W0_i||^2 cached,
 
     n_i^2 = c_i + 2 s ((W0 A^T) * B).sum(1)_i + s^2 ((B (A A^T)) * B).sum(1)_i
 
-needs one (out, r) product and one r x r product, once per optimizer step. Where a row nearly cancels, float32 can lose
-the difference, so such rows are measured directly. A row of zeros in W0 has no direction: its g is 1, and it behaves as
-in plain LoRA (the published code divides by zero there).
+needs one (out, r) product and one r x r product, once per optimizer step. In training that is the same as
+
+    n_i^2 = c_i + s (((W0 + V) A^T) * B).sum(1)_i
+
+and W0 A^T and V A^T are what comes out of the layer's own two products when the rows of A go in with the tokens. Where
+a row nearly cancels, float32 can lose the difference, so such rows are measured directly. A row of zeros in W0 has no
+direction: its g is 1, and it behaves as in plain LoRA (the published code divides by zero there).
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.adapters.adapted import Adapted
+    from core.adapters.fused import Rows
 
 FLOOR = 1e-12
 """Smallest norm that is divided by."""
@@ -111,17 +116,34 @@ class Row(Magnitude):
         from core.adapters.fused import low_rank_linear
 
         if layer.fusible(x):
-            # Worked out once for norm and product, where it is held in codes.
+            # Worked out once for lengths and product, where it is held in codes.
             weight = layer.present_weight()
             b, a = layer.delta.thin(layer.tensors())
-            gain: Tensor = layer.own["m"] / self.norm(layer, weight)
-            return low_rank_linear(x, layer.frozen(weight), a, b, layer.scale, gain=gain)
-        gain = layer.own["m"] / self.norm(layer)
+            return low_rank_linear(x, layer.frozen(weight), a, b, layer.scale, rows=self._rows(layer, weight))
+        gain: Tensor = layer.own["m"] / self.norm(layer)
         if layer.dropout and layer.training and not self.branch_dropout:
             return self._with_dropout(layer, x, gain)
         z = layer.sum(x, bias=False)
         y = z * gain if layer.bias is None else torch.addcmul(layer.bias, z, gain)
         return y.to(z.dtype)
+
+    def _rows(self, layer: Adapted, weight: Tensor) -> Rows:
+        """What the one-step form is told of the rows. Where A is trained, their lengths are worked out on the way.
+
+        Those are kept apart from `norm`, which is as near but not the same to the last bit: so the numbers of a step do
+        not depend on who has looked at the layer before it, and a run that goes on repeats them.
+        """
+        from core.adapters.fused import Rows
+
+        if not layer.training or layer.delta.over_frozen(layer.tensors()) is not None:
+            known: Tensor | None = self.norm(layer, weight)
+        else:
+            known = layer.still_derived("lengths")
+
+        def measure(through: Tensor, b: Tensor) -> Tensor:
+            return layer.derived("lengths", lambda: self._lengths(layer, through.mul_(b.T).sum(0).mul_(layer.scale)))
+
+        return Rows(layer.own["m"], known, measure)
 
     def _with_dropout(self, layer: Adapted, x: Tensor, gain: Tensor) -> Tensor:
         """The authors' form: the correction of the base output sees the dropped input, as the branch does."""
@@ -189,17 +211,24 @@ class Row(Magnitude):
     def _norm(self, layer: Adapted, weight: Tensor | None) -> Tensor:
         import torch
 
-        base = self.base_lengths(layer)
-        square = layer.constants["base_squares"]
         (b, projected, gram), s = _parts(layer, weight), layer.scale
         # Both terms at once: a layer's operations at this size cost more to start than to do.
-        n2 = torch.addmm(projected, b, gram, beta=2 * s, alpha=s * s).mul_(b).sum(1).add_(square)
+        return self._lengths(layer, torch.addmm(projected, b, gram, beta=2 * s, alpha=s * s).mul_(b).sum(1))
+
+    def _lengths(self, layer: Adapted, added: Tensor) -> Tensor:
+        """n, (out,), from ||W0_i + dW_i||^2 - ||W0_i||^2, which is written over."""
+        import torch
+
+        base = self.base_lengths(layer)
+        square = layer.constants["base_squares"]
+        n2 = added.add_(square)
         lost = (n2 < CANCELLED * square).nonzero().flatten()
         if lost.numel():
             b, a = layer.factors()
             weight = layer.base_weight().to(b.dtype)
-            n2[lost] = (weight[lost] + s * (b[lost] @ a)).square().sum(1)
-        return torch.where(base > 0, n2.clamp_min_(FLOOR**2).sqrt_(), layer.own["m"])
+            n2[lost] = (weight[lost] + layer.scale * (b[lost] @ a)).square().sum(1)
+        # By `pow`: on a processor `sqrt` wakes all its threads, which for so few numbers takes longer than the roots.
+        return torch.where(base > 0, n2.clamp_min_(FLOOR**2).pow_(0.5), layer.own["m"])
 
 
 def _parts(layer: Adapted, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

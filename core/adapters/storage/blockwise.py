@@ -82,8 +82,17 @@ def to_nf4(weight: Tensor) -> tuple[Tensor, Tensor]:
     return (together[::2] << 4 | together[1::2])[:, None], torch.cat(magnitudes)
 
 
-def from_nf4(packed: Tensor, magnitudes: Tensor, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-    """The weight that packed codes stand for: level times magnitude, worked out in float32 and rounded to `dtype`."""
+def from_nf4(
+    packed: Tensor, magnitudes: Tensor, shape: torch.Size, dtype: torch.dtype, gain: Tensor | None = None
+) -> Tensor:
+    """The weight that packed codes stand for: level times magnitude, worked out in float32 and rounded to `dtype`.
+
+    Its rows times a gain, (out,), where there is one: if rows are whole blocks by way of the magnitudes, which are few.
+    """
+    if gain is not None:
+        if shape[-1] % BLOCK:
+            return from_nf4(packed, magnitudes, shape, dtype) * gain[:, None]
+        magnitudes = (magnitudes.view(len(gain), -1) * gain[:, None]).view(-1)
     if _kernel_reads(packed, shape):
         return _by_kernel(packed, magnitudes, shape, dtype)
     numbers = shape.numel()
@@ -132,8 +141,10 @@ def to_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
     return codes, largest
 
 
-def from_int8(codes: Tensor, largest: Tensor, dtype: torch.dtype) -> Tensor:
-    """The matrix that `to_int8` was given, as near as 8 bits come."""
+def from_int8(codes: Tensor, largest: Tensor, dtype: torch.dtype, gain: Tensor | None = None) -> Tensor:
+    """The matrix that `to_int8` was given, as near as 8 bits come, its rows times a gain (out,) where there is one."""
+    if gain is not None:
+        largest = largest * gain[:, None]
     values = torch.empty(codes.shape, dtype=dtype, device=codes.device)
     for place in _places(codes.shape):
         values[place] = codes[place].float().mul_(largest[place] / 127.0)

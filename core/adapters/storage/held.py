@@ -7,6 +7,7 @@ Left to itself, autograd would keep it from one to the other, and with it the me
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -49,20 +50,16 @@ class Held(nn.Module):
         """All that is kept of the weight, in the order of `names`."""
         return tuple(getattr(self, name) for name in self.names)
 
-    def dense(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The (out, in) weight that the layer computes with."""
-        return self.decode(self.codes(), dtype)
-
-    def decode(self, codes: tuple[Tensor, ...], dtype: torch.dtype) -> Tensor:
-        """What codes of this layer stand for."""
-        return self.storage.decode(dict(zip(self.names, codes, strict=True)), self.shape, dtype)
+    def dense(self, dtype: torch.dtype = torch.float32, gain: Tensor | None = None) -> Tensor:
+        """The (out, in) weight that the layer computes with, its rows times a gain (out,) where there is one."""
+        return self.storage.decode(dict(zip(self.names, self.codes(), strict=True)), self.shape, dtype, gain)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) to (..., out), in the type of x, or in autocast's."""
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         dtype = x.dtype
-        return frozen_linear(x, Frozen(self.dense(dtype), self.bias, lambda: self.dense(dtype)))
+        return frozen_linear(x, Frozen(self.dense(dtype), self.bias, partial(self.dense, dtype)))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Held:
         """Moved with the model from device to device; but codes and what belongs to them keep their precision."""

@@ -32,7 +32,7 @@ class Int8(Quantised):
         codes, largest = to_int8(weight)
         return {"weight": codes, "largest": largest}
 
-    def decode(self, codes: Mapping[str, Tensor], shape: Size, dtype: dtype) -> Tensor:
+    def decode(self, codes: Mapping[str, Tensor], shape: Size, dtype: dtype, gain: Tensor | None = None) -> Tensor:
         from core.adapters.storage.blockwise import from_int8
 
-        return from_int8(codes["weight"], codes["largest"], dtype)
+        return from_int8(codes["weight"], codes["largest"], dtype, gain)

@@ -32,7 +32,7 @@ class Nf4(FourBits):
         packed, magnitudes = to_nf4(weight)
         return {"weight": packed, "magnitudes": magnitudes}
 
-    def decode(self, codes: Mapping[str, Tensor], shape: Size, dtype: dtype) -> Tensor:
+    def decode(self, codes: Mapping[str, Tensor], shape: Size, dtype: dtype, gain: Tensor | None = None) -> Tensor:
         from core.adapters.storage.blockwise import from_nf4
 
-        return from_nf4(codes["weight"], codes["magnitudes"], shape, dtype)
+        return from_nf4(codes["weight"], codes["magnitudes"], shape, dtype, gain)

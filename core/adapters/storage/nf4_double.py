@@ -32,8 +32,8 @@ class Nf4Double(FourBits):
         codes, largest, mean = to_8bit(magnitudes)
         return {"weight": packed, "magnitudes": codes, "largest": largest, "mean": mean}
 
-    def decode(self, codes: Mapping[str, Tensor], shape: Size, dtype: dtype) -> Tensor:
+    def decode(self, codes: Mapping[str, Tensor], shape: Size, dtype: dtype, gain: Tensor | None = None) -> Tensor:
         from core.adapters.storage.blockwise import from_8bit, from_nf4
 
         magnitudes = from_8bit(codes["magnitudes"], codes["largest"], codes["mean"])
-        return from_nf4(codes["weight"], magnitudes, shape, dtype)
+        return from_nf4(codes["weight"], magnitudes, shape, dtype, gain)

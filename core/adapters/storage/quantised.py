@@ -61,8 +61,8 @@ class Quantised(Storage):
         """An (out, in) weight as tensors of codes, the main one under "weight"."""
         raise NotImplementedError
 
-    def decode(self, codes: Mapping[str, Tensor], shape: Size, dtype: dtype) -> Tensor:
-        """The (out, in) weight that codes stand for."""
+    def decode(self, codes: Mapping[str, Tensor], shape: Size, dtype: dtype, gain: Tensor | None = None) -> Tensor:
+        """The (out, in) weight that codes stand for, its rows times a gain (out,) where there is one."""
         raise NotImplementedError
 
     def hold(self, module: Module) -> Module:
@@ -71,10 +71,10 @@ class Quantised(Storage):
         bias = module._parameters.get("bias")
         return Held(super().weight(module).contiguous(), bias, self)
 
-    def weight(self, module: Module) -> Tensor:
+    def weight(self, module: Module, gain: Tensor | None = None) -> Tensor:
         from core.adapters.storage.held import Held
 
-        return module.dense() if isinstance(module, Held) else super().weight(module)
+        return module.dense(gain=gain) if isinstance(module, Held) else super().weight(module, gain)
 
     def rounded(self, weight: Tensor) -> Tensor:
         import torch

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import linear
 
 from core.adapters.delta.loha import thin
-from core.adapters.fused import Frozen, dense_linear, frozen_linear, low_rank_linear
+from core.adapters.fused import Frozen, Rows, dense_linear, frozen_linear, low_rank_linear
 
 
 def composed(x, frozen, a, b, scale):
@@ -34,19 +34,33 @@ def test_value_and_gradients_are_those_of_the_composed_form(with_bias: bool, fro
         assert (ours is None and theirs is None) or torch.allclose(ours, theirs, atol=1e-12)
 
 
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("tokens", [3, 40])
 @pytest.mark.parametrize("with_bias", [True, False])
-def test_a_gain_on_the_rows_gives_the_value_and_gradients_of_the_composed_form(with_bias: bool, tokens: int) -> None:
+def test_stretched_rows_give_the_value_and_gradients_of_the_composed_form(
+    with_bias: bool, tokens: int, known: bool, held: bool
+) -> None:
     torch.manual_seed(0)
-    frozen = Frozen(torch.randn(7, 5).double(), torch.randn(7).double() if with_bias else None)
-    a, b, gain = (torch.randn(size).double().requires_grad_() for size in ((4, 5), (7, 4), (7,)))
+    weight, bias = torch.randn(7, 5).double(), torch.randn(7).double() if with_bias else None
+    carried = torch.randn(7, 2).double(), torch.randn(2, 5).double()
+    again = (lambda gain: weight * gain[:, None]) if held else None
+    a, b, m = (torch.randn(size).double().requires_grad_() for size in ((4, 5), (7, 4), (7,)))
     x = torch.randn(1, tokens, 5).double().requires_grad_()
+    whole = (weight + 0.5 * (b @ a + carried[0] @ carried[1])).detach()
+    lengths = whole.norm(dim=1)
+
+    def measure(through: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        assert not known
+        return (weight.square().sum(1) + 0.5 * (through.T * factor).sum(1)).sqrt()
+
+    rows = Rows(m, lengths if known else None, measure)
     found = []
     for y in (
-        low_rank_linear(x, frozen, a, b, 0.5, gain=gain),
-        composed(x, Frozen(frozen.weight), a, b, 0.5) * gain + (0 if frozen.bias is None else frozen.bias),
+        low_rank_linear(x, Frozen(weight, bias, again, carried), a, b, 0.5, rows=rows),
+        linear(x, weight + 0.5 * (b @ a + carried[0] @ carried[1])) * (m / lengths) + (0 if bias is None else bias),
     ):
-        found.append([y, *torch.autograd.grad(y.square().sum(), (x, a, b, gain))])
+        found.append([y, *torch.autograd.grad(y.square().sum(), (x, a, b, m))])
 
     for ours, theirs in zip(*found, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-12)
@@ -124,7 +138,7 @@ def test_a_weight_that_can_be_had_again_is_not_kept_and_gives_the_same_gradients
     a, b, change = torch.randn(4, 32), torch.randn(16, 4), torch.randn(16, 32)
     trained = {"low rank": (a, b), "dense": (change,), "frozen": ()}[form]
     found, kept = [], []
-    for again in (None, lambda: weight.clone()):
+    for again in (None, lambda gain: weight.clone()):
         frozen = Frozen(weight, again=again)
         leaves = [tensor.clone().requires_grad_() for tensor in trained]
         x = torch.linspace(-1, 1, 64 * 32).view(64, 32).requires_grad_()

@@ -10,8 +10,9 @@ from core.adapters.adapted import Adapted
 from core.adapters.attach import attach
 from core.adapters.magnitude.row import Row
 from core.adapters.storage import STORAGES
-from core.config.run import AdapterConfig
+from core.config.run import AdapterConfig, RunConfig
 from core.layers import LayerInfo, LayerPlan
+from core.models.hold import hold
 
 
 def learned(*, dropout: float = 0.0) -> tuple[Adapted, Row, torch.Tensor]:
@@ -68,3 +69,50 @@ def test_a_row_that_the_change_nearly_cancels_is_measured_exactly() -> None:
         layer.own["b"].zero_()[:8].fill_diagonal_(-(1 - 1e-4) / layer.scale)
 
     torch.testing.assert_close(rows.norm(layer)[:8], 1e-4 * weight[:8].norm(dim=1), rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("method", ["dora", "qdora"])
+def test_what_a_step_computes_does_not_depend_on_who_measured_before_it(method: str) -> None:
+    """A run that goes on has not measured what the one before it had, and is to repeat it to the bit."""
+    found = []
+    for measured in (False, True):
+        layer, rows = fresh(method)
+        if measured:
+            rows.norm(layer).mul_(1.5)  # for all to see, if the step took it from there
+            layer.eval()(torch.ones(3, 256))
+        y = layer.train()(torch.linspace(-1, 1, 33 * 256).view(33, 256))
+        y.square().sum().backward()
+        found.append([y, *(value.grad for value in layer.own.values() if value.grad is not None)])
+
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("method", ["dora", "qdora", "dvora"])
+def test_lengths_found_on_the_way_are_those_of_the_whole_weight(method: str) -> None:
+    layer, _ = fresh(method)
+    weight = layer.base_weight() + layer.delta_weight()
+    x = torch.randn(33, 256)
+
+    # The second batch of a step takes the lengths that the first has found.
+    for _ in range(2):
+        torch.testing.assert_close(
+            layer.train()(x), (x @ weight.T) * layer.own["m"] / weight.norm(dim=1), rtol=1e-4, atol=1e-5
+        )
+
+
+def fresh(method: str) -> tuple[Adapted, Row]:
+    """A float32 layer of a kind of DoRA that has learned a little, and its magnitude."""
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"layer": nn.Linear(256, 128, bias=False)})
+    config = AdapterConfig(method=method, rank=8, alpha=16.0)
+    plan = LayerPlan(LayerInfo("layer", "q", 0, 128, 256), 8, 16.0)
+    storage = RunConfig.from_dict({"adapter": {"method": method}}).storage
+    hold(model.requires_grad_(False), [plan.layer], storage)
+    layer = attach(model, [plan], config, seed=0, storage=storage).layers["layer"]
+    for name, value in layer.own.items():
+        if name != "m":
+            nn.init.normal_(value, std=2e-2)
+    nn.init.uniform_(layer.own["m"], 0.5, 1.0)
+    assert isinstance(layer.magnitude, Row)
+    return layer, layer.magnitude
