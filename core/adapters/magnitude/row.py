@@ -171,12 +171,14 @@ class Row(Magnitude):
 
     def base_lengths(self, layer: Adapted) -> Tensor:
         """||W0_i||, (out,), in the adapter's precision; kept, since W0 does not change."""
+        import torch
+
         found: Tensor | None = layer.constants.get("base_lengths")
         if found is None:
             weight = layer.base_weight().detach().to(layer.own["m"].dtype)
             square = layer.constants["base_squares"] = weight.norm(dim=1).square()
             # The root of the very square that `norm` adds to: where nothing has been added, g is exactly 1.
-            found = layer.constants["base_lengths"] = square.sqrt()
+            found = layer.constants["base_lengths"] = torch.where(square > 0, _root(square), square)
         return found
 
     def measured(self, layers: Sequence[Adapted]) -> Mapping[str, NDArray[np.float32]]:
@@ -216,19 +218,26 @@ class Row(Magnitude):
         return self._lengths(layer, torch.addmm(projected, b, gram, beta=2 * s, alpha=s * s).mul_(b).sum(1))
 
     def _lengths(self, layer: Adapted, added: Tensor) -> Tensor:
-        """n, (out,), from ||W0_i + dW_i||^2 - ||W0_i||^2, which is written over."""
+        """n, (out,), from ||W0_i + dW_i||^2 - ||W0_i||^2, (out,)."""
         import torch
 
         base = self.base_lengths(layer)
-        square = layer.constants["base_squares"]
-        n2 = added.add_(square)
-        lost = (n2 < CANCELLED * square).nonzero().flatten()
+        if "cancelled" not in layer.constants:
+            square = layer.constants["base_squares"]
+            layer.constants |= {"cancelled": CANCELLED * square, "empty": (square == 0).any().cpu()}
+        n2 = added.add_(layer.constants["base_squares"])
+        lost = (n2 < layer.constants["cancelled"]).nonzero().flatten()
         if lost.numel():
             b, a = layer.factors()
             weight = layer.base_weight().to(b.dtype)
-            n2[lost] = (weight[lost] + layer.scale * (b[lost] @ a)).square().sum(1)
-        # By `pow`: on a processor `sqrt` wakes all its threads, which for so few numbers takes longer than the roots.
-        return torch.where(base > 0, n2.clamp_min_(FLOOR**2).pow_(0.5), layer.own["m"])
+            n2[lost] = (weight[lost] + layer.scale * (b[lost] @ a)).square().sum(1).clamp_min_(FLOOR**2)
+        n = _root(n2)
+        return torch.where(base > 0, n, layer.own["m"]) if layer.constants["empty"] else n
+
+
+def _root(values: Tensor) -> Tensor:
+    """The root of numbers above 0: torch's own wakes all threads of a processor, which takes longer than the roots."""
+    return values * values.rsqrt()
 
 
 def _parts(layer: Adapted, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
