@@ -122,9 +122,9 @@ def _clip(training: Training, loss: Tensor) -> tuple[float, float]:
     """
     parameters = [p for group in training.optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = nn.utils.get_total_norm([p.grad for p in parameters])
-    if training.config.train.clip > 0:
-        nn.utils.clip_grads_with_norm_(parameters, training.config.train.clip, norm)
     loss_value, norm_value = torch.stack([loss, norm.to(loss)]).tolist()
+    if 0 < training.config.train.clip < norm_value:  # a factor of 1 on every gradient would be a pass for nothing
+        nn.utils.clip_grads_with_norm_(parameters, training.config.train.clip, norm)
     if not math.isfinite(loss_value):
         raise _not_finite(training, "loss", loss_value)
     if not math.isfinite(norm_value) and not training.scaler.is_enabled():
