@@ -174,13 +174,15 @@ class _DenseLinear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, change = ctx.saved_tensors
-        grad_x = grad_change = None
+        grad_x = grad_change = whole = None
         if ctx.needs_input_grad[0]:
             weight = ctx.again(None) if ctx.again else weight
-            grad_x = gradient @ torch.add(weight, change, alpha=ctx.scale)
+            whole = torch.add(weight, change, alpha=ctx.scale)
+            grad_x = gradient @ whole
         if ctx.needs_input_grad[1]:
             flat = gradient.reshape(-1, gradient.shape[-1])
-            grad_change = flat.T @ x.reshape(-1, x.shape[-1])
+            # Where the sum was, which has just been read and is of no more use: other memory would have to be fetched.
+            grad_change = torch.mm(flat.T, x.reshape(-1, x.shape[-1]), out=whole)
             if ctx.scale != 1:
                 grad_change.mul_(ctx.scale)
         return grad_x, grad_change, None, None
