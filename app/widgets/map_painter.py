@@ -62,7 +62,8 @@ class MapPainter:
     def _cells(self, painter: QPainter, theme: Theme, rows: range, columns: range) -> None:
         """The cells of these rows and columns: fill, outline, number."""
         m, scale, tokens = self._map, self._map.scale, theme.tokens
-        full, dim = _shades(), _shades(tokens.panel, _DIM[tokens.dark])
+        # A little of a dark colour would sink into a dark panel: there it goes on a lighter ground.
+        full, dim = _shades(), _shades(tokens.hover if tokens.dark else tokens.panel, _DIM[tokens.dark])
         faded, raised = _shades(tokens.panel, _DIM[tokens.dark] / 2.5), theme.color("raised")
         numbers = scale.pitch_y - scale.gap_y >= theme.px(_NUMBER_FITS)
         draw = _Fine(painter, theme, scale.pitch_y) if scale.pitch_y >= _FINE_FROM else _Coarse(painter, theme)
