@@ -15,6 +15,7 @@ from app.widgets.stat_row import StatRow
 from app.words import number
 from core.config.combine import ranked
 from core.errors import UserError
+from core.state import Phase
 
 if TYPE_CHECKING:
     from core.store.rows import RunRow
@@ -40,6 +41,8 @@ class RunDetails(Panel):
         self.rows = {
             key: StatRow(key) for key in ("Rank, alpha", "Layers", "Learning rate", "Steps", "Trained", "Seed")
         }
+        self.failure = label("", "hint", tone="red", wrap=True, select=True)
+        self.failure.setAccessibleName("Why the run failed")
         self.overruled = label("", "hint", tone="amber", wrap=True, select=True)
         self.overruled.setAccessibleName("Checks that were overruled")
         self.tags = QLineEdit()
@@ -56,6 +59,7 @@ class RunDetails(Panel):
         self._timer.timeout.connect(self.save)
         self.notes.textChanged.connect(self._timer.start)
         self.add(self.name)
+        self.add(self.failure)
         for row in self.rows.values():
             self.add(row)
         self.add(self.overruled)
@@ -69,6 +73,9 @@ class RunDetails(Panel):
         if not same:
             self.save()
         self._run = run
+        failed = run.state.phase is Phase.FAILED
+        self.failure.setText(" ".join(part for part in (run.state.message, run.state.hint) if part))
+        self.failure.setVisible(failed and bool(self.failure.text()))
         self._show_settings(run)
         if same:
             return

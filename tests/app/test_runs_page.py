@@ -235,3 +235,13 @@ def test_a_check_that_was_overruled_is_shown_with_its_reason(window: Open, seede
     choose(page, 0)
     assert page.details.overruled.isVisible()
     assert page.details.overruled.text() == "Overruled end-not-trained: They are parts of longer texts."
+
+
+def test_the_details_of_a_failed_run_say_why(window: Open, seeded: Make) -> None:
+    seeded("gone").begin().fail("There is no data at gone.jsonl.", "Check the path.")
+    seeded("fine").begin().advance(3).finish()
+    page = opened(window)
+    for place, said in ((0, ""), (1, "There is no data at gone.jsonl. Check the path.")):
+        choose(page, place)
+        assert page.details.failure.isVisible() == bool(said)
+        assert page.details.failure.text() == said or not said
