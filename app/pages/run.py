@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.errors import show_error
 from app.pages.page import Page
+from app.parts import Parts
 from app.plots.own_figures import OwnFigures
 from app.plots.panels import ChangedPanel, CurvePanel, LossPanel, NormsPanel, keep_apart, move_together
 from app.plots.run_panels import RunPanels
@@ -58,6 +59,7 @@ class RunPage(Page):
         context = self.context
         self.feed = context.feed
         self._stale: set[str] = set()
+        self._parts = Parts(self, self._catch_up)
         self._mark: float | None = None
         self._asked: tuple[str, Command] | None = None
         self.badge = Badge()
@@ -96,8 +98,7 @@ class RunPage(Page):
 
     def shown(self) -> None:
         """Catch up."""
-        for _ in self._catch_up():
-            pass
+        self._parts.now()
 
     # Making
 
@@ -142,6 +143,7 @@ class RunPage(Page):
 
     def _watched(self) -> None:
         """Another run is on show."""
+        self._parts.drop()
         if self.feed.row is not None:
             own = own_figures(self.feed.row.config)
             self.loss.unit = LOSS_UNITS[self.feed.row.config.task]
@@ -159,7 +161,10 @@ class RunPage(Page):
     def _changed(self, keys: set[str]) -> None:
         self._stale |= keys
         if self.isVisible():
-            self.shown()
+            if "all" in keys:
+                self._parts.now()
+            else:
+                self._parts.soon()
         self.complete_changed.emit()
 
     def _catch_up(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from app.pages.run import RunPage
 from app.plots.axes import NumberAxis
@@ -36,6 +37,12 @@ def opened(window: Open) -> RunPage:
     shown = window()
     shown.go("run")
     return cast(RunPage, shown.page("run"))
+
+
+def look(page: RunPage) -> None:
+    """Let it read what is new, and show all of it at once."""
+    page.feed.look()
+    page.shown()
 
 
 def buttons(page: RunPage) -> list[str]:
@@ -70,15 +77,26 @@ def test_a_running_run_is_followed_live(window: Open, seeded: Make) -> None:
     assert buttons(page) == ["Checkpoint", "Pause", "Stop"]
     assert page.tiles.step.value == "40"
     run.advance(60)
-    page.feed.look()
+    look(page)
     assert page.tiles.step.value == "60"
     run.writer.event(StageChanged("Measuring the held-out loss", 0.4))
     run.writer.flush()
-    page.feed.look()
+    look(page)
     assert page.tiles.held_out.accessibleName().endswith("measured 40 %")
     assert len(page.loss.plot.figure.series[0].x) == 61  # type: ignore[union-attr]
     assert page.norms.plot.figure.values.shape == (61, 21)  # type: ignore[union-attr]
     assert page.changed.plot.figure is not None and len(page.changed.plot.figure.names) == 21
+
+
+def test_what_is_new_comes_by_itself_figure_by_figure(window: Open, seeded: Make, qtbot: QtBot) -> None:
+    run = seeded(alive=True).begin().advance(10)
+    page = opened(window)
+    run.advance(30)
+    page.feed.look()
+    assert page.tiles.step.value == "30"
+    assert page.norms.plot.figure.values.shape == (11, 21)  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: page.norms.plot.figure.values.shape == (31, 21))  # type: ignore[union-attr]
+    assert len(page.loss.plot.figure.series[0].x) == 31  # type: ignore[union-attr]
 
 
 def test_the_marker_shows_the_values_of_its_step_everywhere(window: Open, seeded: Make, store: Store) -> None:
@@ -90,7 +108,7 @@ def test_the_marker_shows_the_values_of_its_step_everywhere(window: Open, seeded
     assert "step 20" in page.changed.note.text()
     assert page.norms.plot.mark == 20
     run.advance(70)
-    page.feed.look()
+    look(page)
     assert page.tiles.step.value == "20"
     page.loss.plot._mark_by_hand(None)
     assert page.tiles.step.value == "70"
@@ -125,15 +143,15 @@ def test_a_button_says_that_it_has_been_asked_until_the_worker_obeys(window: Ope
     page.pause.click()
     assert (page.pause.text(), page.pause.isEnabled(), page.stop.isEnabled()) == ("Pausing", False, True)
     run.pause()
-    page.feed.look()
+    look(page)
     assert (page.pause.text(), page.pause.isEnabled()) == ("Go on", True)
     page.pause.click()
     run.advance(12)
-    page.feed.look()
+    look(page)
     page.stop.click()
     assert (page.stop.text(), page.stop.isEnabled(), page.pause.isEnabled()) == ("Stopping", False, False)
     run.stop()
-    page.feed.look()
+    look(page)
     assert not page.stop.isVisible() and page.stop.text() == "Stop"
 
 
@@ -223,7 +241,7 @@ def test_samples_are_shown_before_and_after_as_soon_as_there_are_some(window: Op
     page = opened(window)
     assert page.curve.choice.findData("samples") < 0
     run.samples()
-    page.feed.look()
+    look(page)
     assert page.curve.chosen == "samples"
     texts = [child.text() for child in page.curve.samples.widget().children() if hasattr(child, "text")]
     assert "Before training" in texts and "A minor form of despair, disguised as a virtue." in texts
@@ -236,14 +254,14 @@ def test_notices_stay_until_they_are_dismissed(window: Open, seeded: Make) -> No
     assert page.news.isVisible() and page.news.text == "Training in float32."
     page._dismiss()
     run.advance(6)
-    page.feed.look()
+    look(page)
     assert not page.news.isVisible()
     for shown in (None, run.run):
         page.feed.watch(shown)
     assert not page.news.isVisible()
     run.notice("The disk was full.")
     run.writer.flush()
-    page.feed.look()
+    look(page)
     assert page.news.isVisible()
 
 
@@ -265,7 +283,7 @@ def test_a_resumed_run_shows_only_what_was_measured_last(window: Open, seeded: M
     writer.rewind(30)
     run.step = 31
     run.advance(33)
-    page.feed.look()
+    look(page)
     assert page.tiles.step.value == "33"
     assert page.loss.plot.figure.series[0].x[-1] == 33  # type: ignore[union-attr]
     assert len(page.loss.plot.figure.series[1].y) == 34  # type: ignore[union-attr]
@@ -282,7 +300,7 @@ def test_the_methods_own_figure_comes_first_and_follows_the_run(window: Open, se
     assert "2303.10512" in page.curve.own.help.text()
     run.writer.vector(11, "rank", np.full(21, 4.0, dtype=np.float32))
     run.writer.flush()
-    page.feed.look()
+    look(page)
     figure = page.curve.own.figure
     assert isinstance(figure, Heatmap) and figure.values[-1].max() == 4.0
 
@@ -396,7 +414,7 @@ def test_plots_of_a_young_run_go_over_its_first_steps_only(window: Open, seeded:
     page = opened(window)
     assert page.loss.plot.figure.span == (0.0, 13.0) == page.norms.plot.figure.span
     run.advance(60)
-    page.feed.look()
+    look(page)
     assert page.loss.plot.figure.span == (0.0, 200.0)
 
 
