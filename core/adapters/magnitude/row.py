@@ -130,12 +130,13 @@ class Row(Magnitude):
     def _rows(self, layer: Adapted, weight: Tensor) -> Rows:
         """What the one-step form is told of the rows. Where A is trained, their lengths are worked out on the way.
 
-        Those are kept apart from `norm`, which is as near but not the same to the last bit: so the numbers of a step do
-        not depend on who has looked at the layer before it, and a run that goes on repeats them.
+        Not beside what the base carries: the two take much of each other back, which on the way would cost digits. What
+        is found there is kept apart from `norm`, which is as near but not the same to the last bit: so the numbers of a
+        step do not depend on who has looked at the layer before it, and a run that goes on repeats them.
         """
         from core.adapters.fused import Rows
 
-        if not layer.training or layer.delta.over_frozen(layer.tensors()) is not None:
+        if not layer.training or layer.carried() or layer.delta.over_frozen(layer.tensors()) is not None:
             known: Tensor | None = self.norm(layer, weight)
         else:
             known = layer.still_derived("lengths")

@@ -116,3 +116,21 @@ def fresh(method: str) -> tuple[Adapted, Row]:
     nn.init.uniform_(layer.own["m"], 0.5, 1.0)
     assert isinstance(layer.magnitude, Row)
     return layer, layer.magnitude
+
+
+def test_lengths_keep_their_digits_beside_a_start_that_is_taken_out_again() -> None:
+    """A row far shorter than what the start put into it and took out: on the way the two would leave rounding alone."""
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"layer": nn.Linear(256, 128, bias=False)})
+    plan = LayerPlan(LayerInfo("layer", "q", 0, 128, 256), 8, 16.0)
+    config = AdapterConfig(magnitude="row", init="pissa", rank=8, alpha=16.0)
+    with torch.no_grad():
+        model["layer"].weight[:9] *= 1e-3
+        layer = attach(model, [plan], config, seed=0, storage=STORAGES.default()).layers["layer"]
+        for name in ("b", "start_b"):
+            layer.own[name][:9] += 1.0
+        layer.own["a"] *= 1.0001
+        y = layer.train()(torch.eye(256))
+
+    lengths = y.norm(dim=0)[:9]
+    torch.testing.assert_close(lengths, layer.own["m"].detach()[:9], rtol=1e-3, atol=0)
