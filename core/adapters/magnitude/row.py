@@ -119,7 +119,7 @@ class Row(Magnitude):
             # Worked out once for lengths and product, where it is held in codes.
             weight = layer.present_weight()
             b, a = layer.delta.thin(layer.tensors())
-            return low_rank_linear(x, layer.frozen(weight), a, b, layer.scale, rows=self._rows(layer, weight))
+            return low_rank_linear(x, layer.frozen(weight), a, b, layer.scale, rows=self._rows(layer, weight, a))
         gain: Tensor = layer.own["m"] / self.norm(layer)
         if layer.dropout and layer.training and not self.branch_dropout:
             return self._with_dropout(layer, x, gain)
@@ -127,7 +127,7 @@ class Row(Magnitude):
         y = z * gain if layer.bias is None else torch.addcmul(layer.bias, z, gain)
         return y.to(z.dtype)
 
-    def _rows(self, layer: Adapted, weight: Tensor) -> Rows:
+    def _rows(self, layer: Adapted, weight: Tensor, a: Tensor) -> Rows:
         """What the one-step form is told of the rows. Where A is trained, their lengths are worked out on the way.
 
         Not beside what the base carries: the two take much of each other back, which on the way would cost digits. What
@@ -136,7 +136,7 @@ class Row(Magnitude):
         """
         from core.adapters.fused import Rows
 
-        if not layer.training or layer.carried() or layer.delta.over_frozen(layer.tensors()) is not None:
+        if not (layer.training and a.requires_grad) or layer.carried():
             known: Tensor | None = self.norm(layer, weight)
         else:
             known = layer.still_derived("lengths")
