@@ -73,9 +73,9 @@ class RunDetails(Panel):
         if not same:
             self.save()
         self._run = run
-        failed = run.state.phase is Phase.FAILED
-        self.failure.setText(" ".join(part for part in (run.state.message, run.state.hint) if part))
-        self.failure.setVisible(failed and bool(self.failure.text()))
+        why = (run.state.message, run.state.hint) if run.state.phase is Phase.FAILED else ()
+        self.failure.setText(" ".join(filter(None, why)))
+        self.failure.setVisible(bool(self.failure.text()))
         self._show_settings(run)
         if same:
             return

@@ -6,7 +6,7 @@ adapter (DoRA's norms, merging, measuring, export) asks this class for `factors(
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -177,7 +177,7 @@ class Adapted(nn.Module):
         y: Tensor = self.base(x) if changed is None else functional.linear(x, changed.to(x.dtype), self.bias)
         return y if bias or self.bias is None else y - self.bias.to(y.dtype)
 
-    def derived(self, name: str, work_out: Callable[[], Tensor], *, of: Iterable[Tensor] | None = None) -> Tensor:
+    def derived(self, name: str, work_out: Callable[[], Tensor], *, of: Collection[Tensor] | None = None) -> Tensor:
         """A tensor that follows from the adapter's, worked out anew only when one of those has changed.
 
         torch counts every in-place change of a tensor, so an optimizer's step, a restored checkpoint or another active
@@ -188,19 +188,20 @@ class Adapted(nn.Module):
             work_out: makes it, without a gradient.
             of: the tensors that it follows from; all of the layer's own by default.
         """
-        state, known = self._state(of), self._derived.get(name)
-        if known is None or known[0] != state:
+        found = self.still_derived(name, of=of)
+        if found is None:
             # A forward pass may have autocast on, and a row's length in bfloat16 would hide how far it has changed.
             with torch.no_grad(), torch.autocast(self.weight.device.type, enabled=False):
-                known = self._derived[name] = (state, work_out())
-        return known[1]
+                found = work_out()
+            self._derived[name] = (self._state(of), found)
+        return found
 
-    def still_derived(self, name: str) -> Tensor | None:
-        """What `derived` keeps under this name, where it follows from the layer's own tensors as they are now."""
+    def still_derived(self, name: str, *, of: Collection[Tensor] | None = None) -> Tensor | None:
+        """What `derived` keeps under this name, where it follows from these tensors as they are now."""
         known = self._derived.get(name)
-        return known[1] if known is not None and known[0] == self._state(None) else None
+        return known[1] if known is not None and known[0] == self._state(of) else None
 
-    def _state(self, of: Iterable[Tensor] | None) -> tuple[Any, ...]:
+    def _state(self, of: Collection[Tensor] | None) -> tuple[Any, ...]:
         """Equal for as long as none of these tensors, by default the layer's own, has changed."""
         tensors = self.own.values() if of is None else of
         return (self.active_rank, *((tensor.data_ptr(), tensor._version) for tensor in tensors))

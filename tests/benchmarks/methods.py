@@ -152,7 +152,7 @@ def judged(methods: dict[str, dict[str, Any]]) -> list[str]:
     """What does not hold of what is wanted, one sentence each."""
     said = []
     for name, found in methods.items():
-        limit = 1.25 if name in ("dora", "qdora", "qdvora") else 1.15  # these train row lengths, as DoRA does
+        limit = 1.25 if name in ("dora", "qdora") else 1.15
         if found.get("step_ratio", 0) > limit:
             said.append(f"{name}: a step takes {found['step_ratio']:.2f} times LoRA's, more than {limit}")
         for key in ("peft_ratio", "peft_same_rows_ratio"):
