@@ -68,6 +68,8 @@ class Adapted(nn.Module):
         """Ratio of the adapter's change that the base has taken up (Delta-LoRA); 0 before it begins."""
         self.constants: dict[str, Tensor] = {}
         """What follows from the frozen base weight alone, kept by whoever worked it out."""
+        self.folded = ""
+        """The name of the tensor that stands for W + dW instead of dW; empty unless `fold` made one so."""
         self._derived: dict[str, tuple[Any, Tensor]] = {}
         magnitude.begin(self)
 
@@ -87,9 +89,34 @@ class Adapted(nn.Module):
         """The base module's own weight, for model code that looks at its dtype or device."""
         return self.base.get_parameter("weight")
 
+    def fold(self) -> None:
+        """Train W + dW itself from here on, where dW is a tensor and sees the same inputs as W.
+
+        The sum is then never worked out again, and the optimizer sees the weight as in any other full fine-tuning.
+        """
+        name = self.delta.itself
+        if name and not (self.dropout or self.folded or self.plan.layer.kind == "vector"):
+            with torch.no_grad():
+                self.own[name].add_(self.base_weight())
+            self.folded = name
+
+    def unfold(self) -> None:
+        """Take W out of what `fold` made, up to rounding."""
+        if self.folded:
+            with torch.no_grad():
+                self.own[self.folded].sub_(self.base_weight())
+            self.folded = ""
+
+    def stated(self) -> dict[str, Tensor]:
+        """The layer's own tensors by name, as files have them: dW is dW, folded or not."""
+        found: dict[str, Tensor] = dict(self.own)
+        if self.folded:
+            found[self.folded] = found[self.folded] - self.base_weight()
+        return found
+
     def tensors(self) -> dict[str, Tensor]:
         """The adapter's tensors by name, cut to the active rank."""
-        found: dict[str, Tensor] = {**self.own, **self.shared}
+        found: dict[str, Tensor] = {**self.stated(), **self.shared}
         if self.active_rank < self.plan.rank:
             for name, tensor in found.items():
                 dim = self.declared[name].rank_dim
@@ -150,6 +177,8 @@ class Adapted(nn.Module):
 
     def sum(self, x: Tensor, *, bias: bool = True) -> Tensor:
         """Base output plus scaled branch for x (..., in), with the base's bias or without: (..., out)."""
+        if self.folded:
+            return functional.linear(x, self.own[self.folded].to(x.dtype), self.bias if bias else None)
         if self.fusible(x):
             return self.delta.linear(self.tensors(), x, self.frozen(self.present_weight(), bias=bias), self.scale)
         y = self.base_output(x, bias=bias)

@@ -67,7 +67,7 @@ class Adapters:
         own = {
             f"{name}.{key}": tensor
             for name, layer in self.layers.items()
-            for key, tensor in layer.own.items()
+            for key, tensor in layer.stated().items()
             if layer.declared[key].shared is None
         }
         return own | {f"shared.{key}": tensor for key, tensor in self.shared.items()}
@@ -79,9 +79,27 @@ class Adapters:
     @torch.no_grad()
     def take(self, values: Mapping[str, Tensor]) -> None:
         """Give the layers' own tensors these values, by `layer.tensor`."""
-        for place, value in values.items():
-            layer, _, key = place.rpartition(".")
-            self.layers[layer].own[key].copy_(value)
+        with self.apart():
+            for place, value in values.items():
+                layer, _, key = place.rpartition(".")
+                self.layers[layer].own[key].copy_(value)
+
+    def fold(self) -> None:
+        """Train W + dW as one tensor from here on, in the layers where that can be done."""
+        for layer in self.layers.values():
+            layer.fold()
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """W and dW as two tensors in every layer while the block lasts, for values of dW to be set."""
+        folded = [layer for layer in self.layers.values() if layer.folded]
+        for layer in folded:
+            layer.unfold()
+        try:
+            yield
+        finally:
+            for layer in folded:
+                layer.fold()
 
     @contextmanager
     def disabled(self) -> Iterator[None]:

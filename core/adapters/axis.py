@@ -75,6 +75,8 @@ class Delta(Component):
 
     formula: ClassVar[str] = ""
     """The trained numbers of a layer in words, where they are no plain products of r, in and out."""
+    itself: ClassVar[str] = ""
+    """The name of the tensor that is dW without its scale, where one is."""
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         """The tensors that one layer needs, by name."""

@@ -135,7 +135,15 @@ def restore(adapters: Adapters, saved: SavedAdapter) -> None:
     Raises:
         UserError: the saved tensors are not those of these layers; nothing has been changed then.
     """
-    tensors, wanted = saved.tensors(), _tensors(adapters)
+    with adapters.apart():
+        _restore(_tensors(adapters), saved)
+    for name, layer in adapters.layers.items():
+        layer.active_rank = saved.active_ranks[name]
+        layer.carry = saved.carries[name]
+
+
+def _restore(wanted: dict[str, Tensor], saved: SavedAdapter) -> None:
+    tensors = saved.tensors()
     wrong = sorted(
         set(wanted) ^ set(tensors)
         | {key for key in set(wanted) & set(tensors) if wanted[key].shape != tensors[key].shape}
@@ -145,9 +153,6 @@ def restore(adapters: Adapters, saved: SavedAdapter) -> None:
     with torch.no_grad():
         for key, tensor in wanted.items():
             tensor.copy_(tensors[key])
-    for name, layer in adapters.layers.items():
-        layer.active_rank = saved.active_ranks[name]
-        layer.carry = saved.carries[name]
 
 
 def reattach(model: nn.Module, folder: Path, *, storage: Storage | None = None) -> Adapters:

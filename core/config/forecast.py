@@ -51,7 +51,7 @@ GAPS_OF_CHECKPOINTING = 0.45
 is worked out again block by block leaves gaps in the heap, and much of what it saves is not given back."""
 GAPS = 1.6
 """Bytes of the gaps in a processor's heap for each number of a weight that is worked out again and again: from its
-codes, or with a dense change added to it. Measured with models of 38, 135 and 365 million numbers."""
+codes, or from the parts of a dense change. Measured with models of 38, 135 and 365 million numbers."""
 PROCESS = 450_000_000
 """Bytes of Python and its libraries, which the measured peak of a run on a processor has in it: the smallest models
 take as much. A card's peak counts tensors alone."""
@@ -190,8 +190,10 @@ def _worked_out(info: ModelInfo, plans: Sequence[LayerPlan], config: RunConfig) 
     """Numbers of the weights that are not there between two uses of them."""
     if "float_base" not in config.storage.provides:
         return sum(layer.parameters for layer in info.layers if layer.adaptable)
-    dense = "factors" not in config.adapter.axis("delta").provides
-    return sum(plan.layer.parameters for plan in plans) if dense else 0
+    delta = config.adapter.axis("delta")
+    assert isinstance(delta, Delta)
+    there = delta.itself or "factors" in delta.provides
+    return 0 if there else sum(plan.layer.parameters for plan in plans)
 
 
 def _file(info: ModelInfo) -> int:

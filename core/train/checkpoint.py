@@ -2,6 +2,7 @@
 
     checkpoints/step-000100/
       adapter/                 what `core.adapters.state` writes: all that an export needs
+      folded.safetensors       numbers of folded weights that base and change do not add up to, where there are any
       optimizer.safetensors    the optimizer's tensors, as `parameter/key`
       callbacks.safetensors    the tensors that callbacks keep, as `callback/key`
       state.json               progress, numbers of the optimizer, random states, and size and digest of every file
@@ -35,6 +36,7 @@ from core.train import seed
 from core.train.training import Progress, Training
 
 FORMAT = 1
+FOLDED = "folded.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 CALLBACKS = "callbacks.safetensors"
 STATE = "state.json"
@@ -74,6 +76,8 @@ def save(training: Training) -> Path:
     with new_folder(target, replace=True) as folder:
         (folder / ADAPTER).mkdir()
         adapter_state.save(training.adapters, folder / ADAPTER)
+        if remainders := _remainders(training.adapters):
+            save_file(remainders, folder / FOLDED)
         save_file(tensors, folder / OPTIMIZER)
         save_file(_callback_state(training), folder / CALLBACKS)
         state = {
@@ -119,6 +123,8 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
         UserError: it belongs to other layers or another optimizer.
     """
     adapter_state.restore(training.adapters, adapter_state.read(checkpoint.adapter))
+    if (checkpoint.folder / FOLDED).exists():
+        _restore_remainders(training.adapters, load_file(checkpoint.folder / FOLDED))
     _restore_optimizer(training.optimizer, training.adapters, checkpoint)
     kept = load_file(checkpoint.folder / CALLBACKS)
     for callback in training.callbacks:
@@ -189,6 +195,30 @@ def _digest(path: Path) -> list[int | str]:
     """Size and SHA-256 of a file."""
     with path.open("rb") as file:
         return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
+
+
+def _remainders(adapters: Adapters) -> dict[str, Tensor]:
+    """What is lost by stating folded weights as changes of the base, as `layer/at` and `layer/is`.
+
+    A weight that has come close to 0 has finer digits than its distance from where it was. There are few of those.
+    """
+    found: dict[str, Tensor] = {}
+    for layer in adapters.layers.values():
+        if layer.folded:
+            weight = layer.own[layer.folded].detach()
+            at = (layer.stated()[layer.folded].detach() + layer.base_weight() != weight).flatten().nonzero()[:, 0]
+            if len(at):
+                found |= {f"{layer.plan.name}/at": at.int(), f"{layer.plan.name}/is": weight.flatten()[at]}
+    return found
+
+
+def _restore_remainders(adapters: Adapters, found: dict[str, Tensor]) -> None:
+    """Give folded weights their last digits."""
+    for layer in adapters.layers.values():
+        if f"{layer.plan.name}/at" in found:
+            weight = layer.own[layer.folded].detach().view(-1)
+            at, values = (found[f"{layer.plan.name}/{what}"].to(weight.device) for what in ("at", "is"))
+            weight[at.long()] = values
 
 
 def _callback_state(training: Training) -> dict[str, Tensor]:

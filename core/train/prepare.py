@@ -6,11 +6,11 @@ a layer's name is reported in a second and not after a minute. Each stage says w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core import heap
 from core.adapters.attach import Adapters, attach, train_head
@@ -66,7 +66,8 @@ def prepare(
 
     Args:
         config, home, folder, sink, interrupt, say: see `lay`.
-        saved: the adapter that the training will go on with; None starts a new one, with all that its start asks for.
+        saved: the adapter that the training will go on with, whose values the caller restores; None starts a new one,
+            with all that its start asks for.
 
     Raises:
         UserError: anything in the world that is not as the configuration says.
@@ -75,17 +76,18 @@ def prepare(
     ground = lay(config, home=home, folder=folder, sink=sink, interrupt=interrupt, say=say)
     if first is not None:
         refuse_other_layers(first.plans, ground.candidates, config)
-        say("Putting the adapters on", None)
-        training = assemble(ground, config, first.plans, ground.data.train, fresh=False)
-        beginning.take(training.adapters, first)
-        return training
-    if saved is not None:
-        say("Putting the adapters on", None)
-        return assemble(ground, config, saved.plans, ground.data.train, fresh=False)
-    plans, values = started(ground, config, settled(ground, config, assemble, say), assemble, say)
+    known = first or saved
+    values: Mapping[str, Tensor] = {}
+    if known is not None:
+        plans: Sequence[LayerPlan] = known.plans
+    else:
+        plans, values = started(ground, config, settled(ground, config, assemble, say), assemble, say)
     say("Putting the adapters on", None)
-    training = assemble(ground, config, plans, ground.data.train)
+    training = assemble(ground, config, plans, ground.data.train, fresh=known is None)
+    if first is not None:
+        beginning.take(training.adapters, first)
     training.adapters.take(values)
+    training.adapters.fold()
     return training
 
 

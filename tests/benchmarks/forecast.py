@@ -99,6 +99,7 @@ def measure(path: Path, case: dict[str, Any]) -> dict[str, int]:
     hold(model, info.layers, config.storage)
     heap.keep()
     adapters = attach(model, plans, config.adapter, seed=0, storage=config.storage)
+    adapters.fold()
     if config.train.gradient_checkpointing:
         checkpoint_gradients(model)
     loss = TokenLoss(model.train())

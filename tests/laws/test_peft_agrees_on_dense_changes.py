@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import peft
 import pytest
 import torch
@@ -18,6 +19,7 @@ from core.config.run import AdapterConfig, TrainConfig
 from core.layers import LayerPlan
 from core.models.walk import walk
 from core.optim.groups import groups
+from core.optim.optimizers.adamw import AdamW
 from tests.laws.world import tokens
 from tests.tiny import random_model
 
@@ -121,19 +123,24 @@ def test_a_size_is_divided_as_evenly_as_can_be(size: int, factor: int, parts: tu
     assert divided(size, factor) == parts
 
 
-def test_full_fine_tuning_is_the_training_of_the_weights_themselves() -> None:
+@pytest.mark.parametrize("folded", [False, True])
+def test_full_fine_tuning_is_the_training_of_the_weights_themselves(folded: bool) -> None:
     model = random_model("llama")
     literal = copy.deepcopy(model)
     plans = [LayerPlan(layer, RANK, ALPHA) for layer in walk(model) if layer.suffix in TARGETS]
     config = AdapterConfig(method="full", layers=TARGETS)
     ours = attach(model, plans, config, seed=0, storage=STORAGES.default())
+    if folded:
+        ours.fold()
     weights = {name: literal.get_submodule(name).weight for name in ours.layers}
     literal.requires_grad_(False)
     for weight in weights.values():
         weight.requires_grad_(True)
-    train = TrainConfig(learning_rate=1e-3)
+    # A change that is told apart from its weight does not know what to draw towards 0.
+    decay = 0.1 if folded else 0.0
+    train = TrainConfig(learning_rate=1e-3, optimizer=AdamW(weight_decay=decay))
     mine = train.optimizer.build(groups(ours, train))
-    other = torch.optim.AdamW(weights.values(), lr=1e-3, weight_decay=0.0)
+    other = torch.optim.AdamW(weights.values(), lr=1e-3, weight_decay=decay, fused=True)
     for _ in range(10):
         for stepped, optimizer in ((ours.model, mine), (literal, other)):
             optimizer.zero_grad()
@@ -142,3 +149,27 @@ def test_full_fine_tuning_is_the_training_of_the_weights_themselves() -> None:
 
     for name, layer in ours.layers.items():
         assert torch.allclose(layer.merged_weight(), weights[name], rtol=1e-4, atol=1e-5), name
+        assert not folded or torch.equal(layer.own["change"], weights[name]), name
+
+
+def test_what_a_folded_layer_says_of_its_change_is_what_it_said_before() -> None:
+    model = random_model("llama")
+    plans = [LayerPlan(layer, RANK, ALPHA) for layer in walk(model) if layer.suffix in TARGETS]
+    adapters = attach(
+        model, plans, AdapterConfig(method="full", layers=TARGETS), seed=0, storage=STORAGES.default()
+    )  # fmt: skip
+    with torch.no_grad(), adapters.disabled():
+        base = loss_of(model)
+    adapters.take({f"{name}.change": torch.randn_like(layer.own["change"]) for name, layer in adapters.layers.items()})
+    layers = list(adapters.layers.values())
+    with torch.no_grad():
+        before = loss_of(model), delta_norms(layers), [layer.delta_weight() for layer in layers]
+        adapters.fold()
+        after = loss_of(model), delta_norms(layers), [layer.delta_weight() for layer in layers]
+        with adapters.disabled():
+            assert torch.equal(loss_of(model), base)
+
+    assert all(layer.folded for layer in layers)
+    assert torch.allclose(before[0], after[0], rtol=1e-5)
+    np.testing.assert_allclose(before[1], after[1], rtol=1e-5)
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(before[2], after[2], strict=True))

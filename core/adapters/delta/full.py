@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 class Full(DenseDelta):
     """Every number of the chosen weights is trained: the yardstick that the other methods are measured against.
 
-    The change is kept apart from the frozen weight, so it can be looked at, switched off and merged like any other. It
-    has no rank and no alpha. Take a learning rate about ten times below LoRA's. Gradients and the optimizer's memory
-    are as large as for full fine-tuning. Embeddings are not trained; biases or norms are where the selection says so.
+    The frozen weight stays beside the trained one, and their difference is what is saved: it can be looked at, switched
+    off and merged like any other adapter. It has no rank and no alpha. Take a learning rate about ten times below
+    LoRA's. Weight decay draws the weights themselves towards 0. Embeddings are not trained; biases or norms are where
+    the selection says so.
     """
 
     kind = "full"
@@ -25,6 +26,7 @@ class Full(DenseDelta):
     needs = frozenset({"unit_scale", "float_base"})
     provides = frozenset({"whole"})
     pace = 0.1
+    itself = "change"
 
     def params(self, plan: LayerPlan) -> dict[str, Param]:
         return {"change": Param((plan.layer.out_features, plan.layer.in_features), role="weight", fill="zero")}

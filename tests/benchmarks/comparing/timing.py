@@ -63,6 +63,7 @@ class Clock:
         plans, values = started(ground, config, plans, assemble, silent)
         training = assemble(ground, config, plans, ground.data.train)
         training.adapters.take(values)
+        training.adapters.fold()
         training.callbacks = [callback for callback in training.callbacks if not isinstance(callback, OBSERVERS)]
         for callback in training.callbacks:
             callback.begin()

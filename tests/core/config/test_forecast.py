@@ -241,8 +241,8 @@ def test_weights_that_are_worked_out_again_and_again_leave_gaps_on_a_processor(t
         memory = llama_memory(tmp_path, **parts)
         return memory.process - memory.reclaimable - PROCESS
 
-    assert process() == 0
-    assert process(adapter={"method": "full"}) == process(model={"storage": "int8"}) == gaps
+    assert process() == process(adapter={"method": "full"}) == 0
+    assert process(adapter={"method": "loha"}) == process(model={"storage": "int8"}) == gaps
     assert process(model={"storage": "nf4"}) == gaps + STORAGES["nf4"].library
 
 

@@ -134,6 +134,7 @@ def small_training(
     chosen = plans(model, config)
     hold(model.requires_grad_(False), [plan.layer for plan in chosen], config.storage)
     adapters = attach(model, chosen, config.adapter, seed=config.seed, storage=config.storage)
+    adapters.fold()
     training = Training(
         config=config,
         folder=folder,

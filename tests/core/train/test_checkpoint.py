@@ -309,3 +309,24 @@ def test_every_method_goes_on_to_the_bit(tmp_path: Path, method: str) -> None:
 
     expected = adapter_values(whole)
     assert all(torch.equal(value, expected[name]) for name, value in adapter_values(second).items())
+
+
+def test_a_folded_weight_goes_on_to_the_bit_where_its_change_has_too_few_digits(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"steps": 5, "evaluate_every": 0, "adapter": {"method": "full"}}
+    whole = small_training(tmp_path / "whole", **options)
+    train(whole)
+    train(small_training(tmp_path / "parts", sink=ListSink(asked={3: [Command.STOP]}), **options))
+    found, _ = checkpoint.newest(tmp_path / "parts")
+    assert found is not None
+
+    def ended() -> bool:
+        second = small_training(tmp_path / "parts", **options)
+        checkpoint.restore(second, found)
+        train(second)
+        assert all(layer.folded for layer in second.adapters.layers.values())
+        expected = adapter_values(whole)
+        return all(torch.equal(value, expected[name]) for name, value in adapter_values(second).items())
+
+    assert ended()
+    (found.folder / checkpoint.FOLDED).unlink()
+    assert not ended()
