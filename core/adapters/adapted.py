@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.adapters.axis import declared
-from core.adapters.fused import Frozen
+from core.adapters.fused import Frozen, Given
 
 if TYPE_CHECKING:
     from core.adapters.axis import BaseUpdate, Delta, Init, Magnitude, Param, Scale, Storage
@@ -70,6 +70,8 @@ class Adapted(nn.Module):
         """What follows from the frozen base weight alone, kept by whoever worked it out."""
         self.folded = ""
         """The name of the tensor that stands for W + dW instead of dW; empty unless `fold` made one so."""
+        self.given = Given()
+        """What has been seen of the layer's outputs; for a magnitude, which learns from them."""
         self._derived: dict[str, tuple[Any, Tensor]] = {}
         magnitude.begin(self)
 
@@ -180,16 +182,17 @@ class Adapted(nn.Module):
         if self.folded:
             return functional.linear(x, self.own[self.folded].to(x.dtype), self.bias if bias else None)
         if self.fusible(x):
-            return self.delta.linear(self.tensors(), x, self.frozen(self.present_weight(), bias=bias), self.scale)
+            return self.delta.linear(self.tensors(), x, self.frozen(bias=bias), self.scale)
         y = self.base_output(x, bias=bias)
         return self.with_carried(y + self.branch(x).to(y.dtype), x)
 
-    def frozen(self, weight: Tensor, *, bias: bool = True) -> Frozen:
-        """All that is not trained, for the one-step form; `weight` is what `present_weight` gives."""
+    def frozen(self, *, bias: bool = True) -> Frozen:
+        """All that is not trained, for the one-step form."""
+        codes = "float_base" not in self.storage.provides
         return Frozen(
-            weight,
+            None if codes else self.present_weight(),
             bias=self.bias if bias else None,
-            again=None if "float_base" in self.storage.provides else partial(self.storage.weight, self.base),
+            again=partial(self.storage.weight, self.base) if codes else None,
             carried=_together(self.carried()),
         )
 

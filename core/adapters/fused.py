@@ -7,10 +7,11 @@ own result (`addmm_`), and what is kept for the backward pass is x and the (r, t
 (Delta-LoRA, PiSSA) are further columns of A and B, which no gradient is worked out for. Thin products are worked out
 lying, as (r, tokens): with eight columns standing, a processor's library takes three times as long for them.
 
-A gain on the rows of the whole (DoRA) is one more pass over the output, which has to be kept for the gain's gradient.
-In the backward pass it goes on the weight and on B rather than on the gradient, which usually has more numbers; on a
-weight in codes it goes for nothing. The lengths that it needs follow from what the layer makes of the rows of A, so
-once a step those ride along with the tokens: thin products of their own cost more to start than to do.
+A gain on the rows of the whole (DoRA) is one more pass over the output; the gain's gradient follows from the output as
+it was given, so nothing more is kept. In the backward pass the gain goes on the weight and on B rather than on the
+gradient, which usually has more numbers; on a weight in codes it goes for nothing. The lengths that it needs follow
+from what the layer makes of the rows of A, so once a step those ride along with the tokens: thin products of their own
+cost more to start than to do.
 
 A dense change D is added to W before the product: one product instead of two. The sum is worked out again in the
 backward pass rather than kept, since it would be a second copy of every weight.
@@ -30,24 +31,43 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+LEAST = 1e-20
+"""What a length of 0 is taken for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
     """What a layer computes with and does not train.
 
     Attributes:
-        weight: (out, in); a transposed view will do.
+        weight: (out, in); a transposed view will do. None where it is held in codes.
         bias: (out,), or None.
-        again: gives the weight anew for the backward pass, its rows times a gain where there is one; None where it may
-            simply be kept.
+        again: works the weight out of its codes, its rows times a gain where there is one.
         carried: `(B, A)` of shapes (out, k) and (k, in): a change of the weight of scale * B A, with the adapter's
             scale; None where there is none.
     """
 
-    weight: Tensor
+    weight: Tensor | None
     bias: Tensor | None = None
     again: Callable[[Tensor | None], Tensor] | None = None
     carried: tuple[Tensor, Tensor] | None = None
+
+    def dense(self) -> Tensor:
+        """The weight, (out, in)."""
+        if self.weight is not None:
+            return self.weight
+        assert self.again is not None
+        return self.again(None)
+
+
+class Given:
+    """Whether a model leaves a layer's output as it was given: then the backward pass may use the very same numbers.
+
+    Some add to it in place (Falcon). torch counts such changes, so one backward pass tells; until then a copy is kept.
+    """
+
+    def __init__(self) -> None:
+        self.untouched = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +76,16 @@ class Rows:
 
     Attributes:
         magnitude: (out,), trained: the lengths that they are given.
+        given: what is known of the layer's outputs.
         lengths: (out,), those that they have, taken as constants; None where they are to be worked out on the way.
-        measure: works them out from (W + V) A^T, lying as (k, out), and B, (out, k). It may write over the first.
+        measure: works them out from (W + V) A^T, lying as (k, out), and B, (out, k). It may write over the first. None
+            where they are never worked out on the way.
     """
 
     magnitude: Tensor
+    given: Given
     lengths: Tensor | None
-    measure: Callable[[Tensor, Tensor], Tensor]
+    measure: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 class _LowRankLinear(torch.autograd.Function):
@@ -70,38 +93,45 @@ class _LowRankLinear(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, a: Tensor, b: Tensor, m: Tensor | None, frozen: Frozen, scale: float, rows: Rows | None
     ) -> Tensor:
-        rank, weight = len(a), frozen.weight
+        rank = len(a)
         if frozen.carried is not None:
             a, b = torch.cat((a, frozen.carried[1])), torch.cat((b, frozen.carried[0]), 1)
         flat = x.reshape(-1, x.shape[-1])
-        # Made in its final shape: autograd lets nobody change a view of it in place, and some models do (Falcon).
-        result = x.new_empty(*x.shape[:-1], weight.shape[0])
-        y = result.view(-1, weight.shape[0])
-        if rows is None:
-            h, z, gain = a @ flat.T, y, None
-            torch.mm(flat, weight.T, out=z) if frozen.bias is None else torch.addmm(frozen.bias, flat, weight.T, out=z)
-            z.addmm_(h.T, b.T, alpha=scale)
-        else:
-            h, z, lengths = _with_lengths(flat, a, b, weight, scale, rows)
-            ctx.lengths, gain = lengths, rows.magnitude / lengths
-            torch.mul(z, gain, out=y) if frozen.bias is None else torch.addcmul(frozen.bias, z, gain, out=y)
         _, needs_a, needs_b, needs_m = ctx.needs_input_grad[:4]
+        if rows is None:
+            h, weight, z, gain = a @ flat.T, frozen.dense(), x.new_empty(len(flat), len(b)), None
+            torch.mm(flat, weight.T, out=z) if frozen.bias is None else torch.addmm(frozen.bias, flat, weight.T, out=z)
+            y = z.addmm_(h.T, b.T, alpha=scale)
+        else:
+            h, z, m, gain = _stretched(flat, a, b, frozen, scale, rows)
+            apart = frozen.bias is not None or (needs_m and not rows.given.untouched)
+            y = z if not apart else z.clone() if frozen.bias is None else z + frozen.bias
+            ctx.given, ctx.shared = rows.given, not apart
+        # Not as a view, since autograd lets nobody change one of ours in place, and some models do.
+        result = y.view(*x.shape[:-1], len(b)).data
+        if needs_m and not result.is_inference():
+            ctx.count = result.detach()
+            ctx.count.data = result.new_empty(0)  # what counts the changes of the result, without its memory
+            ctx.before = ctx.count._version
         keep_h = (h if frozen.carried is None else h[:rank].contiguous()) if needs_b else None
-        ctx.save_for_backward(
-            flat if needs_a else None, None if frozen.again else weight, a, b, keep_h, gain, z if needs_m else None
-        )
+        kept = (z, m) if needs_m else (None, None)
+        ctx.save_for_backward(flat if needs_a else None, frozen.weight, a, b, keep_h, gain, *kept)
         ctx.again, ctx.scale, ctx.rank = frozen.again, scale, rank
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, a, b, h, gain, z = ctx.saved_tensors
+        x, weight, a, b, h, gain, z, m = ctx.saved_tensors
         g = gradient.reshape(-1, gradient.shape[-1])
         needs_x, needs_a, needs_b, needs_m = ctx.needs_input_grad[:4]
-        grad_x = grad_a = grad_b = None
-        # Summed by a product: that is faster than a sum over the longer side.
-        grad_m = (g.new_ones(1, len(g)) @ (g * z))[0] / ctx.lengths if needs_m else None
+        grad_x = grad_a = grad_b = grad_m = None
+        if needs_m:
+            ctx.given.untouched = ctx.count._version == ctx.before
+            if ctx.shared and not ctx.given.untouched:
+                raise RuntimeError("A layer's output was changed in place in this step, and not in those before it.")
+            # Summed by a product: that is faster than a sum over the longer side.
+            grad_m = (g.new_ones(1, len(g)) @ (g * z))[0] / m
         factor = ctx.scale if gain is None else (ctx.scale * gain)[:, None]
         if needs_x or needs_a:
             inner = (b * factor).T @ g.T
@@ -118,19 +148,25 @@ class _LowRankLinear(torch.autograd.Function):
         return grad_x, grad_a, grad_b, grad_m, None, None, None
 
 
-def _with_lengths(
-    x: Tensor, a: Tensor, b: Tensor, weight: Tensor, scale: float, rows: Rows
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A x^T (k, tokens), x V^T (tokens, out) and the lengths of V's rows, (out,), for x (tokens, in)."""
+def _stretched(
+    x: Tensor, a: Tensor, b: Tensor, frozen: Frozen, scale: float, rows: Rows
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A x^T (k, tokens), gain * x V^T (tokens, out), the rows' new lengths and the gain, (out,), for x (tokens, in)."""
+    # From an output of 0 its gradient would not follow any more.
+    m = torch.where(rows.magnitude == 0, LEAST, rows.magnitude)
     if rows.lengths is not None:
-        h = a @ x.T
-        return h, (x @ weight.T).addmm_(h.T, b.T, alpha=scale), rows.lengths
+        h, gain = a @ x.T, m / rows.lengths
+        if rows.measure is None and frozen.again:
+            return h, (x @ frozen.again(gain).T).addmm_(h.T, (b * gain[:, None]).T, alpha=scale), m, gain
+        return h, (x @ frozen.dense().T).addmm_(h.T, b.T, alpha=scale).mul_(gain), m, gain
+    assert rows.measure is not None
     tokens, riding = len(x), torch.cat((x, a))
     h = a @ riding.T
-    z = riding @ weight.T
+    z = riding @ frozen.dense().T
     beneath = z[tokens:].clone()
     z.addmm_(h.T, b.T, alpha=scale)
-    return h[:, :tokens], z[:tokens], rows.measure(beneath.add_(z[tokens:]), b)
+    gain = m / rows.measure(beneath.add_(z[tokens:]), b)
+    return h[:, :tokens], z[:tokens].mul_(gain), m, gain
 
 
 def _scaled_product(gradient: Tensor, gain: Tensor, weight: Tensor) -> Tensor:
@@ -166,9 +202,9 @@ class _DenseLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, change: Tensor, frozen: Frozen, scale: float) -> Tensor:
         keep_x = x if ctx.needs_input_grad[1] else None
-        ctx.save_for_backward(keep_x, None if frozen.again else frozen.weight, change)
+        ctx.save_for_backward(keep_x, frozen.weight, change)
         ctx.again, ctx.scale = frozen.again, scale
-        return functional.linear(x, torch.add(frozen.weight, change, alpha=scale), frozen.bias)
+        return functional.linear(x, torch.add(frozen.dense(), change, alpha=scale), frozen.bias)
 
     @staticmethod
     @once_differentiable
@@ -206,19 +242,19 @@ def dense_linear(x: Tensor, frozen: Frozen, change: Tensor, scale: float) -> Ten
 
 class _FrozenLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, again: Callable[[None], Tensor]) -> Tensor:
+    def forward(ctx: Any, x: Tensor, again: Callable[[None], Tensor]) -> Tensor:
         ctx.again = again
-        return functional.linear(x, weight)
+        return functional.linear(x, again(None))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return (gradient @ ctx.again(None) if ctx.needs_input_grad[0] else None), None, None
+        return (gradient @ ctx.again(None) if ctx.needs_input_grad[0] else None), None
 
 
 def frozen_linear(x: Tensor, frozen: Frozen) -> Tensor:
     """The output of a frozen linear layer alone, (..., out); what it carries is left out."""
     if frozen.again is None:
-        return functional.linear(x, frozen.weight, frozen.bias)
-    y: Tensor = _FrozenLinear.apply(x, frozen.weight, frozen.again)  # type: ignore[no-untyped-call]
+        return functional.linear(x, frozen.dense(), frozen.bias)
+    y: Tensor = _FrozenLinear.apply(x, frozen.again)  # type: ignore[no-untyped-call]
     return y if frozen.bias is None else y + frozen.bias.to(y.dtype)

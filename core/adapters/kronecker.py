@@ -25,9 +25,9 @@ class _KroneckerLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, c: Tensor, b: Tensor, a: Tensor, frozen: Frozen, scale: float) -> Tensor:
         keep_x = x if any(ctx.needs_input_grad[1:4]) else None
-        ctx.save_for_backward(keep_x, None if frozen.again else frozen.weight, c, b, a)
+        ctx.save_for_backward(keep_x, frozen.weight, c, b, a)
         ctx.again, ctx.scale = frozen.again, scale
-        return functional.linear(x, _sum(frozen.weight, c, b @ a, scale), frozen.bias)
+        return functional.linear(x, _sum(frozen.dense(), c, b @ a, scale), frozen.bias)
 
     @staticmethod
     @once_differentiable

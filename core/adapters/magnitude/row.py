@@ -116,10 +116,8 @@ class Row(Magnitude):
         from core.adapters.fused import low_rank_linear
 
         if layer.fusible(x):
-            # Worked out once for lengths and product, where it is held in codes.
-            weight = layer.present_weight()
             b, a = layer.delta.thin(layer.tensors())
-            return low_rank_linear(x, layer.frozen(weight), a, b, layer.scale, rows=self._rows(layer, weight, a))
+            return low_rank_linear(x, layer.frozen(), a, b, layer.scale, rows=self._rows(layer, a))
         gain: Tensor = layer.own["m"] / self.norm(layer)
         if layer.dropout and layer.training and not self.branch_dropout:
             return self._with_dropout(layer, x, gain)
@@ -127,7 +125,7 @@ class Row(Magnitude):
         y = z * gain if layer.bias is None else torch.addcmul(layer.bias, z, gain)
         return y.to(z.dtype)
 
-    def _rows(self, layer: Adapted, weight: Tensor, a: Tensor) -> Rows:
+    def _rows(self, layer: Adapted, a: Tensor) -> Rows:
         """What the one-step form is told of the rows. Where A is trained, their lengths are worked out on the way.
 
         Not beside what the base carries: the two take much of each other back, which on the way would cost digits. What
@@ -137,14 +135,12 @@ class Row(Magnitude):
         from core.adapters.fused import Rows
 
         if not (layer.training and a.requires_grad) or layer.carried():
-            known: Tensor | None = self.norm(layer, weight)
-        else:
-            known = layer.still_derived("lengths")
+            return Rows(layer.own["m"], layer.given, self.norm(layer))
 
         def measure(through: Tensor, b: Tensor) -> Tensor:
             return layer.derived("lengths", lambda: self._lengths(layer, through.mul_(b.T).sum(0).mul_(layer.scale)))
 
-        return Rows(layer.own["m"], known, measure)
+        return Rows(layer.own["m"], layer.given, layer.still_derived("lengths"), measure)
 
     def _with_dropout(self, layer: Adapted, x: Tensor, gain: Tensor) -> Tensor:
         """The authors' form: the correction of the base output sees the dropped input, as the branch does."""
@@ -161,14 +157,9 @@ class Row(Magnitude):
         merged: Tensor = weight * gain[:, None]
         return merged
 
-    def norm(self, layer: Adapted, weight: Tensor | None = None) -> Tensor:
-        """n, (out,), of the rows of W0 + dW, detached; m where the base row is all zeros, so that g is 1.
-
-        Args:
-            layer: whose it is.
-            weight: W0 where the caller has it at hand already.
-        """
-        return layer.derived("norm", lambda: self._norm(layer, weight))
+    def norm(self, layer: Adapted) -> Tensor:
+        """n, (out,), of the rows of W0 + dW, detached; m where the base row is all zeros, so that g is 1."""
+        return layer.derived("norm", lambda: self._norm(layer))
 
     def base_lengths(self, layer: Adapted) -> Tensor:
         """||W0_i||, (out,), in the adapter's precision; kept, since W0 does not change."""
@@ -208,13 +199,13 @@ class Row(Magnitude):
         import torch
 
         with torch.no_grad():
-            (b, projected, gram), s = _parts(layer, None), layer.scale
+            (b, projected, gram), s = _parts(layer), layer.scale
             return 2 * s * (projected * b).sum(1), s * s * ((b @ gram) * b).sum(1)
 
-    def _norm(self, layer: Adapted, weight: Tensor | None) -> Tensor:
+    def _norm(self, layer: Adapted) -> Tensor:
         import torch
 
-        (b, projected, gram), s = _parts(layer, weight), layer.scale
+        (b, projected, gram), s = _parts(layer), layer.scale
         # Both terms at once: a layer's operations at this size cost more to start than to do.
         return self._lengths(layer, torch.addmm(projected, b, gram, beta=2 * s, alpha=s * s).mul_(b).sum(1))
 
@@ -241,7 +232,7 @@ def _root(values: Tensor) -> Tensor:
     return values * values.rsqrt()
 
 
-def _parts(layer: Adapted, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def _parts(layer: Adapted) -> tuple[Tensor, Tensor, Tensor]:
     """B (out, r), W0 Aᵀ (out, r) and A Aᵀ (r, r), kept until the factors change.
 
     Where A is frozen the two products are worked out once for the whole training.
@@ -251,7 +242,7 @@ def _parts(layer: Adapted, weight: Tensor | None) -> tuple[Tensor, Tensor, Tenso
 
     def seen() -> Tensor:
         # Lying, and turned: thin products are slow standing.
-        return (a @ (layer.base_weight() if weight is None else weight).to(a.dtype).T).T
+        return (a @ layer.base_weight().to(a.dtype).T).T
 
     of = None if lasting is None else (a,)
     return b, layer.derived("projected", seen, of=of), layer.derived("gram", lambda: a @ a.T, of=of)

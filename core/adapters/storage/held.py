@@ -58,8 +58,7 @@ class Held(nn.Module):
         """x (..., in) to (..., out), in the type of x, or in autocast's."""
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        dtype = x.dtype
-        return frozen_linear(x, Frozen(self.dense(dtype), self.bias, partial(self.dense, dtype)))
+        return frozen_linear(x, Frozen(None, self.bias, partial(self.dense, x.dtype)))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Held:
         """Moved with the model from device to device; but codes and what belongs to them keep their precision."""

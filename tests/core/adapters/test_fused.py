@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import linear
 
 from core.adapters.delta.loha import thin
-from core.adapters.fused import Frozen, Rows, dense_linear, frozen_linear, low_rank_linear
+from core.adapters.fused import Frozen, Given, Rows, dense_linear, frozen_linear, low_rank_linear
 
 
 def composed(x, frozen, a, b, scale):
@@ -34,36 +34,91 @@ def test_value_and_gradients_are_those_of_the_composed_form(with_bias: bool, fro
         assert (ours is None and theirs is None) or torch.allclose(ours, theirs, atol=1e-12)
 
 
+@pytest.mark.parametrize("untouched", [False, True])
 @pytest.mark.parametrize("held", [False, True])
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("known", ["always", "now", "no"])
 @pytest.mark.parametrize("tokens", [3, 40])
 @pytest.mark.parametrize("with_bias", [True, False])
 def test_stretched_rows_give_the_value_and_gradients_of_the_composed_form(
-    with_bias: bool, tokens: int, known: bool, held: bool
+    with_bias: bool, tokens: int, known: str, held: bool, untouched: bool
 ) -> None:
     torch.manual_seed(0)
     weight, bias = torch.randn(7, 5).double(), torch.randn(7).double() if with_bias else None
     carried = torch.randn(7, 2).double(), torch.randn(2, 5).double()
-    again = (lambda gain: weight * gain[:, None]) if held else None
     a, b, m = (torch.randn(size).double().requires_grad_() for size in ((4, 5), (7, 4), (7,)))
     x = torch.randn(1, tokens, 5).double().requires_grad_()
     whole = (weight + 0.5 * (b @ a + carried[0] @ carried[1])).detach()
     lengths = whole.norm(dim=1)
 
+    def again(gain: torch.Tensor | None) -> torch.Tensor:
+        return weight.clone() if gain is None else weight * gain[:, None]
+
     def measure(through: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        assert not known
+        assert known == "no"
         return (weight.square().sum(1) + 0.5 * (through.T * factor).sum(1)).sqrt()
 
-    rows = Rows(m, lengths if known else None, measure)
+    given = Given()
+    given.untouched = untouched
+    rows = Rows(m, given, None if known == "no" else lengths, None if known == "always" else measure)
+    frozen = Frozen(None, bias, again, carried) if held else Frozen(weight, bias, carried=carried)
     found = []
     for y in (
-        low_rank_linear(x, Frozen(weight, bias, again, carried), a, b, 0.5, rows=rows),
+        low_rank_linear(x, frozen, a, b, 0.5, rows=rows),
         linear(x, weight + 0.5 * (b @ a + carried[0] @ carried[1])) * (m / lengths) + (0 if bias is None else bias),
     ):
         found.append([y, *torch.autograd.grad(y.square().sum(), (x, a, b, m))])
 
     for ours, theirs in zip(*found, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-12)
+
+
+def stretched(m: torch.Tensor, given: Given, x: torch.Tensor) -> torch.Tensor:
+    """Rows of a fixed weight, of lengths 1 to 7 before, that are given the lengths m."""
+    frozen, lengths = Frozen(torch.linspace(-1, 1, 35).view(7, 5)), torch.arange(1.0, 8.0)
+    return low_rank_linear(x, frozen, torch.ones(4, 5), torch.ones(7, 4), 0.5, rows=Rows(m, given, lengths))
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_output_is_shared_with_the_backward_pass_once_it_is_seen_to_be_left_alone(changed: bool) -> None:
+    m, given, gradients, shared = torch.ones(7, requires_grad=True), Given(), [], []
+    x = torch.linspace(0, 2, 20).view(1, 4, 5).requires_grad_()
+    for _ in range(3):
+        kept: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor, kept=kept: (kept.append(tensor.data_ptr()), tensor)[1], lambda tensor: tensor
+        ):
+            y = stretched(m, given, x)
+        shared.append(y.data_ptr() in kept)
+        if changed:
+            y += 1.0
+        gradients.append(torch.autograd.grad(y.sum(), (x, m)))
+
+    assert given.untouched != changed
+    assert shared == [False, not changed, not changed]
+    assert all(torch.equal(one, other) for found in gradients for one, other in zip(found, gradients[0], strict=True))
+
+
+def test_an_output_that_is_changed_after_all_is_no_wrong_gradient() -> None:
+    m, given, x = torch.ones(7, requires_grad=True), Given(), torch.ones(1, 4, 5, requires_grad=True)
+    stretched(m, given, x).sum().backward()
+    y = stretched(m, given, x)
+    y += 1.0
+    with pytest.raises(RuntimeError, match="in place"):
+        y.sum().backward()
+
+    again = stretched(m, given, x)
+    again += 1.0
+    again.sum().backward()
+
+
+def test_a_length_of_zero_has_the_gradient_of_its_neighbours() -> None:
+    x, found = torch.linspace(0, 2, 20).view(1, 4, 5).requires_grad_(), []
+    for first in (0.0, 1e-6):
+        m = torch.full((7,), first, requires_grad=True)
+        found.append(torch.autograd.grad(stretched(m, Given(), x).sum(), m)[0])
+
+    assert found[0].abs().min() > 0
+    assert torch.allclose(*found, rtol=1e-5)
 
 
 @pytest.mark.parametrize("with_bias", [True, False])
@@ -138,8 +193,8 @@ def test_a_weight_that_can_be_had_again_is_not_kept_and_gives_the_same_gradients
     a, b, change = torch.randn(4, 32), torch.randn(16, 4), torch.randn(16, 32)
     trained = {"low rank": (a, b), "dense": (change,), "frozen": ()}[form]
     found, kept = [], []
-    for again in (None, lambda gain: weight.clone()):
-        frozen = Frozen(weight, again=again)
+    for held in (False, True):
+        frozen = Frozen(None, again=lambda gain: weight.clone()) if held else Frozen(weight)
         leaves = [tensor.clone().requires_grad_() for tensor in trained]
         x = torch.linspace(-1, 1, 64 * 32).view(64, 32).requires_grad_()
         sizes: list[int] = []

@@ -23,7 +23,8 @@ def test_it_is_the_linear_layer_of_the_sum(sides: tuple[int, int, int, int], hel
     weight, bias, x = drawn(outputs, inputs), drawn(outputs), drawn(2, 5, inputs).requires_grad_()
     shapes = (rows, columns), (outputs // rows, 2), (2, inputs // columns)
     factors = c, b, a = tuple(drawn(*shape).requires_grad_() for shape in shapes)
-    frozen = Frozen(weight.T.contiguous().T if lying else weight, bias, (lambda gain: weight) if held else None)
+    placed = weight.T.contiguous().T if lying else weight
+    frozen = Frozen(None, bias, lambda gain: placed) if held else Frozen(placed, bias)
     y = kronecker_linear(x, frozen, *factors, 0.7)
     torch.testing.assert_close(y, functional.linear(x, weight + 0.7 * torch.kron(c, b @ a), bias))
     assert torch.autograd.gradcheck(lambda *given: kronecker_linear(given[0], frozen, *given[1:], 0.7), (x, *factors))
