@@ -32,7 +32,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 LEAST = 1e-20
-"""What a length of 0 is taken for."""
+"""Added to a length, which changes nothing but one of 0: from an output of 0 its gradient would not follow any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,26 @@ class Frozen:
 class Given:
     """Whether a model leaves a layer's output as it was given: then the backward pass may use the very same numbers.
 
-    Some add to it in place (Falcon). torch counts such changes, so one backward pass tells; until then a copy is kept.
+    Some add to it in place (Falcon). torch counts such changes, so what became of one output is known when the next is
+    made; the first is kept apart. A run that measures its held-out loss before it trains has made many by then.
     """
 
     def __init__(self) -> None:
         self.untouched = False
+        self._still: Callable[[], bool] | None = None
+
+    def look_back(self) -> None:
+        """See what became of the output before."""
+        if self._still is not None:
+            self.untouched = self._still()
+
+    def watch(self, output: Tensor) -> Callable[[], bool]:
+        """Asked later, what is returned says whether this output is still as it was."""
+        count = output.detach()
+        count.data = output.new_empty(0)  # shares what counts the changes, and not the memory
+        before = count._version
+        self._still = lambda: count._version == before
+        return self._still
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +118,15 @@ class _LowRankLinear(torch.autograd.Function):
             torch.mm(flat, weight.T, out=z) if frozen.bias is None else torch.addmm(frozen.bias, flat, weight.T, out=z)
             y = z.addmm_(h.T, b.T, alpha=scale)
         else:
+            rows.given.look_back()
             h, z, m, gain = _stretched(flat, a, b, frozen, scale, rows)
             apart = frozen.bias is not None or (needs_m and not rows.given.untouched)
             y = z if not apart else z.clone() if frozen.bias is None else z + frozen.bias
-            ctx.given, ctx.shared = rows.given, not apart
+            ctx.shared = not apart
         # Not as a view, since autograd lets nobody change one of ours in place, and some models do.
         result = y.view(*x.shape[:-1], len(b)).data
-        if needs_m and not result.is_inference():
-            ctx.count = result.detach()
-            ctx.count.data = result.new_empty(0)  # what counts the changes of the result, without its memory
-            ctx.before = ctx.count._version
+        if rows is not None and not result.is_inference():
+            ctx.still = rows.given.watch(result)
         keep_h = (h if frozen.carried is None else h[:rank].contiguous()) if needs_b else None
         kept = (z, m) if needs_m else (None, None)
         ctx.save_for_backward(flat if needs_a else None, frozen.weight, a, b, keep_h, gain, *kept)
@@ -127,8 +141,7 @@ class _LowRankLinear(torch.autograd.Function):
         needs_x, needs_a, needs_b, needs_m = ctx.needs_input_grad[:4]
         grad_x = grad_a = grad_b = grad_m = None
         if needs_m:
-            ctx.given.untouched = ctx.count._version == ctx.before
-            if ctx.shared and not ctx.given.untouched:
+            if ctx.shared and not ctx.still():
                 raise RuntimeError("A layer's output was changed in place in this step, and not in those before it.")
             # Summed by a product: that is faster than a sum over the longer side.
             grad_m = (g.new_ones(1, len(g)) @ (g * z))[0] / m
@@ -152,8 +165,7 @@ def _stretched(
     x: Tensor, a: Tensor, b: Tensor, frozen: Frozen, scale: float, rows: Rows
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """A x^T (k, tokens), gain * x V^T (tokens, out), the rows' new lengths and the gain, (out,), for x (tokens, in)."""
-    # From an output of 0 its gradient would not follow any more.
-    m = torch.where(rows.magnitude == 0, LEAST, rows.magnitude)
+    m = rows.magnitude + LEAST
     if rows.lengths is not None:
         h, gain = a @ x.T, m / rows.lengths
         if rows.measure is None and frozen.again:

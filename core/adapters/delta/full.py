@@ -17,8 +17,8 @@ class Full(DenseDelta):
 
     The frozen weight stays beside the trained one, and their difference is what is saved: it can be looked at, switched
     off and merged like any other adapter. It has no rank and no alpha. Take a learning rate about ten times below
-    LoRA's. Weight decay draws the weights themselves towards 0. Embeddings are not trained; biases or norms are where
-    the selection says so.
+    LoRA's. Weight decay draws the weights themselves towards 0; with dropout, which sees the change alone, the change.
+    Embeddings are not trained; biases or norms are where the selection says so.
     """
 
     kind = "full"
