@@ -65,16 +65,19 @@ class Given:
 
     Some add to it in place (Falcon). torch counts such changes, so what became of one output is known when the next is
     made; the first is kept apart. A run that measures its held-out loss before it trains has made many by then.
+    One that was changed tells for good: gradient checkpointing breaks off before it comes to the change again.
     """
 
     def __init__(self) -> None:
         self.untouched = False
+        self._changed = False
         self._still: Callable[[], bool] | None = None
 
     def look_back(self) -> None:
         """See what became of the output before."""
         if self._still is not None:
-            self.untouched = self._still()
+            self._changed |= not self._still()
+            self.untouched = not self._changed
 
     def watch(self, output: Tensor) -> Callable[[], bool]:
         """Asked later, what is returned says whether this output is still as it was."""

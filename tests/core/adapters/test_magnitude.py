@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from transformers import FalconConfig, FalconForCausalLM
 
 from core.adapters.adapted import Adapted
 from core.adapters.attach import attach
@@ -13,6 +14,8 @@ from core.adapters.storage import STORAGES
 from core.config.run import AdapterConfig, RunConfig
 from core.layers import LayerInfo, LayerPlan
 from core.models.hold import hold
+from core.models.walk import walk
+from core.train.prepare import checkpoint_gradients
 
 
 def learned(*, dropout: float = 0.0) -> tuple[Adapted, Row, torch.Tensor]:
@@ -134,3 +137,32 @@ def test_lengths_keep_their_digits_beside_a_start_that_is_taken_out_again() -> N
 
     lengths = y.norm(dim=0)[:9]
     torch.testing.assert_close(lengths, layer.own["m"].detach()[:9], rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("method", ["dora", "dvora"])
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_a_model_that_adds_to_a_layers_output_in_place_has_right_gradients_in_every_step(
+    method: str, checkpointing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    options = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "bias": False}
+    model = FalconForCausalLM(FalconConfig(vocab_size=99, hidden_dropout=0.0, attention_dropout=0.0, **options)).train()
+    if checkpointing:
+        checkpoint_gradients(model)
+        model.config.use_cache = False
+    plans = [LayerPlan(layer, 4, 8.0) for layer in walk(model) if "dense" in layer.name]
+    config = AdapterConfig(method=method, layers=("dense",))
+    adapters = attach(model, plans, config, seed=0, storage=STORAGES.default())
+    with torch.no_grad():
+        for parameter in adapters.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    ids = torch.randint(0, 99, (2, 16))
+
+    def gradients() -> tuple[torch.Tensor, ...]:
+        return torch.autograd.grad(model(input_ids=ids, labels=ids).loss, adapters.parameters())
+
+    found = [gradients() for _ in range(3)]
+    assert {layer.given.untouched for layer in adapters.layers.values()} == {True, False}
+    monkeypatch.setattr(Adapted, "fusible", lambda *_: False)
+    for step in found:
+        torch.testing.assert_close(step, gradients(), rtol=1e-3, atol=1e-7)
