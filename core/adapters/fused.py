@@ -117,15 +117,15 @@ class _LowRankLinear(torch.autograd.Function):
         flat = x.reshape(-1, x.shape[-1])
         _, needs_a, needs_b, needs_m = ctx.needs_input_grad[:4]
         if rows is None:
-            h, weight, z, gain = a @ flat.T, frozen.dense(), x.new_empty(len(flat), len(b)), None
-            torch.mm(flat, weight.T, out=z) if frozen.bias is None else torch.addmm(frozen.bias, flat, weight.T, out=z)
-            y = z.addmm_(h.T, b.T, alpha=scale)
+            h, z, gain = a @ flat.T, None, None
+            y = functional.linear(flat, frozen.dense(), frozen.bias).addmm_(h.T, b.T, alpha=scale)
         else:
             rows.given.look_back()
             h, z, m, gain = _stretched(flat, a, b, frozen, scale, rows)
-            apart = frozen.bias is not None or (needs_m and not rows.given.untouched)
-            y = z if not apart else z.clone() if frozen.bias is None else z + frozen.bias
-            ctx.shared = not apart
+            y = z if frozen.bias is None else z + frozen.bias
+            if y is z and needs_m and not rows.given.untouched:
+                y = z.clone()
+            ctx.shared = y is z
         # Not as a view, since autograd lets nobody change one of ours in place, and some models do.
         result = y.view(*x.shape[:-1], len(b)).data
         if rows is not None and not result.is_inference():

@@ -135,24 +135,18 @@ def restore(adapters: Adapters, saved: SavedAdapter) -> None:
     Raises:
         UserError: the saved tensors are not those of these layers; nothing has been changed then.
     """
-    with adapters.apart():
-        _restore(_tensors(adapters), saved)
-    for name, layer in adapters.layers.items():
-        layer.active_rank = saved.active_ranks[name]
-        layer.carry = saved.carries[name]
-
-
-def _restore(wanted: dict[str, Tensor], saved: SavedAdapter) -> None:
-    tensors = saved.tensors()
+    tensors, shapes = saved.tensors(), {key: tensor.shape for key, tensor in _tensors(adapters).items()}
     wrong = sorted(
-        set(wanted) ^ set(tensors)
-        | {key for key in set(wanted) & set(tensors) if wanted[key].shape != tensors[key].shape}
+        set(shapes) ^ set(tensors) | {key for key in set(shapes) & set(tensors) if shapes[key] != tensors[key].shape}
     )
     if wrong:
         raise UserError(f"The adapter in {saved.folder} does not fit these layers: {wrong[0]} differs.")
-    with torch.no_grad():
-        for key, tensor in wanted.items():
+    with torch.no_grad(), adapters.apart():
+        for key, tensor in _tensors(adapters).items():
             tensor.copy_(tensors[key])
+    for name, layer in adapters.layers.items():
+        layer.active_rank = saved.active_ranks[name]
+        layer.carry = saved.carries[name]
 
 
 def reattach(model: nn.Module, folder: Path, *, storage: Storage | None = None) -> Adapters:

@@ -197,6 +197,7 @@ def _digest(path: Path) -> list[int | str]:
         return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
 
 
+@torch.no_grad()
 def _remainders(adapters: Adapters) -> dict[str, Tensor]:
     """What is lost by stating folded weights as changes of the base, as `layer/at` and `layer/is`.
 
@@ -205,18 +206,19 @@ def _remainders(adapters: Adapters) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for layer in adapters.layers.values():
         if layer.folded:
-            weight = layer.own[layer.folded].detach()
-            at = (layer.stated()[layer.folded].detach() + layer.base_weight() != weight).flatten().nonzero()[:, 0]
+            weight = layer.own[layer.folded]
+            at = (layer.stated()[layer.folded] + layer.base_weight() != weight).flatten().nonzero()[:, 0]
             if len(at):
                 found |= {f"{layer.plan.name}/at": at.int(), f"{layer.plan.name}/is": weight.flatten()[at]}
     return found
 
 
+@torch.no_grad()
 def _restore_remainders(adapters: Adapters, found: dict[str, Tensor]) -> None:
     """Give folded weights their last digits."""
     for layer in adapters.layers.values():
         if f"{layer.plan.name}/at" in found:
-            weight = layer.own[layer.folded].detach().view(-1)
+            weight = layer.own[layer.folded].view(-1)
             at, values = (found[f"{layer.plan.name}/{what}"].to(weight.device) for what in ("at", "is"))
             weight[at.long()] = values
 

@@ -155,9 +155,8 @@ def test_full_fine_tuning_is_the_training_of_the_weights_themselves(folded: bool
 def test_what_a_folded_layer_says_of_its_change_is_what_it_said_before() -> None:
     model = random_model("llama")
     plans = [LayerPlan(layer, RANK, ALPHA) for layer in walk(model) if layer.suffix in TARGETS]
-    adapters = attach(
-        model, plans, AdapterConfig(method="full", layers=TARGETS), seed=0, storage=STORAGES.default()
-    )  # fmt: skip
+    config = AdapterConfig(method="full", layers=TARGETS)
+    adapters = attach(model, plans, config, seed=0, storage=STORAGES.default())
     with torch.no_grad(), adapters.disabled():
         base = loss_of(model)
     adapters.take({f"{name}.change": torch.randn_like(layer.own["change"]) for name, layer in adapters.layers.items()})
